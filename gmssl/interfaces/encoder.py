@@ -1,0 +1,25 @@
+"""Encoders turn images into feature maps and pooled features."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from gmssl.lazy import torch
+from gmssl.parts import Part
+
+
+class Encoder(Part):
+    """Settings of the network that pre-training is for."""
+
+    slot: ClassVar[str] = "encoder"
+
+    in_channels: int = 3
+
+    @abstractmethod
+    def build(self) -> torch.nn.Module:
+        """A module `[B,K,H,W] -> (map [B,C,h,w], pooled [B,C'])`.
+
+        It has the attributes `channels` = C' and `network`, the bare network whose `state_dict()` is what users load
+        after pre-training.
+        """

@@ -1,0 +1,32 @@
+"""Gradient estimators say how gradients come back through a piecewise-constant matching."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from gmssl.interfaces.solver import Solver
+from gmssl.lazy import torch
+from gmssl.parts import Part
+from gmssl.problem import Problem, Solution
+
+
+class GradientEstimator(Part):
+    """A strategy beside the solver, not inside it.
+
+    `differentiates_solver` says that the estimator relies on the solver's own derivative, so that a piecewise-constant
+    solver would give zero gradients everywhere.
+    """
+
+    slot: ClassVar[str] = "estimator"
+    differentiates_solver: ClassVar[bool] = False
+
+    @abstractmethod
+    def match(self, solver: Solver, problem: Problem, generator: torch.Generator | None) -> Solution:
+        """Solve `problem`; the matching of the solution is differentiable in vertex *and* edge costs.
+
+        Args:
+            solver: any solver.
+            problem: G matching problems whose costs may require gradients.
+            generator: source of the noise, on the device of the costs; None draws from torch's global generator.
+        """

@@ -1,0 +1,19 @@
+"""Projectors map pooled encoder features to node embeddings."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from gmssl.lazy import torch
+from gmssl.parts import Part
+
+
+class Projector(Part):
+    """Settings of a head that is thrown away after pre-training."""
+
+    slot: ClassVar[str] = "projector"
+
+    @abstractmethod
+    def build(self, channels: int) -> torch.nn.Module:
+        """A module `[B,C] -> [B,D]` for `channels` = C, with an attribute `channels` = D."""

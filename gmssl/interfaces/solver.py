@@ -1,0 +1,33 @@
+"""Solvers map costs to the matching of least energy over a feasible set."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from gmssl.parts import Part
+from gmssl.problem import Problem, Solution
+
+
+class Solver(Part):
+    """A pure, batched, minimising function: same problem and settings, same solution.
+
+    Results must not depend on the other instances of the batch, nor on the number of threads. A solver keeps no state
+    and knows nothing of autograd (gradients are an estimator's work), unless it declares itself `differentiable`.
+
+    Class facts, which drive the contract tests (`gmssl.testing.solver_contract`):
+        exact: always returns an optimum of its feasible set.
+        differentiable: autograd through `solve` is meaningful (relaxed feasible sets).
+        uses_edges: reads `costs.edge`.
+        gives_bound: returns proven lower bounds.
+    """
+
+    slot: ClassVar[str] = "solver"
+    exact: ClassVar[bool] = False
+    differentiable: ClassVar[bool] = False
+    uses_edges: ClassVar[bool] = False
+    gives_bound: ClassVar[bool] = False
+
+    @abstractmethod
+    def solve(self, problem: Problem) -> Solution:
+        """Solve a checked problem on its own device; call it through `gmssl.solve`."""

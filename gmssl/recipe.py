@@ -1,0 +1,266 @@
+"""Recipes: a run as data. Plain YAML, unknown keys refused, no inheritance, no interpolation."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gmssl.errors import PluginError, RecipeError
+from gmssl.interfaces.affinity import Affinity
+from gmssl.interfaces.data import Data
+from gmssl.interfaces.encoder import Encoder
+from gmssl.interfaces.estimator import GradientEstimator
+from gmssl.interfaces.graph_builder import GraphBuilder
+from gmssl.interfaces.loss import Loss
+from gmssl.interfaces.message_passing import MessagePassing
+from gmssl.interfaces.optimiser import Optimiser
+from gmssl.interfaces.projector import Projector
+from gmssl.interfaces.schedule import Schedule
+from gmssl.interfaces.solver import Solver
+from gmssl.interfaces.vertices import Vertices
+from gmssl.interfaces.views import Views
+from gmssl.registry import describe, field_of, find, kinds
+
+
+class Settings(BaseModel):
+    """Frozen; unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Affinities(Settings):
+    """Weighted terms of the vertex affinity (LVM-Med, Eq. 3) and of the edge affinity."""
+
+    vertex: tuple[field_of(Affinity), ...] = Field(min_length=1)  # type: ignore[valid-type]
+    edge: tuple[field_of(Affinity), ...] = ()  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _terms_stand_where_they_score(self) -> Affinities:
+        for place, terms in (("vertex", self.vertex), ("edge", self.edge)):
+            for number, term in enumerate(terms):
+                if term.scores != place:
+                    raise ValueError(
+                        f"{place}.{number}: {term.kind!r} scores {term.scores} pairs; move it to `affinity.{term.scores}`"
+                    )
+        return self
+
+
+class TrainSettings(Settings):
+    """How long, how large, on what. `batch` counts images over all devices and accumulation steps of one update."""
+
+    epochs: int = Field(100, ge=1)
+    batch: int = Field(256, ge=1, description="images in one optimiser step, over all devices and accumulated steps")
+    accumulate: int = Field(1, ge=1, description="backward passes in one optimiser step")
+    devices: int = Field(1, ge=1)
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    workers: int = Field(2, ge=0, description="loader processes on each device")
+    clip: float | None = Field(None, gt=0, description="largest norm of the gradient of all weights")
+    sync_batch_norm: bool = True
+    max_steps: int | None = Field(None, ge=1, description="stop after this many optimiser steps")
+    checkpoint_every: int = Field(500, ge=1, description="optimiser steps between writes of last.ckpt")
+    keep_every: int | None = Field(None, ge=1, description="epochs between checkpoints that are kept")
+    log_every: int = Field(10, ge=1, description="optimiser steps between rows of metrics.csv")
+    picture_every: int = Field(1, ge=1, description="epochs between pictures of a matched graph pair")
+
+    @property
+    def batch_per_step(self) -> int:
+        """Images in one forward pass on one device."""
+        return self.batch // (self.devices * self.accumulate)
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> TrainSettings:
+        parts = self.devices * self.accumulate
+        if self.batch % parts:
+            raise ValueError(
+                f"batch {self.batch} does not divide by devices × accumulate = {self.devices} × {self.accumulate}; "
+                f"use {self.batch // parts * parts or parts} or {(self.batch // parts + 1) * parts}"
+            )
+        return self
+
+
+class ProbeSettings(Settings):
+    """k-nearest-neighbour accuracy of the encoder on labelled images, during training."""
+
+    data: field_of(Data)  # type: ignore[valid-type]
+    every: int = Field(5, ge=1, description="epochs between probes; the last epoch is always probed")
+    neighbours: int = Field(20, ge=1)
+    folds: int = Field(5, ge=2)
+
+
+class Recipe(Settings):
+    """A whole run. Fields stand in the order of a training step."""
+
+    seed: int = Field(0, ge=0, lt=2**32)
+    protocol: Literal["as_published", "as_released", "corrected"] = Field(
+        "corrected", description="which source the numbers follow where paper and released code disagree"
+    )
+    data: field_of(Data)  # type: ignore[valid-type]
+    views: field_of(Views)  # type: ignore[valid-type]
+    encoder: field_of(Encoder)  # type: ignore[valid-type]
+    projector: field_of(Projector)  # type: ignore[valid-type]
+    vertices: field_of(Vertices)  # type: ignore[valid-type]
+    graph: field_of(GraphBuilder)  # type: ignore[valid-type]
+    message_passing: field_of(MessagePassing)  # type: ignore[valid-type]
+    affinity: Affinities
+    margin: float = Field(0.0, description="added to the costs of the true pairs, so that they must win by this much")
+    solver: field_of(Solver)  # type: ignore[valid-type]
+    estimator: field_of(GradientEstimator)  # type: ignore[valid-type]
+    loss: field_of(Loss)  # type: ignore[valid-type]
+    optimiser: field_of(Optimiser)  # type: ignore[valid-type]
+    schedule: field_of(Schedule)  # type: ignore[valid-type]
+    train: TrainSettings = TrainSettings()
+    probe: ProbeSettings | None = None
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        for fault in (
+            _zero_gradients(self),
+            _unread_edges(self),
+            _edges_of_nothing(self),
+            self.vertices.fault(self.train.batch_per_step),
+        ):
+            if fault:
+                raise ValueError(fault)
+        return self
+
+    def dump(self) -> str:
+        """The resolved recipe as YAML, with every default written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _kinds_where(slot: str, fact: str, value: bool) -> list[str]:
+    """Kinds whose class declares the fact; a broken plugin must not harm a recipe that does not name it."""
+    found = []
+    for kind in kinds(slot):
+        with contextlib.suppress(PluginError):
+            if getattr(find(slot, kind), fact) is value:
+                found.append(kind)
+    return found
+
+
+def _zero_gradients(recipe: Recipe) -> str | None:
+    if not recipe.estimator.differentiates_solver or recipe.solver.differentiable:
+        return None
+    relaxed = _kinds_where("solver", "differentiable", True)
+    others = _kinds_where("estimator", "differentiates_solver", False)
+    return (
+        f"estimator {recipe.estimator.kind!r} with the piecewise-constant solver {recipe.solver.kind!r} would give "
+        f"zero gradients everywhere; use estimator {', '.join(others)}, or a differentiable solver: {', '.join(relaxed)}"
+    )
+
+
+def _unread_edges(recipe: Recipe) -> str | None:
+    if not recipe.affinity.edge or recipe.solver.uses_edges:
+        return None
+    readers = _kinds_where("solver", "uses_edges", True)
+    return (
+        f"affinity.edge has {len(recipe.affinity.edge)} term(s), but solver {recipe.solver.kind!r} does not read edge "
+        f"costs; remove them, or use a second-order solver: {', '.join(readers)}"
+    )
+
+
+def _edges_of_nothing(recipe: Recipe) -> str | None:
+    if not recipe.affinity.edge or recipe.graph.has_edges:
+        return None
+    return f"affinity.edge scores edges, but graph {recipe.graph.kind!r} has none; use graph knn, or remove the terms"
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file, unchecked.
+
+    Raises:
+        RecipeError: no such file, no text, no YAML, or no mapping.
+    """
+    path = Path(path)
+    if not path.is_file():
+        near = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        known = f"; recipes there: {', '.join(near)}" if near else ""
+        raise RecipeError(f"no recipe at {path}{known}. Give the path of a YAML file.")
+    try:
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path} cannot be read as text: {error}. Give a YAML file in UTF-8.") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise RecipeError(f"{path} is no valid YAML: {error}. Correct the line it names.") from None
+    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
+        raise RecipeError(f"{path} holds no mapping of names to values; start from a file in recipes/.")
+    return loaded
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML lets the last of two equal keys win silently; a recipe must not."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise yaml.constructor.ConstructorError(None, None, f"key {min(twice)!r} stands twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+    """Load and check a recipe within a second; no image is opened, no weight built.
+
+    Args:
+        source: path of a YAML file, or a mapping.
+        overrides: `"a.b=value"` strings as `--set` takes them; values are YAML, list places are numbers.
+
+    Raises:
+        RecipeError: every fault in one message, each with its place, what exists, and the remedy.
+    """
+    name = "recipe" if isinstance(source, Mapping) else str(source)
+    settings = copy.deepcopy(dict(source)) if isinstance(source, Mapping) else read_recipe(source)
+    for override in overrides:
+        _apply(settings, override)
+    try:
+        return Recipe.model_validate(settings)
+    except ValidationError as error:
+        raise RecipeError(f"{name}:\n{describe(error)}") from None
+    except RecursionError:
+        raise RecipeError(f"{name} is nested too deeply; flatten it.") from None
+
+
+def _apply(settings: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise RecipeError(f"--set {override!r} is not of the form path=value; write for example train.epochs=3.")
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise RecipeError(f"--set {override!r}: the value is no valid YAML; quote it.") from None
+    place: Any = settings
+    for depth, key in enumerate(keys):
+        last = depth == len(keys) - 1
+        where = ".".join(keys[: depth + 1])
+        if isinstance(place, list):
+            if not key.isdecimal() or int(key) >= len(place):
+                raise RecipeError(
+                    f"--set {override!r}: {where} is no place in a list of {len(place)}; use 0..{len(place) - 1}."
+                )
+            if last:
+                place[int(key)] = value
+            else:
+                place[int(key)] = place = _opened(place[int(key)])
+        elif isinstance(place, dict):
+            if last:
+                place[key] = value
+            else:
+                place[key] = place = _opened(place.get(key))
+        else:
+            above = ".".join(keys[:depth])
+            raise RecipeError(f"--set {override!r}: {above} is the single value {place!r}; set {above} itself.")
+
+
+def _opened(value: Any) -> Any:
+    """A part given by its name, or nothing at all, becomes a mapping that settings can be written to."""
+    if value is None:
+        return {}
+    return {"kind": value} if isinstance(value, str) else value

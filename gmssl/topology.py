@@ -1,0 +1,32 @@
+"""`Topology`: the part of a matching problem that carries no gradient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gmssl.lazy import torch
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """Edges of both graphs and the vertex pairs that may be matched.
+
+    Attributes:
+        left: directed edges of the left graph, `[G,E,2]` int64, each row (tail, head) in `0..n-1`.
+        right: directed edges of the right graph, `[G,F,2]` int64, in `0..m-1`.
+        allowed: `[G,n,m]` bool; False forbids a pair. A mask, never an infinite cost: `inf · 0` is NaN in the energy.
+    """
+
+    left: torch.Tensor
+    right: torch.Tensor
+    allowed: torch.Tensor
+
+    def repeat(self, samples: int) -> Topology:
+        """Fold `samples` copies into the batch, sample-major (see `Pairs.repeat`)."""
+        if samples == 1:
+            return self
+        return Topology(*(x.repeat(samples, 1, 1) for x in (self.left, self.right, self.allowed)))
+
+    def select(self, instances: torch.Tensor) -> Topology:
+        """The instances named by an index or boolean mask over the batch."""
+        return Topology(self.left[instances], self.right[instances], self.allowed[instances])
