@@ -1,1 +1,59 @@
-"""x"""
+"""The command line. Each command is one file of `gmssl.commands`; nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from gmssl.commands.check import check
+from gmssl.commands.evaluate import evaluate
+from gmssl.commands.parts import parts
+from gmssl.commands.train import train
+from gmssl.commands.version import version
+from gmssl.errors import GmsslError
+
+
+class _OneMessage(TyperGroup):
+    """Faults a user can mend become one message and exit code 2; any other exception keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except GmsslError as error:
+            _complain(str(error))
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            _complain("stopped by Ctrl-C")
+            raise typer.Exit(130) from None
+
+
+def _complain(message: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    # No markup and no wrapping: messages hold shapes such as [G,n,m], and scripts search them by line.
+    Console(stderr=True).print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True, highlight=False)
+
+
+app = typer.Typer(
+    name="gmssl",
+    cls=_OneMessage,
+    help="Contrastive learning as graph matching: LVM-Med, and what it generalises, as recipes.",
+    epilog="Start with: gmssl train recipes/quickstart.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+app.command()(evaluate)
+app.command()(check)
+app.add_typer(parts, name="parts")
+app.command()(version)
+
+
+def main() -> None:
+    """Entry point of the `gmssl` program."""
+    app(prog_name="gmssl")

@@ -15,7 +15,7 @@ class Part(BaseModel):
     are not subclassed.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
     slot: ClassVar[str]
     kind: ClassVar[str]

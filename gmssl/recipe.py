@@ -31,7 +31,7 @@ from gmssl.registry import describe, field_of, find, kinds
 class Settings(BaseModel):
     """Frozen; unknown keys refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Affinities(Settings):
@@ -46,7 +46,7 @@ class Affinities(Settings):
             for number, term in enumerate(terms):
                 if term.scores != place:
                     raise ValueError(
-                        f"{place}.{number}: {term.kind!r} scores {term.scores} pairs; move it to `affinity.{term.scores}`"
+                        f"{place}.{number}: {term.kind!r} scores {term.scores} pairs; move it to affinity.{term.scores}"
                     )
         return self
 
@@ -152,7 +152,7 @@ def _zero_gradients(recipe: Recipe) -> str | None:
     others = _kinds_where("estimator", "differentiates_solver", False)
     return (
         f"estimator {recipe.estimator.kind!r} with the piecewise-constant solver {recipe.solver.kind!r} would give "
-        f"zero gradients everywhere; use estimator {', '.join(others)}, or a differentiable solver: {', '.join(relaxed)}"
+        f"zero gradients everywhere; use estimator {', '.join(others)}, or a differentiable solver ({', '.join(relaxed)})"
     )
 
 
@@ -179,7 +179,11 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
         RecipeError: no such file, no text, no YAML, or no mapping.
     """
     path = Path(path)
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:  # a name too long, a folder that may not be entered
+        raise RecipeError(f"{path} cannot be opened: {error.strerror}. Give the path of a YAML file.") from None
+    if not found:
         near = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         known = f"; recipes there: {', '.join(near)}" if near else ""
         raise RecipeError(f"no recipe at {path}{known}. Give the path of a YAML file.")
@@ -216,10 +220,10 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
         RecipeError: every fault in one message, each with its place, what exists, and the remedy.
     """
     name = "recipe" if isinstance(source, Mapping) else str(source)
-    settings = copy.deepcopy(dict(source)) if isinstance(source, Mapping) else read_recipe(source)
-    for override in overrides:
-        _apply(settings, override)
     try:
+        settings = copy.deepcopy(dict(source)) if isinstance(source, Mapping) else read_recipe(source)
+        for override in overrides:
+            _apply(settings, override)
         return Recipe.model_validate(settings)
     except ValidationError as error:
         raise RecipeError(f"{name}:\n{describe(error)}") from None
@@ -233,7 +237,7 @@ def _apply(settings: dict[str, Any], override: str) -> None:
     if not equals or not all(keys):
         raise RecipeError(f"--set {override!r} is not of the form path=value; write for example train.epochs=3.")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Loader=_UniqueKeys)
     except (yaml.YAMLError, ValueError, RecursionError):
         raise RecipeError(f"--set {override!r}: the value is no valid YAML; quote it.") from None
     place: Any = settings
@@ -241,7 +245,7 @@ def _apply(settings: dict[str, Any], override: str) -> None:
         last = depth == len(keys) - 1
         where = ".".join(keys[: depth + 1])
         if isinstance(place, list):
-            if not key.isdecimal() or int(key) >= len(place):
+            if not key.isdecimal() or len(key) > 9 or int(key) >= len(place):
                 raise RecipeError(
                     f"--set {override!r}: {where} is no place in a list of {len(place)}; use 0..{len(place) - 1}."
                 )

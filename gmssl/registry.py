@@ -7,12 +7,14 @@ it, so a broken plugin never harms a run that does not use it.
 from __future__ import annotations
 
 import difflib
+import inspect
+import reprlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, SerializeAsAny, ValidationError
+from pydantic import BeforeValidator, SerializeAsAny, ValidationError, WithJsonSchema
 
 from gmssl.errors import PluginError, RecipeError
 from gmssl.parts import Part
@@ -35,6 +37,8 @@ GROUPS = {
     "vertices": "gmssl.vertices",
     "views": "gmssl.views",
 }
+
+SLOT_MARK = "x-gmssl-slot"
 
 
 @cache
@@ -85,11 +89,15 @@ def find(slot: str, kind: str) -> type[Part]:
         ) from error
     if not (isinstance(loaded, type) and issubclass(loaded, Part)):
         raise PluginError(f"{points[0].value} is no subclass of gmssl.parts.Part; derive it from the {slot} interface.")
-    if (loaded.slot, loaded.kind) != (slot, kind):
+    declared = (getattr(loaded, "slot", None), getattr(loaded, "kind", None))
+    if declared != (slot, kind):
         raise PluginError(
-            f"{points[0].value} declares slot {loaded.slot!r} and kind {loaded.kind!r}, but is registered as "
+            f"{points[0].value} declares slot {declared[0]!r} and kind {declared[1]!r}, but is registered as "
             f"{slot!r}, {kind!r}; make the class and its entry point agree."
         )
+    if inspect.isabstract(loaded):
+        missing = ", ".join(sorted(loaded.__abstractmethods__))
+        raise PluginError(f"{points[0].value} does not implement {missing}; the {slot} interface asks for it.")
     return loaded
 
 
@@ -122,7 +130,7 @@ def resolve(slot: str, given: object) -> Part:
         return find(slot, given)()
     if not isinstance(given, Mapping):
         raise RecipeError(
-            f"a {slot} is a name or a mapping with `kind`, not {given!r}; installed kinds are {', '.join(kinds(slot))}."
+            f"a {slot} is a name or a mapping with `kind`, not {_brief(given)}; installed kinds are {', '.join(kinds(slot))}."
         )
     settings = dict(given)
     kind = settings.pop("kind", None)
@@ -143,7 +151,9 @@ def _validator(slot: str) -> BeforeValidator:
 
 def field_of(interface: type[P]) -> Any:
     """The annotation of a recipe field that holds a part: resolves names and mappings, dumps with `kind`."""
-    return Annotated[SerializeAsAny[interface], _validator(interface.slot)]  # type: ignore[valid-type]
+    # The interface itself has no settings; `gmssl parts schema` puts the installed kinds in the place of this mark.
+    mark = WithJsonSchema({SLOT_MARK: interface.slot})
+    return Annotated[SerializeAsAny[interface], _validator(interface.slot), mark]  # type: ignore[valid-type]
 
 
 def describe(error: ValidationError) -> str:
@@ -163,7 +173,10 @@ def describe(error: ValidationError) -> str:
 
 
 def _brief(value: object) -> str:
-    text = repr(value)
+    try:
+        text = reprlib.repr(value)  # bounded also for a value that refers to itself a million times
+    except ValueError:  # an integer with more digits than Python converts
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Affinity terms: how alike two vertices, or two edges, of the two graphs are."""

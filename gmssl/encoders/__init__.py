@@ -1,1 +1,1 @@
-"""TODO"""
+"""Encoders: the networks that pre-training is for; timm provides them."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Gradient estimators: how gradients come back through a discrete matching."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Graph builders: which nodes of a graph are joined by edges."""

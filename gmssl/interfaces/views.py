@@ -94,7 +94,7 @@ class Views(Part):
 
     @abstractmethod
     def crop(self, image: Image.Image, draw: Draw) -> ImageViews:
-        """Draw the parameters of all views and apply their geometry; runs in a loader's worker, without torch."""
+        """Draw the parameters of all views and apply their geometry on uint8; runs on the CPU, in a loader's worker."""
 
     @abstractmethod
     def finish(self, batch: ViewBatch) -> ViewBatch:

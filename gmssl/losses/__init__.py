@@ -1,1 +1,1 @@
-"""TODO"""
+"""Losses: matching against target matching."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Message passing between neighbouring nodes; PyG's layers do the work."""

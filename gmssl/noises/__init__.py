@@ -1,1 +1,1 @@
-"""TODO"""
+"""Noise distributions for perturbation-based gradient estimators."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Projectors: heads between pooled features and node embeddings."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Vertices: what is matched."""

@@ -1,0 +1,102 @@
+"""The module behind `gmssl.encoders.timm`."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import timm
+import torch
+from torch import nn
+
+from gmssl.errors import RecipeError
+
+if TYPE_CHECKING:
+    from gmssl.encoders.timm import Timm
+
+
+class TimmEncoder(nn.Module):
+    """Maps and pooled features of a timm model.
+
+    Attributes:
+        network: the bare timm model.
+        channels: length of the pooled features.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network: Any = network
+        self.channels: int = getattr(network, "head_hidden_size", None) or network.num_features  # type: ignore[assignment]
+
+    def forward(self, images_BKHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """`(map [B,C,h,w], pooled [B,C'])`."""
+        features = self.network.forward_features(images_BKHW)
+        return self._map(features, images_BKHW), self.network.forward_head(features, pre_logits=True)
+
+    def _map(self, features: torch.Tensor, images_BKHW: torch.Tensor) -> torch.Tensor:
+        if features.ndim == 3:
+            # Patch tokens, row by row, after the class and register tokens.
+            tokens = features[:, getattr(self.network, "num_prefix_tokens", 0) :]
+            height, width = images_BKHW.shape[2:]
+            rows = round((tokens.shape[1] * height / width) ** 0.5)
+            return tokens.transpose(1, 2).unflatten(2, (rows, -1))
+        if str(getattr(self.network, "output_fmt", "NCHW")).endswith("NHWC"):
+            return features.permute(0, 3, 1, 2)
+        return features
+
+
+def build(settings: Timm) -> TimmEncoder:
+    """Build the model, or say what about the settings does not fit it."""
+    if not timm.is_model(settings.name):
+        close = difflib.get_close_matches(settings.name, timm.list_models(), n=3)
+        hint = f"; near names are {', '.join(close)}" if close else ""
+        raise RecipeError(
+            f"encoder.name: timm {timm.__version__} has no model {settings.name!r}{hint}. See timm.list_models()."
+        )
+    chosen = {
+        "channels": settings.channels,
+        "output_stride": settings.output_stride,
+        "img_size": settings.image_size,
+        "dynamic_img_size": settings.any_image_size or None,
+        "drop_path_rate": settings.drop_path or None,
+    }
+    given = {name: value for name, value in chosen.items() if value is not None}
+    network = _create(settings, given)
+    if settings.checkpointing:
+        network.set_grad_checkpointing(True)
+    return TimmEncoder(network)
+
+
+def _create(settings: Timm, given: dict[str, Any]) -> Any:
+    pretrained = settings.pretrained or settings.weights is not None
+    overlay = None
+    if settings.weights is not None:
+        if not settings.weights.is_file():
+            raise RecipeError(f"encoder.weights: no file {settings.weights}; give an existing file, or remove the key.")
+        overlay = {"file": str(settings.weights)}
+    try:
+        return timm.create_model(
+            settings.name,
+            pretrained=pretrained,
+            pretrained_cfg_overlay=overlay,
+            in_chans=settings.in_channels,
+            num_classes=0,
+            **given,
+        )
+    except TypeError as error:
+        raise RecipeError(
+            f"encoder: {settings.name} takes no {' or '.join(given)} ({error}); `channels` and `output_stride` are "
+            "for ResNets, `image_size` and `any_image_size` for transformers. Remove the key."
+        ) from None
+    except Exception as error:
+        if not pretrained:
+            raise RecipeError(
+                f"encoder: timm cannot build {settings.name} with {given}: {error}. Change those keys."
+            ) from None
+        source = settings.weights or "its download"
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise RecipeError(
+            f"encoder: the pretrained weights of {settings.name} could not be loaded from {source}: "
+            f"{type(error).__name__}: {reason}. Go online once (they are cached), name a file with "
+            "encoder.weights=FILE, or start from random weights with encoder.pretrained=false."
+        ) from None

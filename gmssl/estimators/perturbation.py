@@ -1,0 +1,57 @@
+"""The one core of all perturbation estimators.
+
+Costs c are minimised; ε is noise, g the upstream gradient ∂L/∂z, S the number of samples:
+
+    z_s  = solve(c − ε_s)                      z = mean_s z_s
+    z'_s = solve(c − ε_s + λ ĝ)                ĝ = g / max|g|, for each instance
+    ∂L/∂c ≈ max|g| · mean_s (z'_s − z_s) / λ
+
+That is implicit maximum-likelihood estimation (Niepert, Minervini & Franceschi 2021; LVM-Med, Eq. 6 and Algorithm 1,
+where c is an affinity and signs are reversed), and blackbox differentiation (Vlastelica et al. 2020) for S = 1 without
+noise. z' is non-linear in g; λ therefore acts on the normalised ĝ, so that averaging the loss, gradient accumulation,
+world size and loss scaling change the gradient by their factor and nothing else. With LVM-Med's summed Hamming loss
+max|g| = 1, and λ is the paper's.
+
+For any exact solver ⟨g, ∂L/∂c⟩ ≤ 0, since z'_s minimises ⟨c − ε_s + λ ĝ, ·⟩ and z_s minimises ⟨c − ε_s, ·⟩.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gmssl.interfaces.noise import Noise
+from gmssl.interfaces.solver import Solver
+from gmssl.lazy import torch
+from gmssl.pairs import Pairs
+from gmssl.problem import Problem, Solution
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """Settings of the core.
+
+    Attributes:
+        solver: what solves both problems.
+        noise: distribution of ε.
+        strength: λ.
+        samples: S, folded into the batch.
+    """
+
+    solver: Solver
+    noise: Noise
+    strength: float
+    samples: int = 1
+
+    def match(self, problem: Problem, generator: torch.Generator | None) -> Solution:
+        """Solve under noise; see `GradientEstimator.match`."""
+        from gmssl.estimators.function import differentiable_match
+
+        return differentiable_match(self, problem, generator)
+
+    def perturb(self, problem: Problem, generator: torch.Generator | None) -> Problem:
+        """S·G problems with costs c − ε."""
+        repeated = problem.repeat(self.samples)
+        noise = Pairs(
+            self.noise.sample(repeated.costs.vertex, generator), self.noise.sample(repeated.costs.edge, generator)
+        )
+        return repeated.with_costs(repeated.costs - noise)

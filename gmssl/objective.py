@@ -1,0 +1,182 @@
+"""`MatchingObjective`: LVM-Med's method section as a straight line (paper, §3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from gmssl.clock import StageClock
+from gmssl.interfaces.affinity import Affinity, Side
+from gmssl.interfaces.vertices import Arrangement
+from gmssl.interfaces.views import ViewBatch
+from gmssl.pairs import Costs, Pairs
+from gmssl.problem import Problem, Solution
+from gmssl.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What one forward pass made; metrics and pictures come from here.
+
+    Attributes:
+        loss: mean over the G graph pairs, scalar.
+        problem: the matching problem, its right side relabelled at random.
+        solution: the matching under noise, with `solution.backward` filled by the backward pass.
+        arrangement: graphs before relabelling.
+        embeddings_VBD: projected features of all views.
+        nodes: left and right nodes after message passing, `[G,n,D]`, `[G,m,D]`; the right ones relabelled.
+        relabelling: `[G,m]`; column c of the problem is right node `relabelling[g,c]` of the arrangement.
+        margin: what was added to the costs of the true pairs.
+    """
+
+    loss: torch.Tensor
+    problem: Problem
+    solution: Solution
+    arrangement: Arrangement
+    embeddings_VBD: torch.Tensor
+    nodes: tuple[torch.Tensor, torch.Tensor]
+    relabelling: torch.Tensor
+    margin: float
+
+
+class MatchingObjective(nn.Module):
+    """Encoder, projector, message passing, and the parts that make and solve the matching problem."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.encoder = recipe.encoder.build()
+        self.projector = recipe.projector.build(int(self.encoder.channels))  # type: ignore[arg-type]
+        self.message_passing = recipe.message_passing.build(int(self.projector.channels))  # type: ignore[arg-type]
+        self.reads_maps = any(term.reads_maps for term in (*recipe.affinity.vertex, *recipe.affinity.edge))
+
+    def forward(self, batch: ViewBatch, generator: torch.Generator | None, clock: StageClock) -> Step:
+        """One step on finished views (`Views.finish`); `generator` draws relabelling and noise."""
+        recipe = self.recipe
+        with clock.stage("encoder"):
+            maps, pooled_VBC = encode(self.encoder, batch.images)
+            embeddings_VBD = self.projector(pooled_VBC.flatten(0, 1)).view(*pooled_VBC.shape[:2], -1)
+        # Energies of different matchings differ by little: from here on everything is float32, also under bf16.
+        with torch.autocast(embeddings_VBD.device.type, enabled=False):
+            with clock.stage("graph"):
+                arrangement = recipe.vertices.arrange(embeddings_VBD.float(), recipe.views.pairs)
+                relabelling = random_permutations(arrangement.right, generator)
+                left, right = arrangement.left, take(arrangement.right, relabelling)
+                left_edges, right_edges = recipe.graph.edges(left), recipe.graph.edges(right)
+                left, right = self.message_passing(left, left_edges), self.message_passing(right, right_edges)
+            with clock.stage("costs"):
+                sides = Side(left, left_edges), Side(right, right_edges)
+                if self.reads_maps:
+                    sources = arrangement.left_source, arrangement.right_source.gather(1, relabelling)
+                    sides = attach_maps(sides, sources, maps, batch)
+                columns = relabelling[:, None, :].expand_as(arrangement.target)
+                target, allowed = arrangement.target.gather(2, columns), arrangement.allowed.gather(2, columns)
+                costs = add_margin(self.costs(*sides), target, recipe.margin)
+                problem = Problem.build(costs.vertex, left_edges, right_edges, costs.edge, allowed, target)
+            with clock.stage("match"):
+                solution = recipe.estimator.match(recipe.solver, problem, generator)
+            with clock.stage("loss"):
+                loss = recipe.loss(solution.matching, problem).mean()
+        return Step(loss, problem, solution, arrangement, embeddings_VBD, (left, right), relabelling, recipe.margin)
+
+    def costs(self, left: Side, right: Side) -> Costs:
+        """Affinities, weighted, summed, and negated (LVM-Med, Eq. 3 and 4)."""
+        shape = left.edges.shape[0], left.edges.shape[1], right.edges.shape[1]
+        edge = weighted_sum(self.recipe.affinity.edge, left, right) if self.recipe.affinity.edge else None
+        vertex = weighted_sum(self.recipe.affinity.vertex, left, right)
+        return Pairs(-vertex, vertex.new_zeros(shape) if edge is None else -edge)
+
+
+def weighted_sum(terms: tuple[Affinity, ...], left: Side, right: Side) -> torch.Tensor:
+    """Σ weight · score."""
+    total = terms[0].weight * terms[0].score(left, right)
+    for term in terms[1:]:
+        total = total + term.weight * term.score(left, right)
+    return total
+
+
+def add_margin(costs: Costs, target: torch.Tensor, margin: float) -> Costs:
+    """Make the true pairs dearer by `margin`, so that they must win by it."""
+    return Pairs(costs.vertex + margin * target, costs.edge) if margin else costs
+
+
+def random_permutations(nodes_GmD: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+    """A uniform permutation of `0..m-1` for each graph, `[G,m]`.
+
+    The target is the identity before it. A solver that breaks ties towards the identity would return the label to a
+    dead model; after relabelling, ties are at chance.
+    """
+    graphs, m, _ = nodes_GmD.shape
+    return torch.rand(graphs, m, generator=generator, device=nodes_GmD.device).argsort(1)
+
+
+def take(nodes_GmD: torch.Tensor, order_Gm: torch.Tensor) -> torch.Tensor:
+    """Nodes in another order."""
+    return nodes_GmD.gather(1, order_Gm[..., None].expand_as(nodes_GmD))
+
+
+def encode(encoder: nn.Module, images: tuple[torch.Tensor, ...]) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Maps of each view, `[B,C,h,w]`, and pooled features `[V,B,C']`; views of equal size pass the encoder together."""
+    maps: list[torch.Tensor] = []
+    pooled: list[torch.Tensor] = []
+    first = 0
+    while first < len(images):
+        last = first
+        while last < len(images) and images[last].shape == images[first].shape:
+            last += 1
+        map_, features = encoder(torch.cat(images[first:last]))
+        maps += map_.chunk(last - first)
+        pooled += features.chunk(last - first)
+        first = last
+    return maps, torch.stack(pooled)
+
+
+def attach_maps(
+    sides: tuple[Side, Side], sources: tuple[torch.Tensor, torch.Tensor], maps: list[torch.Tensor], batch: ViewBatch
+) -> tuple[Side, Side]:
+    """Give both sides the maps of their nodes, with positions in original-image pixels and a mask of the padding."""
+    vectors, positions, valid = flatten_maps(maps, batch)
+    images = vectors.shape[1]
+    attached = [
+        Side(
+            side.nodes,
+            side.edges,
+            vectors.flatten(0, 1)[source],
+            positions.flatten(0, 1)[source],
+            valid[source[:, 0] // images],
+        )
+        for side, source in zip(sides, sources, strict=True)
+    ]
+    return attached[0], attached[1]
+
+
+def flatten_maps(maps: list[torch.Tensor], batch: ViewBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Maps as vectors `[V,B,P,C]`, positions `[V,B,P,2]`, and which of the P are no padding, `[V,P]`."""
+    cells = max(map_.shape[2] * map_.shape[3] for map_ in maps)
+    vectors, positions, valid = [], [], []
+    for view, map_ in enumerate(maps):
+        count = map_.shape[2] * map_.shape[3]
+        pad = (0, 0, 0, cells - count)
+        vectors.append(nn.functional.pad(map_.float().flatten(2).mT, pad))
+        where = cell_centres(map_.shape[2:], batch.images[view].shape[2:], batch.affines[view])
+        positions.append(nn.functional.pad(where, pad))
+        valid.append(torch.arange(cells, device=map_.device) < count)
+    return torch.stack(vectors), torch.stack(positions), torch.stack(valid)
+
+
+def cell_centres(grid: torch.Size, size: torch.Size, affine_B23: torch.Tensor) -> torch.Tensor:
+    """Centres of the h×w map cells of a crop, in pixels of the original image, `[B,h·w,2]` as (x, y).
+
+    Cell (row, column) of a crop of H×W pixels is centred at ((column + ½)·W/w, (row + ½)·H/h), in continuous
+    coordinates where pixel k covers [k, k+1); `affine_B23` leads from there to the original image, the flip included.
+    """
+    (rows, columns), (height, width) = grid, size
+    v, u = torch.meshgrid(
+        (torch.arange(rows, device=affine_B23.device) + 0.5) * (height / rows),
+        (torch.arange(columns, device=affine_B23.device) + 0.5) * (width / columns),
+        indexing="ij",
+    )
+    homogeneous = torch.stack((u.flatten(), v.flatten(), torch.ones_like(u.flatten())), 1).to(affine_B23.dtype)
+    return homogeneous @ affine_B23.mT

@@ -1,0 +1,36 @@
+"""Multi-layer perceptron."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from gmssl.interfaces.projector import Projector
+from gmssl.lazy import torch
+
+
+class Mlp(Projector):
+    """Linear layers of the given widths; between two of them optional batch normalisation, and ReLU.
+
+    LVM-Med: 2048 → 128 (ResNet-50), 768 → 128 (ViT-B), that is `widths: [128]`.
+    """
+
+    kind: ClassVar[str] = "mlp"
+
+    widths: tuple[Annotated[int, Field(ge=1)], ...] = Field((128,), min_length=1)
+    batch_norm: bool = Field(True, description="batch normalisation between the layers")
+
+    def build(self, channels: int) -> torch.nn.Module:
+        """A module `[B,C] -> [B, widths[-1]]` with the attribute `channels`."""
+        nn = torch.nn
+        layers: list[torch.nn.Module] = []
+        for number, width in enumerate(self.widths):
+            last = number + 1 == len(self.widths)
+            layers.append(nn.Linear(channels, width, bias=last or not self.batch_norm))
+            if not last:
+                layers += [nn.BatchNorm1d(width), nn.ReLU(inplace=True)] if self.batch_norm else [nn.ReLU(inplace=True)]
+            channels = width
+        head = nn.Sequential(*layers)
+        head.channels = channels  # type: ignore[assignment]
+        return head
