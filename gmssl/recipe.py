@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from gmssl.errors import PluginError, RecipeError
 from gmssl.interfaces.affinity import Affinity
@@ -25,13 +25,8 @@ from gmssl.interfaces.schedule import Schedule
 from gmssl.interfaces.solver import Solver
 from gmssl.interfaces.vertices import Vertices
 from gmssl.interfaces.views import Views
+from gmssl.parts import Settings
 from gmssl.registry import describe, field_of, find, kinds
-
-
-class Settings(BaseModel):
-    """Frozen; unknown keys refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Affinities(Settings):
@@ -152,7 +147,8 @@ def _zero_gradients(recipe: Recipe) -> str | None:
     others = _kinds_where("estimator", "differentiates_solver", False)
     return (
         f"estimator {recipe.estimator.kind!r} with the piecewise-constant solver {recipe.solver.kind!r} would give "
-        f"zero gradients everywhere; use estimator {', '.join(others)}, or a differentiable solver ({', '.join(relaxed)})"
+        f"zero gradients everywhere; use estimator {', '.join(others)}, or a differentiable solver "
+        f"({', '.join(relaxed)})"
     )
 
 

@@ -130,7 +130,8 @@ def resolve(slot: str, given: object) -> Part:
         return find(slot, given)()
     if not isinstance(given, Mapping):
         raise RecipeError(
-            f"a {slot} is a name or a mapping with `kind`, not {_brief(given)}; installed kinds are {', '.join(kinds(slot))}."
+            f"a {slot} is a name or a mapping with `kind`, not {_brief(given)}; installed kinds are "
+            f"{', '.join(kinds(slot))}."
         )
     settings = dict(given)
     kind = settings.pop("kind", None)
@@ -153,7 +154,7 @@ def field_of(interface: type[P]) -> Any:
     """The annotation of a recipe field that holds a part: resolves names and mappings, dumps with `kind`."""
     # The interface itself has no settings; `gmssl parts schema` puts the installed kinds in the place of this mark.
     mark = WithJsonSchema({SLOT_MARK: interface.slot})
-    return Annotated[SerializeAsAny[interface], _validator(interface.slot), mark]  # type: ignore[valid-type]
+    return Annotated[SerializeAsAny[interface], _validator(interface.slot), mark]  # type: ignore[valid-type, misc]
 
 
 def describe(error: ValidationError) -> str:

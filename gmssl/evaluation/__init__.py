@@ -1,1 +1,1 @@
-"""TODO"""
+"""Frozen features judged by simple classifiers, always beside the references they must beat."""

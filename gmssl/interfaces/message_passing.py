@@ -10,9 +10,13 @@ from gmssl.parts import Part
 
 
 class MessagePassing(Part):
-    """Settings of a module that is shared by both graphs."""
+    """Settings of a module that is shared by both graphs.
+
+    `reads_edges` says that the edges make a difference; `gmssl check` warns of graphs that nothing reads.
+    """
 
     slot: ClassVar[str] = "message_passing"
+    reads_edges: ClassVar[bool] = True
 
     @abstractmethod
     def build(self, channels: int) -> torch.nn.Module:

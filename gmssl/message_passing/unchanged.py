@@ -12,6 +12,7 @@ class Unchanged(MessagePassing):
     """Nodes stay as the projector made them."""
 
     kind: ClassVar[str] = "unchanged"
+    reads_edges: ClassVar[bool] = False
 
     def build(self, channels: int) -> torch.nn.Module:
         """The identity on `[G,n,D]`."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Runs: Lightning's Trainer, the folder of a run, and what is written there."""

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Views: augmented crops with the exact way back to the original image."""

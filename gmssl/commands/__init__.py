@@ -1,0 +1,5 @@
+"""The commands of the `gmssl` program, one file each.
+
+Modules here import typer and the standard library only; a command imports what it needs when it runs, so `--help`
+stays fast and `check` never loads torch.
+"""

@@ -1,0 +1,94 @@
+"""`gmssl check`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gmssl.commands.options import Overrides, RecipePath
+
+if TYPE_CHECKING:
+    from gmssl.parts import Part
+    from gmssl.recipe import Recipe
+
+
+def check(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Also run one tiny step; needs the images.")] = False,
+) -> None:
+    """Check a recipe without training: keys, values, and parts that contradict each other."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from gmssl.commands.warnings import warnings
+    from gmssl.recipe import load_recipe
+
+    loaded = load_recipe(recipe, overrides or [])
+    console = Console(highlight=False)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, text in summary(loaded):
+        table.add_row(name, text)
+    console.print(table, markup=False)
+    for warning in warnings(loaded):
+        console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+    if dry_run:
+        from gmssl.training.dry import dry_run as run_dry
+
+        console.print(run_dry(loaded), markup=False, soft_wrap=True)
+    console.print(f"{recipe} is a valid recipe.", markup=False, soft_wrap=True)
+
+
+def summary(recipe: Recipe) -> list[tuple[str, str]]:
+    """Name and short text of everything that decides what a run does."""
+    train, terms = recipe.train, recipe.affinity
+    edge = ", ".join(map(_short, terms.edge)) or "no edge terms"
+    lines = [
+        ("protocol", recipe.protocol),
+        ("data", _short(recipe.data)),
+        (
+            "views",
+            f"{_short(recipe.views)}: {len(recipe.views.sizes)} views, {len(recipe.views.pairs)} matched pair(s)",
+        ),
+        ("encoder", _short(recipe.encoder)),
+        ("projector", _short(recipe.projector)),
+        ("matched", f"{_short(recipe.vertices)}{_graphs(recipe)}"),
+        ("graph", f"{_short(recipe.graph)}, then {_short(recipe.message_passing)}"),
+        ("affinity", f"vertex: {', '.join(map(_short, terms.vertex))}; edge: {edge}; margin {recipe.margin:g}"),
+        ("solver", _short(recipe.solver)),
+        ("estimator", _short(recipe.estimator)),
+        ("loss", _short(recipe.loss)),
+        ("optimiser", f"{_short(recipe.optimiser)}, {_short(recipe.schedule)}"),
+        (
+            "train",
+            f"{train.epochs} epochs of batches of {train.batch} on {train.devices} device(s), "
+            f"{train.batch_per_step} images a step, {train.precision}",
+        ),
+    ]
+    if recipe.probe is not None:
+        lines.append(("probe", f"{_short(recipe.probe.data)} every {recipe.probe.every} epoch(s)"))
+    return lines
+
+
+def _graphs(recipe: Recipe) -> str:
+    batch = recipe.train.batch_per_step
+    per_graph = getattr(recipe.vertices, "per_graph", None)
+    if per_graph is None:
+        return ""
+    graphs = (batch - recipe.vertices.left_out(batch)) // per_graph * len(recipe.views.pairs)
+    return f": {graphs} graph pair(s) a step"
+
+
+def _short(part: Part) -> str:
+    """Kind and the settings that the recipe names."""
+    changed = part.model_dump(mode="json", exclude_unset=True)
+    settings = ", ".join(f"{name} {_value(value)}" for name, value in changed.items() if name != "kind")
+    return f"{part.kind} ({settings})" if settings else part.kind
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict) and "kind" in value:
+        rest = ", ".join(f"{name} {_value(inner)}" for name, inner in value.items() if name != "kind")
+        return f"{value['kind']} [{rest}]" if rest else str(value["kind"])
+    return str(value)

@@ -1,0 +1,81 @@
+"""`gmssl evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+Rows: TypeAlias = list[str] | None
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that `gmssl train` printed.")],
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Folder of class sub-folders, or CSV manifest. Default: the images of the run's probe, or of the run.",
+        ),
+    ] = None,
+    test: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Likewise, of the test set. Without it: cross-validation of --train."),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Of the cross-validation. Default: 5.", show_default=False)
+    ] = None,
+    where: Annotated[
+        Rows, typer.Option(metavar="COLUMN=VALUE", help="Rows of the --train manifest to keep. Repeatable.")
+    ] = None,
+    where_test: Annotated[
+        Rows, typer.Option(metavar="COLUMN=VALUE", help="Rows of the --test manifest to keep. Repeatable.")
+    ] = None,
+    neighbours: Annotated[int, typer.Option(min=1, help="k of the kNN classifier.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Of folds and inner splits.")] = 0,
+    name: Annotated[str | None, typer.Option(help="Of the JSON file in RUN/evaluation.", show_default=False)] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 0,
+) -> None:
+    """Judge a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
+    rows, test_rows = _conditions("--where", where), _conditions("--where-test", where_test)
+    for condition, option, path, needed in (
+        (rows, "--where", train, "--train"),
+        (test_rows, "--where-test", test, "--test"),
+    ):
+        if condition and path is None:
+            raise typer.BadParameter(f"{option} selects rows of a manifest; name it with {needed}.")
+    if folds is not None and test is not None:
+        raise typer.BadParameter("--folds is for cross-validation, and --test replaces that; give one of them.")
+    if name is not None and Path(name).name != name:
+        raise typer.BadParameter(f"--name {name!r} is no file name; write for example --name chest_xray.")
+
+    from rich.console import Console
+
+    from gmssl.evaluation.report import evaluate as judge
+    from gmssl.evaluation.runs import run_recipe
+    from gmssl.evaluation.sources import open_source
+
+    run_recipe(run)  # a wrong run folder is told before any image is listed
+    report = judge(
+        run,
+        train=None if train is None else open_source(train, rows),
+        test=None if test is None else open_source(test, test_rows),
+        folds=5 if folds is None else folds,
+        neighbours=neighbours,
+        seed=seed,
+        name=name,
+        workers=workers,
+    )
+    report.render(Console())
+
+
+def _conditions(option: str, given: list[str] | None) -> dict[str, str]:
+    """`["split=train"]` as `{"split": "train"}`."""
+    found: dict[str, str] = {}
+    for text in given or []:
+        column, equals, value = text.partition("=")
+        if not equals or not column:
+            raise typer.BadParameter(f"{option} {text!r} is not of the form column=value; write split=train.")
+        found[column] = value
+    return found

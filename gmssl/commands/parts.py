@@ -1,0 +1,153 @@
+"""`gmssl parts list | show | schema`."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from gmssl.parts import Part
+
+parts = typer.Typer(help="What recipes can be made of: installed kinds and their settings.", no_args_is_help=True)
+
+
+@parts.command("list")
+def list_kinds(
+    slot: Annotated[str | None, typer.Argument(help="Only this slot, e.g. solver.", show_default=False)] = None,
+) -> None:
+    """List installed kinds with their first line and the package that provides them."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from gmssl.errors import PluginError
+    from gmssl.registry import GROUPS, find, kinds, source
+
+    rows, broken = [], []
+    for name in [slot] if slot is not None else GROUPS:
+        for kind in kinds(name):
+            try:
+                what = _first_line(find(name, kind))
+            except PluginError as error:  # it hides no other kind
+                what = "broken, see below"
+                broken.append(str(error))
+            rows.append((name, kind, source(name, kind), what))
+    console = Console(highlight=False)
+    table = Table("slot", "kind", "package", "what it is", box=None, padding=(0, 2, 0, 0))
+    # One line for each kind: the description is cut to what the other columns leave of the terminal.
+    room = max(16, console.width - sum(max(map(len, column)) + 2 for column in list(zip(*rows, strict=True))[:3]) - 2)
+    for *cells, what in rows:
+        text = _plain(what)
+        text.truncate(room, overflow="ellipsis")
+        table.add_row(*map(_plain, cells), text)
+    console.print(table)
+    for message in broken:
+        console.print(message, style="red", markup=False, soft_wrap=True)
+
+
+@parts.command()
+def show(
+    slot: Annotated[str, typer.Argument(help="For example solver.")],
+    kind: Annotated[str, typer.Argument(help="For example robust_tabu.")],
+) -> None:
+    """Show one kind: what it does, its settings, its facts, and the package that provides it."""
+    from rich.console import Console
+
+    from gmssl.registry import find, source
+
+    part = find(slot, kind)
+    console = Console(highlight=False)
+    out = lambda text: console.print(text, markup=False, soft_wrap=True)  # noqa: E731
+    out(f"{slot} {kind}  ({source(slot, kind)}, {part.__module__}.{part.__qualname__})\n")
+    out(inspect.getdoc(part) or "")
+    table = _settings(part)
+    if table.row_count:
+        console.print("\nSettings")
+        console.print(table)
+    else:
+        console.print("\nNo settings: write its name.")
+    facts = _facts(part)
+    if facts:
+        out("\nFacts: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
+
+
+@parts.command()
+def schema(
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here instead of printing.")] = None,
+) -> None:
+    """JSON schema of recipes with all installed kinds, for the completion of editors."""
+    import json
+
+    from gmssl.commands.schema import recipe_schema
+    from gmssl.errors import RecipeError
+
+    text = json.dumps(recipe_schema(), indent=2, ensure_ascii=False)
+    if out is None:
+        typer.echo(text)
+        return
+    try:
+        out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise RecipeError(f"{out} cannot be written: {error.strerror}. Name a file in a folder that exists.") from None
+
+
+def _first_line(part: type[Part]) -> str:
+    return (inspect.getdoc(part) or "").partition("\n\n")[0].replace("\n", " ")
+
+
+def _settings(part: type[Part]) -> Table:
+    from rich.table import Table
+
+    table = Table("name", "type", "default", "meaning", box=None, padding=(0, 2, 0, 0))
+    for name, field in part.model_fields.items():
+        default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+        limits = ", ".join(_limit(item) for item in field.metadata if _limit(item))
+        kind = _type_name(field.annotation) + (f" {limits}" if limits else "")
+        table.add_row(name, _plain(kind), _plain(default), _plain(field.description or ""))
+    return table
+
+
+def _plain(text: str) -> Text:
+    """Text in which square brackets are no markup."""
+    from rich.text import Text
+
+    return Text(text)
+
+
+def _default(value: Any) -> str:
+    from gmssl.parts import Part
+
+    return value.kind if isinstance(value, Part) else str(value)
+
+
+def _limit(item: object) -> str:
+    """`≥ 1` of annotated_types.Ge(1); empty for everything else."""
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    return " ".join(f"{sign} {getattr(item, name)}" for name, sign in signs.items() if hasattr(item, name))
+
+
+def _type_name(annotation: Any) -> str:
+    from gmssl.parts import Part
+
+    if isinstance(annotation, type):
+        if issubclass(annotation, Part):
+            return f"a {annotation.slot} part"
+        if annotation.__module__ != "types":  # tuple[int, ...] is no class of its own
+            return annotation.__name__ if not getattr(annotation, "__args__", None) else str(annotation)
+    return str(annotation).replace("typing.", "").replace("pathlib.", "")
+
+
+def _facts(part: type[Part]) -> dict[str, Any]:
+    """Class facts: public class variables with a value other than slot and kind."""
+    facts: dict[str, Any] = {}
+    for base in part.__mro__:
+        for name, annotation in vars(base).get("__annotations__", {}).items():
+            known = name in ("slot", "kind") or name.startswith("_") or name.startswith("model_")
+            if not known and "ClassVar" in str(annotation) and hasattr(part, name):
+                facts.setdefault(name, getattr(part, name))
+    return dict(sorted(facts.items()))

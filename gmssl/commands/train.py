@@ -1,0 +1,53 @@
+"""`gmssl train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gmssl.commands.options import Overrides
+
+
+def train(
+    recipe: Annotated[
+        Path | None, typer.Argument(metavar="RECIPE", help="YAML file; see recipes/. Not needed with --resume.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run folder. Default: runs/<recipe>/<time>.", show_default=False)
+    ] = None,
+    overrides: Overrides = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with this run folder, bit for bit as if never stopped.")
+    ] = None,
+) -> None:
+    """Pre-train an encoder as a recipe says; prints the run folder."""
+    from gmssl.errors import RecipeError
+    from gmssl.recipe import load_recipe
+
+    if resume is not None and out is not None:
+        raise RecipeError("--out and --resume name two run folders; give one of them.")
+    if recipe is None and resume is None:
+        raise RecipeError("no recipe is given; name a YAML file (see recipes/), or a run with --resume.")
+    source = recipe if recipe is not None else _recipe_of(resume)
+    loaded = load_recipe(source, overrides or [])
+
+    # Only now: the recipe is right, and a wrong one has been refused without waiting for torch.
+    from rich.console import Console
+
+    from gmssl.training.run import train as run_training
+
+    name = source.stem if recipe is not None else source.parent.parent.name or source.stem
+    folder = run_training(loaded, name, out, resume, Console())
+    typer.echo(folder)
+
+
+def _recipe_of(run: Path | None) -> Path:
+    """The resolved recipe in a run folder."""
+    from gmssl.errors import RecipeError
+
+    path = Path(run or ".") / "recipe.yaml"
+    if not path.is_file():
+        raise RecipeError(f"{run} is no run folder: it has no recipe.yaml. Give the folder that `gmssl train` printed.")
+    return path

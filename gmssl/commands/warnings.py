@@ -1,0 +1,78 @@
+"""What a valid recipe is better told: settings that change nothing, images left out, folders that are not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gmssl.parts import Part
+    from gmssl.recipe import Recipe
+
+
+def warnings(recipe: Recipe) -> list[str]:
+    """One sentence for each, with its place in the recipe."""
+    return [*_left_out(recipe), *_places(recipe), *_idle_terms(recipe), *_idle_edges(recipe), *_idle_training(recipe)]
+
+
+def _left_out(recipe: Recipe) -> Iterator[str]:
+    batch = recipe.train.batch_per_step
+    left_out = recipe.vertices.left_out(batch)
+    if left_out:
+        yield (
+            f"train.batch: {left_out} of {batch} images a step take part in no graph (each epoch draws others); "
+            "choose a batch that the graphs divide to use all."
+        )
+
+
+def _places(recipe: Recipe) -> Iterator[str]:
+    sources: list[tuple[str, Part]] = [("data", recipe.data), ("encoder", recipe.encoder)]
+    if recipe.probe is not None:
+        sources.append(("probe.data", recipe.probe.data))
+    for place, part in sources:
+        for name, path in _paths(part):
+            if not path.exists():
+                yield f"{place}.{name}: {path} is not on this machine; training needs it (--set {place}.{name}=…)."
+
+
+def _paths(part: Part) -> Iterator[tuple[str, Path]]:
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, Path):
+            yield name, value
+
+
+def _idle_terms(recipe: Recipe) -> Iterator[str]:
+    for place, terms in (("vertex", recipe.affinity.vertex), ("edge", recipe.affinity.edge)):
+        for number, term in enumerate(terms):
+            if term.weight == 0:
+                yield f"affinity.{place}.{number}: {term.kind} has weight 0 and changes nothing; remove it."
+
+
+def _idle_edges(recipe: Recipe) -> Iterator[str]:
+    if recipe.solver.uses_edges and not recipe.affinity.edge:
+        yield (
+            f"solver: {recipe.solver.kind} reads edge costs, but affinity.edge is empty; lap solves this exactly and "
+            "faster."
+        )
+    passes = recipe.message_passing.reads_edges
+    if passes and not recipe.graph.has_edges:
+        yield (
+            f"message_passing: {recipe.message_passing.kind} mixes nothing, because graph {recipe.graph.kind} has no "
+            "edges; use message_passing: unchanged, or graph: knn."
+        )
+    if recipe.graph.has_edges and not passes and not recipe.affinity.edge:
+        yield f"graph: {recipe.graph.kind} has edges that nothing reads; use graph: edgeless, or add edge terms."
+
+
+def _idle_training(recipe: Recipe) -> Iterator[str]:
+    train, probe = recipe.train, recipe.probe
+    for name in ("keep_every", "picture_every"):
+        every = getattr(train, name)
+        if every is not None and every > train.epochs:
+            yield f"train.{name}: {every} is more than the {train.epochs} epochs of the run and changes nothing."
+    if probe is not None and probe.every > train.epochs:
+        yield f"probe.every: {probe.every} is more than the {train.epochs} epochs; only the last epoch is probed."
+    if train.devices == 1 and "sync_batch_norm" in train.model_fields_set and train.sync_batch_norm:
+        yield "train.sync_batch_norm: there is one device, so nothing is synchronised."

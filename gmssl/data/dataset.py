@@ -1,0 +1,70 @@
+"""What a loader's worker does: read an image, cut its views, and put a batch together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.utils.data import Dataset, get_worker_info
+
+from gmssl.errors import DataError
+from gmssl.interfaces.data import Images
+from gmssl.interfaces.views import Draw, ImageViews, ViewBatch, Views
+
+Item = tuple[ImageViews, int, int]
+
+
+class ViewDataset(Dataset[Item]):
+    """Views of images by epoch; key `epoch · len(images) + index` gives (views, index, unreadable).
+
+    An unreadable image is replaced by the next readable one (from the last on to the first): `index` is then that
+    image's and `unreadable` the asked one's, otherwise −1. Views are drawn for the *asked* index, so that a replacement
+    differs from the same image's own views.
+    """
+
+    def __init__(self, images: Images, views: Views, channels: int, seed: int) -> None:
+        self.images, self.views, self.channels, self.seed = images, views, channels, seed
+
+    def __len__(self) -> int:
+        """Number of images, the keys of one epoch."""
+        return len(self.images)
+
+    def __getitem__(self, key: int) -> Item:
+        """Views of one image in one epoch.
+
+        Raises:
+            DataError: not one image of the whole set can be read.
+        """
+        count = len(self.images)
+        epoch, asked = divmod(key, count)
+        for step in range(count):
+            index = (asked + step) % count
+            try:
+                image = self.images.load(index, self.channels)
+            except DataError as error:
+                last = error
+                continue
+            return self.views.crop(image, Draw(self.seed, epoch, asked)), index, asked if step else -1
+        raise DataError(f"none of the {count} images can be read; the last one: {last}")
+
+
+def collate(items: Sequence[Item]) -> ViewBatch:
+    """A batch; in a worker its images lie in shared memory, so that they are copied once."""
+    views, index, unreadable = zip(*items, strict=True)
+    return ViewBatch(
+        images=tuple(
+            _stack([torch.from_numpy(crop) for crop in crops]) for crops in zip(*(v.crops for v in views), strict=True)
+        ),
+        affines=torch.stack([torch.from_numpy(v.affines) for v in views], dim=1).float(),
+        photometric=torch.stack([torch.from_numpy(v.photometric) for v in views], dim=1),
+        index=torch.tensor(index),
+        unreadable=torch.tensor(unreadable),
+    )
+
+
+def _stack(crops: Sequence[torch.Tensor]) -> torch.Tensor:
+    if get_worker_info() is None:
+        return torch.stack(tuple(crops))
+    shape = (len(crops), *crops[0].shape)
+    shared = torch.empty(0, dtype=torch.uint8).set_(torch.UntypedStorage._new_shared(len(crops) * crops[0].numel()))
+    return torch.stack(tuple(crops), out=shared.view(shape))

@@ -1,0 +1,94 @@
+"""Read an image file as 8-bit grey or colour, or say why not."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING
+
+from gmssl.errors import DataError
+from gmssl.lazy import numpy
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_PIXELS = 2**26  # 8192×8192: 0.3 GB as colour in Pillow; larger images are for a tiling step before pre-training
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP")
+EXTENSIONS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+ORIENTATION = 0x0112
+
+
+def read_image(path: str | os.PathLike[str], channels: int) -> Image.Image:
+    """The first page of an image file, upright by its EXIF orientation, as mode "L" (channels = 1) or "RGB" (3).
+
+    Greys of more than 8 bits and floats are stretched from their own minimum and maximum to 0…255, as neither has a
+    common scale over scanners; transparent pixels are laid on black.
+
+    Raises:
+        DataError: missing, unreadable, damaged, of another format, or above `MAX_PIXELS`; says which and why.
+    """
+    if channels not in (1, 3):
+        raise DataError(f"images are read with 1 channel (grey) or 3 (colour), not {channels}; set encoder channels.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # damaged metadata, palettes, sizes: what matters is raised
+            return _converted(_opened(path), "L" if channels == 1 else "RGB")
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's plugins raise almost anything on damaged files
+        raise DataError(f"{os.fspath(path)} cannot be read: {_reason(path, error)}.") from None
+
+
+def _opened(path: str | os.PathLike[str]) -> Image.Image:
+    from PIL import Image, ImageOps
+
+    with Image.open(path, formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise DataError(
+                f"{os.fspath(path)} has {width}×{height} pixels, above the limit {MAX_PIXELS}; cut or shrink it first."
+            )
+        image.load()
+        if image.getexif().get(ORIENTATION, 1) != 1:
+            return ImageOps.exif_transpose(image)
+        return image
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    from PIL import Image
+
+    if image.mode == mode:
+        return image
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return Image.fromarray(_stretched(numpy.asarray(image))).convert(mode)
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+    return image.convert(mode)
+
+
+def _stretched(values: numpy.ndarray) -> numpy.ndarray:
+    """uint8 greys between the least and the greatest finite value; a constant image is black."""
+    values = values.astype(numpy.float32)
+    finite = numpy.isfinite(values)
+    if not finite.all():
+        values = numpy.where(finite, values, values[finite].min() if finite.any() else 0.0)
+    low, high = float(values.min()), float(values.max())
+    scale = 255 / (high - low) if high > low else 0.0
+    return numpy.rint((values - low) * scale).astype(numpy.uint8)
+
+
+def _reason(path: str | os.PathLike[str], error: Exception) -> str:
+    from PIL import Image, UnidentifiedImageError
+
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, PermissionError):
+        return "permission denied"
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"it has more pixels than the limit of {MAX_PIXELS}; cut or shrink it first"
+    if isinstance(error, UnidentifiedImageError):
+        return "the file is empty" if os.path.getsize(path) == 0 else f"it is none of {', '.join(FORMATS)}"
+    return str(error).rstrip(".") or type(error).__name__

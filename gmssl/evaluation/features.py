@@ -1,0 +1,97 @@
+"""Pooled features of a frozen encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from gmssl.data.plain import PlainDataset
+from gmssl.errors import DataError
+from gmssl.interfaces.data import Images
+from gmssl.interfaces.views import Views
+
+
+@contextmanager
+def frozen(encoder: torch.nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; every module's own training flag comes back afterwards.
+
+    A probe left in training mode lets BatchNorm adapt to the images it is judged on.
+    """
+    modes = [(module, module.training) for module in encoder.modules()]
+    encoder.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+class _Readable(Dataset[tuple[torch.Tensor, int, bool]]):
+    """(image, index, readable) of every image; an unreadable one is black and marked."""
+
+    def __init__(self, images: Images, channels: int, size: int) -> None:
+        self._plain = PlainDataset(images, channels, size)
+        self._length = len(images)
+        self._black = torch.zeros(channels, size, size, dtype=torch.uint8)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int, bool]:
+        try:
+            return self._plain[index], index, True
+        except DataError:
+            return self._black, index, False
+
+
+def extract(
+    encoder: torch.nn.Module,
+    images: Images,
+    views: Views,
+    channels: int,
+    size: int,
+    batch: int = 256,
+    workers: int = 0,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pooled features of all readable images, without augmentation, in evaluation mode, on the encoder's device.
+
+    Neither the encoder (weights, BatchNorm statistics, training flags) nor torch's global random state changes.
+
+    Args:
+        encoder: `[B,K,H,W] -> (map, pooled [B,C])`.
+        images: what to encode.
+        views: their `plain` normalises.
+        channels: K, 1 or 3.
+        size: side of the square to which the whole image is resized, in pixels.
+        batch: images in one forward pass.
+        workers: loader processes.
+
+    Returns:
+        features `[N,C]` float32 and the indices `[N]` int64 of the readable images, ascending, both on the CPU.
+
+    Raises:
+        DataError: not one image is readable.
+    """
+    device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
+    # The loader draws a base seed even when nothing is shuffled; from its own generator, so that a probe in the middle
+    # of a training does not change what the training draws next.
+    loader = DataLoader(
+        _Readable(images, channels, size), batch_size=batch, num_workers=workers, generator=torch.Generator()
+    )
+    features, indices = [], []
+    with frozen(encoder):
+        for pixels, index, readable in loader:
+            if readable.any():
+                _, pooled = encoder(views.plain(pixels[readable].to(device)))
+                features.append(pooled.float().cpu())
+                indices.append(index[readable])
+    if not features:
+        first = f" (first: {images.records[0].name})" if len(images) else ""
+        raise DataError(
+            f"not one of {len(images)} images is readable{first}. Check the files, or give another folder."
+        )
+    return torch.cat(features), torch.cat(indices)

@@ -1,0 +1,74 @@
+"""What the pixels alone say: the reference that any encoder must beat, and which images are copies of each other."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from gmssl.errors import DataError
+from gmssl.interfaces.data import Images
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SIDE = 16
+"""Raw pixels are judged as a SIDE × SIDE grey thumbnail."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """Thumbnails and fingerprints of N images.
+
+    Attributes:
+        features: `[N,256]` float32 in 0..1, grey 16×16 thumbnails; zero where unreadable.
+        digests: sha256 of the decoded pixels; None where unreadable.
+    """
+
+    features: torch.Tensor
+    digests: tuple[str | None, ...]
+
+
+def digest(image: Image.Image) -> str:
+    """sha256 of mode, size and decoded pixels: equal for copies under any name or lossless format.
+
+    A JPEG saved again decodes to other pixels and is another image here; such near-copies are not found.
+    """
+    head = f"{image.mode} {image.width} {image.height} ".encode()
+    return hashlib.sha256(head + image.tobytes()).hexdigest()
+
+
+def thumbnail(image: Image.Image) -> np.ndarray:
+    """`[256]` float32 in 0..1: the whole 8-bit grey image, each of 16×16 cells averaged over the pixels it covers."""
+    from PIL.Image import Resampling
+
+    return np.asarray(image.resize((SIDE, SIDE), Resampling.BOX), dtype=np.float32).ravel() / 255
+
+
+class _Grey(Dataset[tuple[np.ndarray, str]]):
+    def __init__(self, images: Images) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, str]:
+        try:
+            image = self._images.load(index, 1)
+        except DataError:
+            return np.zeros(SIDE * SIDE, dtype=np.float32), ""
+        return thumbnail(image), digest(image)
+
+
+def read(images: Images, workers: int = 0) -> Pixels:
+    """Decode every image once. Colour images are compared and judged in grey; torch's random state is left alone."""
+    loader = DataLoader(_Grey(images), batch_size=64, num_workers=workers, generator=torch.Generator())
+    features, digests = [torch.zeros(0, SIDE * SIDE)], list[str | None]()
+    for thumbnails, names in loader:
+        features.append(thumbnails)
+        digests.extend(name or None for name in names)
+    return Pixels(torch.cat(features), tuple(digests))

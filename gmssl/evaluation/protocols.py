@@ -1,0 +1,112 @@
+"""Cross-validation, and training on one set to test on another, for features that are already extracted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from gmssl.evaluation.folds import split
+from gmssl.evaluation.knn import knn_votes
+from gmssl.evaluation.linear import fit_with_chosen_strength
+from gmssl.evaluation.scores import CrossValidated, Score, Tested, over_folds, score, tested
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Labels `[N]` int64, as class numbers, and patients of N images."""
+
+    labels: torch.Tensor
+    patients: tuple[str | None, ...]
+
+    def where(self, chosen: torch.Tensor) -> Known:
+        """Those of the images that a boolean mask `[N]` marks."""
+        patients = tuple(p for p, kept in zip(self.patients, chosen.tolist(), strict=True) if kept)
+        return Known(self.labels[chosen], patients)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What all references have in common; `folds` is None where a test set is given."""
+
+    classes: tuple[str, ...]
+    neighbours: int
+    folds: int | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Scores of a kind of features.
+
+    Attributes:
+        knn: of the k-nearest-neighbour classifier.
+        linear: of the linear probe.
+        strengths: the C that the linear probe chose, one a fit.
+    """
+
+    knn: CrossValidated | Tested
+    linear: CrossValidated | Tested
+    strengths: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Predictions:
+    """Votes and probabilities `[M,K]`, and the C of the linear probe."""
+
+    knn: torch.Tensor
+    linear: torch.Tensor
+    strength: float
+
+
+def _predict(train: torch.Tensor, known: Known, test: torch.Tensor, protocol: Protocol) -> _Predictions:
+    classes = len(protocol.classes)
+    votes = knn_votes(train, known.labels, test, protocol.neighbours, classes)
+    probe = fit_with_chosen_strength(train, known.labels, known.patients, classes, protocol.seed)
+    return _Predictions(votes, probe.log_probabilities(test).exp(), probe.strength)
+
+
+def cross_validate(features: torch.Tensor, known: Known, protocol: Protocol) -> Judgement:
+    """Each fold classified by the others: stratified by class, grouped by patient, the same folds for all features.
+
+    Args:
+        features: `[N,C]`.
+        known: labels and patients of the N images.
+        protocol: with a number of folds.
+
+    Raises:
+        DataError: fewer than two folds, or fewer patients than folds.
+    """
+    folds = protocol.folds or 0
+    fold_of = torch.from_numpy(split(known.labels.tolist(), known.patients, folds, protocol.seed))
+    knn: list[Score | None] = []
+    linear: list[Score | None] = []
+    strengths = []
+    for fold in range(folds):
+        held = fold_of == fold
+        found = _predict(features[~held], known.where(~held), features[held], protocol)
+        knn.append(score(found.knn, known.labels[held]))
+        linear.append(score(found.linear, known.labels[held]))
+        strengths.append(found.strength)
+    return Judgement(_summary(knn), _summary(linear), tuple(strengths))
+
+
+def _summary(scores: list[Score | None]) -> CrossValidated:
+    return over_folds(tuple(s for s in scores if s is not None))
+
+
+def hold_out(
+    train: torch.Tensor, known: Known, test: torch.Tensor, labels: torch.Tensor, leaked: torch.Tensor, protocol: Protocol
+) -> Judgement:
+    """Fit to one set and score on another, with and without the test images that copy a training image.
+
+    Args:
+        train: `[N,C]`.
+        known: labels and patients of the N training images.
+        test: `[M,C]`.
+        labels: `[M]` int64.
+        leaked: `[M]` bool, marks copies of training images.
+        protocol: without folds.
+    """
+    found = _predict(train, known, test, protocol)
+    return Judgement(tested(found.knn, labels, leaked), tested(found.linear, labels, leaked), (found.strength,))

@@ -1,0 +1,116 @@
+"""The encoder of a finished (or stopped) run, and the untrained one it is compared with."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+
+from gmssl.errors import RecipeError, TrainingError
+from gmssl.interfaces.encoder import Encoder
+from gmssl.recipe import Recipe, load_recipe
+
+RECIPE = "recipe.yaml"
+ENCODER = "encoder.safetensors"
+CHECKPOINT = "last.ckpt"
+_PREFIX = "objective.encoder.network."
+_INITIAL_WEIGHTS = ("pretrained", "weights")
+"""Fields that encoders with pretrained weights have; at their defaults the weights are random."""
+
+
+def run_recipe(run: Path) -> Recipe:
+    """The resolved recipe of a run.
+
+    Raises:
+        TrainingError: no run folder, or one without a recipe.
+        RecipeError: a recipe that this version does not understand.
+    """
+    if not run.is_dir():
+        raise TrainingError(f"there is no run folder {run}. Give the folder that `gmssl train` printed.")
+    if not (run / RECIPE).is_file():
+        files = ", ".join(sorted(p.name for p in run.iterdir())[:8]) or "nothing"
+        raise TrainingError(
+            f"{run} is no run folder: it holds {files}, but no {RECIPE}. Give the folder that `gmssl train` printed."
+        )
+    return load_recipe(run / RECIPE)
+
+
+def trained(run: Path, recipe: Recipe) -> tuple[torch.nn.Module, str]:
+    """The encoder with the run's weights, and the name of the file they came from.
+
+    Raises:
+        TrainingError: no weights, a damaged or refused file, or weights of another encoder.
+    """
+    weights, source = _weights(run)
+    encoder = _build(_random(recipe.encoder), recipe.seed)
+    try:
+        encoder.network.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[2].strip().partition("\n")[0]
+        raise TrainingError(
+            f"{run / source} does not fit the encoder of {run / RECIPE}: {reason} Restore the recipe that the run was "
+            "trained with."
+        ) from None
+    return encoder, source
+
+
+def untrained(recipe: Recipe) -> tuple[torch.nn.Module, str]:
+    """The encoder that the recipe starts from, and in words what that is.
+
+    With pretrained weights the run must beat those; where they cannot be had, random weights stand in and the words
+    say so.
+    """
+    if _random(recipe.encoder) == recipe.encoder:
+        return _build(recipe.encoder, recipe.seed), f"random weights, seed {recipe.seed}"
+    try:
+        return _build(recipe.encoder, recipe.seed), "the recipe's pretrained weights, not trained further"
+    except RecipeError:
+        words = f"random weights, seed {recipe.seed}: the recipe's pretrained weights cannot be had here"
+        return _build(_random(recipe.encoder), recipe.seed), words
+
+
+def _random(encoder: Encoder) -> Encoder:
+    fields = type(encoder).model_fields
+    return encoder.model_copy(update={name: fields[name].default for name in _INITIAL_WEIGHTS if name in fields})
+
+
+def _build(encoder: Encoder, seed: int) -> torch.nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return encoder.build()
+
+
+def _weights(run: Path) -> tuple[dict[str, torch.Tensor], str]:
+    if (run / ENCODER).is_file():
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(run / ENCODER), ENCODER
+        except (SafetensorError, OSError) as error:
+            raise TrainingError(
+                f"{run / ENCODER} is damaged ({error}). Remove it to evaluate {CHECKPOINT} instead."
+            ) from None
+    if not (run / CHECKPOINT).is_file():
+        raise TrainingError(
+            f"{run} holds neither {ENCODER} nor {CHECKPOINT}: nothing was trained there yet. "
+            f"Go on with `gmssl train --resume {run}`."
+        )
+    return _from_checkpoint(run / CHECKPOINT), CHECKPOINT
+
+
+def _from_checkpoint(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except pickle.UnpicklingError:
+        raise TrainingError(
+            f"{path} is refused: it holds more than tensors and plain values, so reading it could run code. Give a run "
+            "of your own."
+        ) from None
+    except Exception as error:  # zip, pickle and torch each have their own ways to reject damaged bytes
+        raise TrainingError(f"{path} is damaged ({type(error).__name__}: {error}). Train the run anew.") from None
+    weights = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
+    if not weights:
+        raise TrainingError(f"{path} holds no encoder (no key starts with {_PREFIX}). Train the run anew.")
+    return weights

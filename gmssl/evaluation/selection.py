@@ -1,0 +1,97 @@
+"""Which images an evaluation uses: labelled, readable, and each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gmssl.errors import DataError
+from gmssl.interfaces.data import Images, Record
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Kept images and why the others are not.
+
+    Attributes:
+        indices: positions of the kept images, ascending.
+        unlabelled: images without a label.
+        unreadable: labelled images that cannot be decoded.
+        duplicates: further copies of a kept image; dropped by `unique`, kept by `usable`.
+        contradictory: distinct images whose copies bear different labels; the first copy's label counts.
+    """
+
+    indices: tuple[int, ...]
+    unlabelled: int
+    unreadable: int
+    duplicates: int
+    contradictory: int
+
+
+class Subset:
+    """Some of the images, in the order of the indices."""
+
+    def __init__(self, images: Images, indices: Sequence[int]) -> None:
+        self._images = images
+        self._indices = tuple(indices)
+        self.records = [images.records[i] for i in self._indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def load(self, index: int, channels: int) -> Image.Image:
+        """As `Images.load`."""
+        return self._images.load(self._indices[index], channels)
+
+
+def usable(records: Sequence[Record], digests: Sequence[str | None]) -> Selection:
+    """All labelled and readable images, copies included; the copies are counted."""
+    labels_of: dict[str, set[str]] = {}
+    kept = []
+    unlabelled = unreadable = 0
+    for index, (record, digest) in enumerate(zip(records, digests, strict=True)):
+        if record.label is None:
+            unlabelled += 1
+        elif digest is None:
+            unreadable += 1
+        else:
+            labels_of.setdefault(digest, set()).add(record.label)
+            kept.append(index)
+    contradictory = sum(len(labels) > 1 for labels in labels_of.values())
+    return Selection(tuple(kept), unlabelled, unreadable, len(kept) - len(labels_of), contradictory)
+
+
+def unique(records: Sequence[Record], digests: Sequence[str | None]) -> Selection:
+    """The labelled and readable images, the first of pixel-identical ones only."""
+    every = usable(records, digests)
+    first: dict[str | None, int] = {}
+    for index in every.indices:
+        first.setdefault(digests[index], index)
+    return Selection(tuple(first.values()), every.unlabelled, every.unreadable, every.duplicates, every.contradictory)
+
+
+def class_names(
+    records: Sequence[Record], indices: Sequence[int], place: str = "the evaluation data"
+) -> tuple[str, ...]:
+    """The labels that occur among the selected records, sorted.
+
+    Raises:
+        DataError: no usable image, no labels at all, or a single class.
+    """
+    names = sorted({label for i in indices if (label := records[i].label) is not None})
+    if len(names) > 1:
+        return tuple(names)
+    if names:
+        found = f"its {len(indices)} usable images all bear the label {names[0]!r}"
+    elif any(record.label is not None for record in records):
+        found = f"not one of its {len(records)} images is labelled and readable"
+    else:
+        found = f"not one of its {len(records)} images bears a label"
+    raise DataError(
+        f"{place}: {found}, but a classifier needs two classes. Sort the images into class sub-folders, or name a CSV "
+        "manifest with the columns path and label."
+    )

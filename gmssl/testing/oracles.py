@@ -1,0 +1,47 @@
+"""Slow, obvious references in plain Python: loops over lists, no shared code with what they check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+
+from gmssl.problem import Problem
+
+
+def energy_of(problem: Problem, instance: int, columns: tuple[int, ...]) -> float:
+    """Energy of one assignment: `columns[i]` is the column of row i, −1 leaves it unmatched."""
+    vertex, edge = problem.costs.vertex[instance].tolist(), problem.costs.edge[instance].tolist()
+    left, right = problem.topology.left[instance].tolist(), problem.topology.right[instance].tolist()
+    total = 0.0
+    for i, s in enumerate(columns):
+        if s >= 0:
+            total += vertex[i][s]
+    for e, (i, j) in enumerate(left):
+        for f, (s, t) in enumerate(right):
+            if columns[i] == s and columns[j] == t:
+                total += edge[e][f]
+    return total
+
+
+def matchings(problem: Problem, instance: int) -> Iterator[tuple[int, ...]]:
+    """All one-to-one matchings of the shorter side that the mask allows, as columns."""
+    n, m = problem.costs.vertex.shape[1:]
+    allowed = problem.topology.allowed[instance].tolist()
+    for chosen in permutations(range(max(n, m)), min(n, m)):
+        if n <= m:
+            columns = chosen
+        else:
+            columns = tuple(chosen.index(i) if i in chosen else -1 for i in range(n))
+        if all(s < 0 or allowed[i][s] for i, s in enumerate(columns)):
+            yield columns
+
+
+def least_energy(problem: Problem, instance: int) -> float | None:
+    """Energy of the best matching, or None if the mask allows none."""
+    return min((energy_of(problem, instance, columns) for columns in matchings(problem, instance)), default=None)
+
+
+def lifted(problem: Problem, instance: int, matched: list[list[float]]) -> list[list[float]]:
+    """The edge matching `[E][F]` that a vertex matching `[n][m]` implies."""
+    left, right = problem.topology.left[instance].tolist(), problem.topology.right[instance].tolist()
+    return [[matched[i][s] * matched[j][t] for s, t in right] for i, j in left]

@@ -1,0 +1,121 @@
+"""Hypothesis strategies, named by what they draw."""
+
+from __future__ import annotations
+
+import hypothesis.strategies as st
+import torch
+
+from gmssl.problem import Problem
+
+
+@st.composite
+def problems(
+    draw: st.DrawFn,
+    max_graphs: int = 3,
+    max_n: int = 5,
+    rectangular: bool = True,
+    masks: bool = True,
+    edges: bool = True,
+    ties: bool = True,
+    dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.float64),
+) -> Problem:
+    """Matching problems that have at least one matching.
+
+    Args:
+        draw: given by hypothesis.
+        max_graphs: largest G; the smallest is 1.
+        max_n: largest number of vertices of a side; the smallest is 1.
+        rectangular: also n ≠ m.
+        masks: also forbidden pairs.
+        edges: also edges, with duplicates, self-loops, both directions, and none on one or both sides.
+        ties: also costs that are small integers, so that many matchings are optimal.
+        dtypes: of the costs.
+    """
+    graphs = draw(st.integers(1, max_graphs))
+    n = draw(st.integers(1, max_n))
+    m = draw(st.integers(1, max_n)) if rectangular else n
+    left, right = (draw(st.integers(0, 3 * size)) if edges else 0 for size in (n, m))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    dtype = draw(st.sampled_from(dtypes))
+    integers = draw(st.booleans()) if ties else False
+
+    def costs(*shape: int) -> torch.Tensor:
+        if integers:
+            return torch.randint(-2, 3, shape, generator=generator).to(dtype)
+        return torch.randn(shape, generator=generator, dtype=dtype)
+
+    allowed = None
+    if masks and draw(st.booleans()):
+        allowed = torch.rand(graphs, n, m, generator=generator) < draw(st.sampled_from([0.2, 0.5, 0.9]))
+        allowed |= some_matching(graphs, n, m, generator).bool()
+    return Problem.build(
+        costs(graphs, n, m),
+        torch.randint(0, n, (graphs, left, 2), generator=generator),
+        torch.randint(0, m, (graphs, right, 2), generator=generator),
+        costs(graphs, left, right),
+        allowed=allowed,
+    )
+
+
+def some_matching(graphs: int, n: int, m: int, generator: torch.Generator) -> torch.Tensor:
+    """A random one-to-one matching of the shorter side, `[G,n,m]` of 0 and 1."""
+    long = max(n, m)
+    order = torch.rand(graphs, long, generator=generator).argsort(1)
+    return torch.eye(long)[order][:, :n, :m] if n <= m else torch.eye(long)[order].transpose(1, 2)[:, :, :m]
+
+
+def knn_problem(
+    graphs: int, n: int, noise: float = 0.3, neighbours: int = 5, channels: int = 64, seed: int = 0
+) -> Problem:
+    """Problems as they occur in training: two noisy views of n unit-norm embeddings, kNN edges, perturbed costs.
+
+    Args:
+        graphs: G.
+        n: vertices of both sides; vertex i truly matches vertex i.
+        noise: temperature of the Gumbel noise on vertex and edge costs, which are negated cosines.
+        neighbours: of the kNN graphs, so that E = F = n·neighbours.
+        channels: of the embeddings.
+        seed: of everything drawn.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal() -> torch.Tensor:
+        return torch.randn(graphs, n, channels, generator=generator)
+
+    def gumbel(shape: torch.Size) -> torch.Tensor:
+        uniform = torch.rand(shape, generator=generator).clamp(1e-9, 1 - 1e-7)
+        return -torch.log(-torch.log(uniform))
+
+    source = normal()
+    ends, sides = [], []
+    for _ in range(2):
+        nodes = torch.nn.functional.normalize(source + 0.6 * normal(), dim=2)
+        distance = torch.cdist(nodes, nodes).masked_fill(torch.eye(n, dtype=torch.bool), float("inf"))
+        heads = distance.topk(neighbours, largest=False).indices
+        tails = torch.arange(n)[:, None].expand_as(heads)
+        edges = torch.stack([tails, heads], 3).flatten(1, 2)
+        difference = torch.gather(nodes, 1, edges[..., :1].expand(-1, -1, channels))
+        difference = difference - torch.gather(nodes, 1, edges[..., 1:].expand(-1, -1, channels))
+        ends.append(edges)
+        sides.append((nodes, torch.nn.functional.normalize(difference, dim=2)))
+    vertex, edge = (-(left @ right.transpose(1, 2)) for left, right in zip(*sides, strict=True))
+    vertex = vertex - noise * gumbel(vertex.shape)
+    edge = edge - noise * gumbel(edge.shape)
+    return Problem.build(vertex, *ends, edge, target=torch.eye(n).expand(graphs, n, n))
+
+
+def relabelled(problem: Problem, rows: torch.Tensor, columns: torch.Tensor) -> Problem:
+    """The same problem with its vertices renamed: new row i is old row `rows[i]`, and so for columns.
+
+    Args:
+        problem: any problem.
+        rows, columns: permutations `[n]` and `[m]`, the same for every instance.
+    """
+    costs, topology = problem.costs, problem.topology
+    return Problem.build(
+        costs.vertex[:, rows][:, :, columns],
+        rows.argsort()[topology.left],
+        columns.argsort()[topology.right],
+        costs.edge,
+        allowed=topology.allowed[:, rows][:, :, columns],
+    )

@@ -1,0 +1,140 @@
+"""Checkpoints: written atomically, read without running code, and written at once when the run is told to stop."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from gmssl.errors import TrainingError
+from gmssl.training.files import replacing
+from gmssl.training.module import MatchingModule
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint on the CPU; only tensors and plain types are accepted, so reading it never runs code.
+
+    Raises:
+        TrainingError: no such file, damaged, or with anything else in it.
+    """
+    if not path.is_file():
+        raise TrainingError(f"no checkpoint at {path}. {_others(path)}")
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(
+            f"{path} is refused: it is no checkpoint of tensors and plain values ({reason}). A file from a source you "
+            f"do not trust may run code. {_others(path)}"
+        ) from None
+    except Exception as error:  # zip, pickle and torch each have their own ways to reject damaged bytes
+        raise TrainingError(f"{path} is damaged ({type(error).__name__}: {error}). {_others(path)}") from None
+    if not isinstance(loaded, dict) or "loops" not in loaded or "global_step" not in loaded:
+        raise TrainingError(f"{path} is no checkpoint of a training. {_others(path)}")
+    return loaded
+
+
+def _others(path: Path) -> str:
+    kept = sorted((path.parent / "checkpoints").glob("*.ckpt"))
+    if kept:
+        return f"Kept checkpoints are there: copy {kept[-1]} to {path} and resume."
+    return "Start the run anew."
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """A checkpoint appears under its name when it is complete, or not at all; the former one stays until then."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write to a temporary name in the same folder, then rename."""
+        path = Path(path)
+        try:
+            with replacing(path) as file:
+                torch.save(checkpoint, file)
+        except (OSError, RuntimeError) as error:
+            former = (
+                f"the former one is untouched: resume from {path.parent}"
+                if path.is_file()
+                else "there is no former one"
+            )
+            raise TrainingError(
+                f"the checkpoint {path} cannot be written ({error}); {former} when there is space again."
+            ) from error
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """As `read_checkpoint`, whatever `weights_only` says."""
+        return read_checkpoint(Path(path))
+
+
+class RunCheckpoints(Checkpoint):
+    """last.ckpt every few optimiser steps and after each epoch, kept ones, and a last one when a signal comes.
+
+    Checkpoints are only written between optimiser steps, where no accumulated gradient would be lost.
+    """
+
+    def __init__(self, folder: Path, every: int, keep_every: int | None, accumulate: int) -> None:
+        self._folder = folder
+        self._every, self._keep_every, self._accumulate = every, keep_every, accumulate
+
+    @property
+    def last(self) -> Path:
+        """Where runs are resumed from."""
+        return self._folder / "last.ckpt"
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take SIGTERM and SIGINT from Lightning, which would lose all since the last checkpoint."""
+        assert isinstance(pl_module, MatchingModule)
+        if threading.current_thread() is not threading.main_thread():
+            return  # only the main thread may set handlers; whoever runs us in another one handles signals there
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            if pl_module.signal and number == signal.SIGINT:
+                signal.default_int_handler(number, frame)  # asked twice: stop without a checkpoint
+            pl_module.signal = number
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)  # Lightning's teardown brings the former handlers back
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Write last.ckpt if it is time to; the end of an epoch has its own hook."""
+        assert isinstance(pl_module, MatchingModule)
+        if trainer.is_last_batch or trainer.should_stop or (batch_idx + 1) % self._accumulate:
+            return
+        if pl_module.stopping or trainer.global_step % self._every == 0:
+            trainer.save_checkpoint(self.last)
+        self._stop(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write last.ckpt, and keep it if it is time to."""
+        assert isinstance(pl_module, MatchingModule)
+        trainer.save_checkpoint(self.last)
+        if self._keep_every and (trainer.current_epoch + 1) % self._keep_every == 0 and trainer.is_global_zero:
+            _keep(self.last, self._folder / "checkpoints" / f"epoch={trainer.current_epoch:04d}.ckpt")
+        self._stop(trainer, pl_module)
+
+    def _stop(self, trainer: Trainer, module: MatchingModule) -> None:
+        if module.stopping:
+            module.agreed = True
+            raise SystemExit(128 + module.stopping)
+
+
+def _keep(last: Path, kept: Path) -> None:
+    """A second name for the same bytes: last.ckpt is replaced, never written over."""
+    kept.parent.mkdir(exist_ok=True)
+    try:
+        kept.unlink(missing_ok=True)
+        os.link(last, kept)
+    except OSError:  # a file system without hard links
+        with replacing(kept) as file, last.open("rb") as source:
+            shutil.copyfileobj(source, file)

@@ -1,0 +1,85 @@
+"""The loader of a training: stateful, so that a resumed run sees exactly the batches that were still to come."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torchdata.stateful_dataloader import StatefulDataLoader
+from torchdata.stateful_dataloader.sampler import StatefulDistributedSampler
+
+from gmssl.data.dataset import ViewDataset, collate
+from gmssl.interfaces.views import ImageViews, ViewBatch
+from gmssl.recipe import Recipe
+from gmssl.training.plan import Plan
+
+
+class Packed:
+    """A `ViewBatch` in a plain object: Lightning's bf16 plugin would try to rebuild a (frozen) dataclass."""
+
+    def __init__(self, views: ViewBatch) -> None:
+        self.views = views
+
+    def pin_memory(self) -> Packed:
+        """Page-locked copy, called by torch's loader."""
+        return Packed(self.views.pin_memory())
+
+
+def pack(items: list[tuple[ImageViews, int, int]]) -> Packed:
+    """A batch from the items of a `ViewDataset`."""
+    return Packed(collate(items))
+
+
+class EpochSampler(StatefulDistributedSampler):
+    """Keys `epoch · N + index` of a shuffled epoch, so that workers know the epoch from which views are drawn.
+
+    The epoch is cut to whole optimiser steps; step k of an epoch holds the same images for every number of ranks.
+    """
+
+    def __init__(self, images: int, per_epoch: int, ranks: int, rank: int, seed: int) -> None:
+        super().__init__(range(images), num_replicas=ranks, rank=rank, shuffle=True, seed=seed, drop_last=True)
+        self._images = images
+        self.num_samples = per_epoch // ranks
+        self.total_size = per_epoch
+
+    def __iter__(self) -> Iterator[int]:
+        for index in super().__iter__():
+            yield self.epoch * self._images + index
+
+
+class TrainingData(LightningDataModule):
+    """Batches of one rank, `train.batch_per_step` images each."""
+
+    def __init__(self, recipe: Recipe, plan: Plan) -> None:
+        super().__init__()
+        self._recipe = recipe
+        self._plan = plan
+
+    def train_dataloader(self) -> StatefulDataLoader[Packed]:
+        """The loader of this rank."""
+        recipe, train = self._recipe, self._recipe.train
+        dataset = ViewDataset(self._plan.images, recipe.views, recipe.encoder.in_channels, recipe.seed)
+        per_epoch = self._plan.steps_per_epoch * train.batch
+        sampler = EpochSampler(
+            len(self._plan.images), per_epoch, self.trainer.world_size, self.trainer.global_rank, recipe.seed
+        )
+        # Lightning tells the sampler its epoch only after the first iterator was made, and a loader with workers draws
+        # keys at once: without this line, a run resumed in epoch 3 would start with keys of epoch 0.
+        sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+        return StatefulDataLoader(
+            dataset,
+            batch_size=train.batch_per_step,
+            sampler=sampler,
+            num_workers=train.workers,
+            collate_fn=pack,
+            drop_last=True,
+            pin_memory=self.trainer.strategy.root_device.type == "cuda",
+            worker_init_fn=functools.partial(_one_thread),
+        )
+
+
+def _one_thread(worker: int) -> None:
+    """Workers are many; each with a pool of threads would only take the cores from the training."""
+    torch.set_num_threads(1)

@@ -1,0 +1,60 @@
+"""One tiny step of a recipe, to see that its parts work together before a long run."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from gmssl.errors import DataError
+from gmssl.interfaces.vertices import Vertices
+from gmssl.lazy import torch
+from gmssl.recipe import Recipe
+
+
+def dry_run(recipe: Recipe) -> str:
+    """Forward, backward and one optimiser step on the CPU, with the recipe's own parts and its first images.
+
+    The batch is cut to two graphs' worth of images, or one; nothing is written.
+
+    Returns:
+        One sentence on what was done.
+
+    Raises:
+        GmsslError: whatever would stop a training at its first step; a missing data folder among it.
+    """
+    from gmssl.clock import StageClock
+    from gmssl.data.dataset import ViewDataset, collate
+    from gmssl.objective import MatchingObjective
+    from gmssl.training.randomness import reseed
+
+    images = recipe.data.images()
+    batch = _smallest_batch(recipe, len(images))
+    start = perf_counter()
+    torch.manual_seed(recipe.seed)
+    objective = MatchingObjective(recipe)
+    optimiser = recipe.optimiser.build(p for p in objective.parameters() if p.requires_grad)
+    dataset = ViewDataset(images, recipe.views, recipe.encoder.in_channels, recipe.seed)
+    cpu = torch.device("cpu")
+    views = recipe.views.finish(collate([dataset[key] for key in range(batch)]))
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=recipe.train.precision == "bfloat16"):
+        step = objective(views, reseed(recipe.seed, 0, 0, 0, cpu), StageClock())
+    step.loss.backward()
+    optimiser.step()
+    weights = sum(p.numel() for p in objective.parameters())
+    graphs, n, m = step.problem.costs.vertex.shape
+    return (
+        f"Dry run: one step on {batch} of {len(images)} images ({graphs} graph pair(s) of {n}×{m} nodes, {weights:,} "
+        f"weights) took {perf_counter() - start:.1f} s on the CPU; loss {step.loss.item():.4f}."
+    )
+
+
+def _smallest_batch(recipe: Recipe, images: int) -> int:
+    """Two graphs' worth of images if there are so many, else one graph's."""
+    vertices: Vertices = recipe.vertices
+    largest = min(recipe.train.batch_per_step, images)
+    legal = next((b for b in range(1, largest + 1) if vertices.fault(b) is None), None)
+    if legal is None:
+        raise DataError(
+            f"data: there are {images} images, too few for one graph ({vertices.fault(largest)}). Add images, or lower "
+            "the size of a graph."
+        )
+    return min(2 * legal, largest)

@@ -1,0 +1,172 @@
+"""Run folders: made when nothing that can be known beforehand stands against the run, opened again to resume."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmssl.errors import RecipeError, TrainingError
+from gmssl.recipe import Recipe, load_recipe
+from gmssl.training.files import replacing
+from gmssl.training.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+FOLDER_VARIABLE = "GMSSL_RUN_FOLDER"
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "torch-geometric",
+    "lightning",
+    "torchdata",
+    "timm",
+    "kornia",
+    "numba",
+    "numpy",
+    "scipy",
+    "torchmetrics",
+    "pillow",
+    "pydantic",
+    "safetensors",
+)
+
+
+def rank() -> int:
+    """Number of this process among those of a run; 0 for the one that the user started."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_PROCID") or 0)
+
+
+def choose_folder(name: str, out: Path | None) -> Path:
+    """Where a new run will live; nothing is made yet.
+
+    Raises:
+        TrainingError: `out` holds something already, or ranks started from outside would choose different folders.
+    """
+    given = os.environ.get(FOLDER_VARIABLE)
+    if given:
+        return Path(given)
+    if out is not None:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())) and rank() == 0:
+            raise TrainingError(f"{out} exists and is not empty; name another --out, or go on with --resume {out}.")
+        return out
+    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+        raise TrainingError(
+            "several processes were started from outside (torchrun, SLURM); name one folder with --out."
+        )
+    now = datetime.now().strftime("%Y%m%d-%H%M%S")
+    folder = Path("runs") / name / now
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / name / f"{now}-{number}"
+    return folder
+
+
+def make_folder(folder: Path, recipe: Recipe) -> None:
+    """Make a run folder with its recipe and its environment.
+
+    Raises:
+        TrainingError: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / "recipe.yaml") as file:
+            file.write(recipe.dump().encode("utf-8"))
+        with replacing(folder / "environment.json") as file:
+            file.write((json.dumps(environment(recipe), indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+    except OSError as error:
+        raise TrainingError(f"the run folder {folder} cannot be made ({error.strerror}); name another --out.") from None
+
+
+def open_folder(folder: Path, given: Recipe, console: Console) -> Recipe:
+    """The recipe of an existing run.
+
+    The run goes on with its own recipe; settings in which the given one differs are named and ignored.
+
+    Raises:
+        TrainingError: no folder, or no run in it.
+        RecipeError: its recipe does not load (any more).
+    """
+    path = folder / "recipe.yaml"
+    if not path.is_file():
+        what = "has no recipe.yaml" if folder.is_dir() else "does not exist"
+        raise TrainingError(f"--resume {folder}: it is no run folder: it {what}. Give a folder that training has made.")
+    try:
+        recipe = load_recipe(path)
+    except RecipeError as error:
+        raise RecipeError(f"{error}\nThe run was made by another version, or the file was changed.") from None
+    differences = _differences(given.model_dump(mode="json"), recipe.model_dump(mode="json"))
+    if differences:
+        console.print(
+            f"warning: {folder} goes on with its own recipe; ignored: {', '.join(differences)}. To change settings, "
+            "start a new run.",
+            style="yellow",
+            markup=False,
+            soft_wrap=True,
+        )
+    return recipe
+
+
+def rewind(folder: Path, step: int) -> None:
+    """Cut the tables of a run back to a checkpoint, and remove what a killed write left behind."""
+    for name in ("metrics.csv", "timing.csv", "probe.csv"):
+        if (folder / name).is_file():
+            Table(folder / name).truncate(step)
+    for pattern in (".last.ckpt.*", ".*.csv.*", ".*.png.*", ".*.safetensors.*"):
+        for stale in folder.glob(pattern):
+            stale.unlink(missing_ok=True)
+
+
+def environment(recipe: Recipe) -> dict[str, object]:
+    """What a run depended on besides its recipe."""
+    import torch
+
+    revision = _git("rev-parse", "HEAD")
+    return {
+        "gmssl": _version("gmssl"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "threads": torch.get_num_threads(),
+        "git_revision": revision,
+        "git_changes": bool(_git("status", "--porcelain")) if revision else None,
+        "seed": recipe.seed,
+        "command": sys.argv,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of git in the folder the package was imported from; None where that is no working tree."""
+    place = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", *arguments], cwd=place, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _differences(given: object, own: object, place: str = "") -> list[str]:
+    """Places where two dumped recipes differ, as `place (given, run has own)`."""
+    if isinstance(given, dict) and isinstance(own, dict):
+        found = []
+        for key in [*own, *(k for k in given if k not in own)]:
+            found += _differences(given.get(key), own.get(key), f"{place}.{key}".lstrip("."))
+        return found
+    return [] if given == own else [f"{place} ({given!r}, the run has {own!r})"]

@@ -1,0 +1,163 @@
+"""The Lightning module: one training step, its randomness, its clock, and the refusal of non-finite numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import distributed
+
+from gmssl.clock import StageClock
+from gmssl.errors import ProblemError, TrainingError
+from gmssl.interfaces.views import ViewBatch
+from gmssl.objective import MatchingObjective, Step
+from gmssl.recipe import Recipe
+from gmssl.training.datamodule import Packed
+from gmssl.training.plan import Plan
+from gmssl.training.randomness import reseed
+
+
+class MatchingModule(LightningModule):
+    """Feeds batches to a `MatchingObjective`; callbacks read what a step left here.
+
+    Attributes:
+        objective: the model.
+        step: of the last forward pass.
+        clock: seconds in each stage since the last row of timing.csv.
+        losses: of the forward passes since the last optimiser step.
+        gradient_norm: of all weights before clipping, at the last logged optimiser step.
+        unreadable: indices of unreadable images this rank has met since they were last collected.
+        signal: number of the signal that asks the run to stop, 0 if none; `stopping` says all ranks know of it.
+        agreed: all ranks stop for the same reason, so that none has to be killed.
+    """
+
+    def __init__(self, recipe: Recipe, objective: MatchingObjective, plan: Plan, last: Path) -> None:
+        super().__init__()
+        self.objective = objective
+        self.step: Step | None = None
+        self.losses: list[torch.Tensor] = []
+        self.gradient_norm = 0.0
+        self.unreadable: set[int] = set()
+        self.signal = 0
+        self.stopping = 0
+        self.agreed = False
+        self.clock = StageClock(torch.cuda.synchronize if plan.accelerator == "gpu" else None)
+        self._recipe, self._plan, self._last = recipe, plan, last
+        self._marks: dict[str, float] = {}
+
+    def configure_optimizers(self) -> Any:
+        """The recipe's optimiser, its learning rate scaled by the recipe's schedule at every optimiser step."""
+        optimiser = self._recipe.optimiser.build(p for p in self.parameters() if p.requires_grad)
+        schedule, plan = self._recipe.schedule, self._plan
+        rate = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: schedule.factor(step, plan.steps, plan.steps_per_epoch)
+        )
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
+
+    def is_logged(self, step: int) -> bool:
+        """Whether metrics are taken at this optimiser step (1-based): every `log_every`-th, and the last one."""
+        return step % self._recipe.train.log_every == 0 or step == self._plan.steps
+
+    def on_train_start(self) -> None:
+        """Start the clock."""
+        self.mark("data")
+
+    def on_train_epoch_start(self) -> None:
+        """Waiting for data starts here: probes and pictures stand between two epochs."""
+        self.mark("data")
+
+    def on_before_batch_transfer(self, batch: Packed, dataloader_idx: int) -> Packed:
+        """Note unreadable images while their indices are still on the CPU."""
+        self.count("data")
+        self.unreadable.update(i for i in batch.views.unreadable.tolist() if i >= 0)
+        return batch
+
+    def transfer_batch_to_device(self, batch: Packed, device: torch.device, dataloader_idx: int) -> Packed:
+        """The batch on the training device."""
+        with self.clock.stage("data"):
+            return Packed(batch.views.to(device, non_blocking=True))
+
+    def on_after_batch_transfer(self, batch: Packed, dataloader_idx: int) -> Packed:
+        """Colour, blur and normalisation, outside autocast: pixels stay float32."""
+        with self.clock.stage("views"):
+            return Packed(self._recipe.views.finish(batch.views))
+
+    def training_step(self, batch: Packed, batch_idx: int) -> torch.Tensor:
+        """Loss of one batch."""
+        generator = reseed(self._recipe.seed, self.current_epoch, batch_idx, self.global_rank, self.device)
+        loss, fault = self._loss(batch.views, generator)
+        if self._any_rank_fails(loss is None or not bool(torch.isfinite(loss)), batch_idx):
+            self.agreed = True
+            where = f"in step {self.global_step + 1}, epoch {self.current_epoch}; {self._last_checkpoint()}"
+            if fault is not None:
+                raise ProblemError(f"{fault} This happened {where}.") from fault
+            shown = "that of another rank" if loss is None or bool(torch.isfinite(loss)) else str(loss.item())
+            raise TrainingError(
+                f"the loss is not finite ({shown}) {where}. Lower optimiser.learning_rate, set train.clip, or use "
+                "train.precision float32; then resume or start anew."
+            )
+        assert loss is not None
+        self.losses.append(loss.detach())
+        return loss
+
+    def _loss(self, views: ViewBatch, generator: torch.Generator) -> tuple[torch.Tensor | None, ProblemError | None]:
+        try:
+            self.step = self.objective(views, generator, self.clock)
+        except ProblemError as error:  # raised after all ranks know, or the others would wait for this one for ever
+            return None, error
+        return self.step.loss, None
+
+    def _any_rank_fails(self, failed: bool, batch_idx: int) -> bool:
+        """Tell all ranks of a failure or a signal; both must be met at the same step everywhere."""
+        flags = torch.tensor([int(failed), self.signal], device=self.device)
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.all_reduce(flags, distributed.ReduceOp.MAX)
+        failures, self.stopping = flags.tolist()
+        return bool(failures)
+
+    def _last_checkpoint(self) -> str:
+        if self._last.is_file():
+            return f"the last good checkpoint is {self._last}"
+        return "no checkpoint was written yet"
+
+    def on_before_backward(self, loss: torch.Tensor) -> None:
+        """Backward starts."""
+        self.mark("backward")
+
+    def on_after_backward(self) -> None:
+        """Split the time of backward into the estimator's and the rest."""
+        self.count("backward")
+        if self.step is not None:
+            seconds = self.step.solution.backward.seconds
+            self.clock.seconds["backward"] -= seconds
+            self.clock.seconds["estimator"] += seconds
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Norm of the gradient before it is clipped."""
+        self.mark("optimiser")
+        if self.is_logged(self.global_step + 1):
+            gradients = [p.grad for p in self.parameters() if p.grad is not None]
+            self.gradient_norm = float(torch.nn.utils.get_total_norm(gradients))
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """As Lightning does it, timed; the last step of the run ends it.
+
+        Lightning's own `max_steps` would treat every resumed run as one that stopped within an epoch.
+        """
+        super().optimizer_step(*args, **kwargs)
+        self.count("optimiser")
+        if self.global_step + 1 >= self._plan.steps:
+            self.trainer.should_stop = True
+
+    def mark(self, stage: str) -> None:
+        """A stage that spans several hooks begins."""
+        self._marks[stage] = perf_counter()
+
+    def count(self, stage: str) -> None:
+        """The stage ends."""
+        start = self._marks.pop(stage, None)
+        if start is not None:
+            self.clock.seconds[stage] += perf_counter() - start

@@ -1,0 +1,102 @@
+"""What can go wrong before a run starts, checked before anything is written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gmssl.errors import DataError, TrainingError
+from gmssl.lazy import torch
+
+if TYPE_CHECKING:
+    from gmssl.interfaces.data import Images
+    from gmssl.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Images and step counts of a run.
+
+    Attributes:
+        images: the training images.
+        probe: labelled images of the kNN probe, or None.
+        steps_per_epoch: optimiser steps in an epoch; images that do not fill a last step are left out of that epoch
+            (each epoch is shuffled anew), so every step has exactly `train.batch` images.
+        steps: optimiser steps in the whole run.
+        accelerator: "cpu" or "gpu".
+    """
+
+    images: Images
+    probe: Images | None
+    steps_per_epoch: int
+    steps: int
+    accelerator: str
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs the run enters."""
+        return math.ceil(self.steps / self.steps_per_epoch)
+
+
+def make_plan(recipe: Recipe) -> Plan:
+    """List the images and count the steps.
+
+    Raises:
+        DataError: no images, fewer images than one optimiser step needs, or a probe without two classes.
+        TrainingError: devices that this machine does not have.
+    """
+    accelerator = _accelerator(recipe)
+    images = recipe.data.images()
+    steps_per_epoch = _steps_per_epoch(recipe, len(images))
+    steps = recipe.train.epochs * steps_per_epoch
+    if recipe.train.max_steps is not None:
+        steps = min(steps, recipe.train.max_steps)
+    return Plan(images, _probe_images(recipe), steps_per_epoch, steps, accelerator)
+
+
+def _accelerator(recipe: Recipe) -> str:
+    wanted, devices = recipe.train.accelerator, recipe.train.devices
+    there = torch.cuda.device_count() if wanted != "cpu" and torch.cuda.is_available() else 0
+    if wanted == "cpu" or (wanted == "auto" and there == 0):
+        return "cpu"
+    if there < devices:
+        raise TrainingError(
+            f"train.devices is {devices} with train.accelerator {wanted!r}, but torch {torch.__version__} sees "
+            f"{there} GPU(s); set train.devices to at most {there}, or train.accelerator to cpu."
+            if there
+            else f"train.accelerator is 'gpu', but torch {torch.__version__} sees no GPU; set train.accelerator to "
+            "cpu, or install a torch built for your GPU."
+        )
+    return "gpu"
+
+
+def _steps_per_epoch(recipe: Recipe, images: int) -> int:
+    batch = recipe.train.batch
+    if images >= batch:
+        return images // batch
+    smaller = (
+        images // (recipe.train.devices * recipe.train.accumulate) * recipe.train.devices * recipe.train.accumulate
+    )
+    remedy = (
+        f"set train.batch to at most {smaller} (vertices.per_graph may have to go down with it), or add images"
+        if smaller > 1
+        else "add images: contrastive learning needs several in each step"
+    )
+    raise DataError(
+        f"data: there {'is 1 image' if images == 1 else f'are {images} images'}, but one optimiser step takes "
+        f"train.batch = {batch}; {remedy}."
+    )
+
+
+def _probe_images(recipe: Recipe) -> Images | None:
+    if recipe.probe is None:
+        return None
+    images = recipe.probe.data.images()
+    labels = {record.label for record in images.records} - {None}
+    if len(labels) < 2:
+        raise DataError(
+            f"probe.data: {len(images)} images with {len(labels)} class(es); a kNN probe needs at least two. Sort the "
+            "images into class sub-folders, name a manifest with a label column, or remove `probe` from the recipe."
+        )
+    return images

@@ -1,0 +1,211 @@
+"""`train`: a recipe becomes a run folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmssl.errors import GmsslError, TrainingError
+from gmssl.lazy import torch
+from gmssl.recipe import Recipe
+from gmssl.training.files import replacing
+from gmssl.training.folder import FOLDER_VARIABLE, choose_folder, make_folder, open_folder, rank, rewind
+from gmssl.training.plan import Plan, make_plan
+from gmssl.training.table import Table
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, Trainer
+    from rich.console import Console
+
+    from gmssl.objective import MatchingObjective
+    from gmssl.training.module import MatchingModule
+
+ENCODER_FILE = "encoder.safetensors"
+
+
+def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, console: Console) -> Path:
+    """Run a training, or go on with one.
+
+    Args:
+        recipe: what to do; with `resume` the run's own recipe counts, and differences are named.
+        name: of the recipe, for the default folder `runs/<name>/<time>`.
+        out: run folder, new or empty; None for the default.
+        resume: run folder to go on with.
+        console: for progress, warnings, and the summary.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        GmsslError: a fault the user can mend; if it is known before the first step, no folder is left behind.
+        SystemExit: 128 + signal number after SIGTERM or SIGINT, a checkpoint being written.
+    """
+    if rank() > 0:
+        from rich.console import Console as RichConsole
+
+        console = RichConsole(quiet=True)
+    step = None
+    if resume is not None:
+        recipe = open_folder(resume, recipe, console)
+        step = _step_of(resume, console)
+    plan = make_plan(recipe)
+    folder = resume if resume is not None else choose_folder(name, out)
+    if step is not None and step >= plan.steps and (folder / ENCODER_FILE).is_file():
+        console.print(f"{folder} is finished: all {plan.steps} steps are done.", markup=False, soft_wrap=True)
+        return folder
+    objective = _objective(recipe)
+    if rank() == 0:
+        make_folder(folder, recipe) if resume is None else rewind(folder, -1 if step is None else step)
+    module = _fit(recipe, plan, objective, folder, step, console)
+    if rank() > 0:
+        raise SystemExit(0)  # what follows in the program is the first rank's
+    save_encoder(module.objective, folder / ENCODER_FILE)
+    _summarise(folder, plan, console)
+    return folder
+
+
+def save_encoder(objective: MatchingObjective, path: Path) -> None:
+    """Write the bare network's weights under timm's names, for `load_state_dict(..., strict=True)`; atomic."""
+    from safetensors.torch import save
+
+    network = objective.encoder.network
+    assert isinstance(network, torch.nn.Module)
+    weights = {key: value.detach().cpu().clone().contiguous() for key, value in network.state_dict().items()}
+    try:
+        with replacing(path) as file:
+            file.write(save(weights))
+    except OSError as error:
+        raise TrainingError(
+            f"{path} cannot be written ({error}); make space, then --resume {path.parent} writes it from last.ckpt."
+        ) from None
+
+
+def _step_of(run: Path, console: Console) -> int | None:
+    """The optimiser step that a run is resumed at; None if it was stopped before its first checkpoint."""
+    from gmssl.training.checkpoints import read_checkpoint
+
+    last = run / "last.ckpt"
+    if not last.is_file() and not (run / "checkpoints").exists() and not (run / ENCODER_FILE).is_file():
+        console.print(f"{run} has no checkpoint yet; it starts over.", markup=False, soft_wrap=True)
+        return None
+    return int(read_checkpoint(last)["global_step"])
+
+
+def _objective(recipe: Recipe) -> MatchingObjective:
+    """The model, its first weights a function of the seed alone."""
+    from gmssl.objective import MatchingObjective
+
+    torch.manual_seed(recipe.seed)
+    return MatchingObjective(recipe)
+
+
+def _fit(
+    recipe: Recipe, plan: Plan, objective: MatchingObjective, folder: Path, step: int | None, console: Console
+) -> MatchingModule:
+    from gmssl.training.checkpoints import RunCheckpoints
+    from gmssl.training.datamodule import TrainingData
+    from gmssl.training.module import MatchingModule
+    from gmssl.training.quiet import quiet
+
+    train = recipe.train
+    checkpoints = RunCheckpoints(folder, train.checkpoint_every, train.keep_every, train.accumulate)
+    module = MatchingModule(recipe, objective, plan, checkpoints.last)
+    with quiet():
+        trainer = _trainer(recipe, plan, folder, step, [*_callbacks(recipe, plan, folder, console), checkpoints])
+        os.environ[FOLDER_VARIABLE] = str(folder.absolute())  # for the processes that DDP starts
+        try:
+            path = None if step is None else str(checkpoints.last)
+            trainer.fit(module, datamodule=TrainingData(recipe, plan), ckpt_path=path)
+        except BaseException as error:
+            _end_other_ranks(trainer, module, error)
+            raise
+        finally:
+            del os.environ[FOLDER_VARIABLE]
+    return module
+
+
+def _callbacks(recipe: Recipe, plan: Plan, folder: Path, console: Console) -> list[Callback]:
+    """In the order of their work after a step: the checkpoint comes last and finds all rows written."""
+    from gmssl.training.illustrating import Pictures
+    from gmssl.training.metrics import Metrics
+    from gmssl.training.probing import KnnProbe
+    from gmssl.training.progress import RunProgress
+    from gmssl.training.unreadable import Unreadable
+
+    metrics = Metrics(recipe, folder, console)
+    channels, batch = recipe.encoder.in_channels, recipe.train.batch
+    callbacks: list[Callback] = [
+        metrics,
+        Unreadable(folder, plan.images, channels, recipe.data.max_unreadable, batch, plan.steps),
+        Pictures(recipe, plan, folder),
+        RunProgress(console, metrics, plan),
+    ]
+    if recipe.probe is not None:
+        callbacks.insert(2, KnnProbe(recipe, plan, folder, console))
+    return callbacks
+
+
+def _trainer(recipe: Recipe, plan: Plan, folder: Path, step: int | None, callbacks: list[Callback]) -> Trainer:
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    from gmssl.training.checkpoints import AtomicCheckpointIO
+
+    train = recipe.train
+    gpu = plan.accelerator == "gpu"
+    purge = step + 1 if step else None  # TensorBoard hides what a killed run wrote after its checkpoint
+    return Trainer(
+        accelerator=plan.accelerator,
+        devices=train.devices,
+        strategy="ddp" if train.devices > 1 else "auto",
+        precision="bf16-mixed" if train.precision == "bfloat16" else "32-true",
+        max_epochs=plan.epochs,
+        accumulate_grad_batches=train.accumulate,
+        gradient_clip_val=train.clip,
+        sync_batchnorm=train.sync_batch_norm and gpu and train.devices > 1,
+        use_distributed_sampler=False,
+        callbacks=callbacks,
+        plugins=[AtomicCheckpointIO()],
+        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False, purge_step=purge),
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+    )
+
+
+def _end_other_ranks(trainer: Trainer, module: MatchingModule, error: BaseException) -> None:
+    """Where all ranks stop for one reason, the first one speaks for all; else the others would wait for it for ever."""
+    if rank() > 0:
+        if module.agreed and isinstance(error, GmsslError | SystemExit):
+            raise SystemExit(0) from None
+        return
+    launcher = trainer.strategy.launcher
+    if launcher is not None and hasattr(launcher, "kill") and not module.agreed:
+        launcher.kill(signal.SIGKILL)
+
+
+def _summarise(folder: Path, plan: Plan, console: Console) -> None:
+    from rich.table import Table as RichTable
+
+    shown = RichTable(title=f"{plan.steps} steps done", show_header=False, title_justify="left")
+    probed, metrics, timing = (Table(folder / f"{name}.csv") for name in ("probe", "metrics", "timing"))
+    if probed.rows():
+        accuracy = probed.numbers("knn_accuracy")
+        shown.add_row("kNN accuracy, untrained encoder", f"{accuracy[0]:.1%}")
+        shown.add_row("kNN accuracy, trained encoder", f"{accuracy[-1]:.1%}")
+    if metrics.rows():
+        last = metrics.rows()[-1]
+        chance = float(last["match_accuracy_chance"]) if last.get("match_accuracy_chance") else None
+        text = f"{float(last['match_accuracy_noiseless']):.1%}"
+        shown.add_row("match accuracy without noise", text + (f" (chance {chance:.1%})" if chance is not None else ""))
+    rows = timing.rows()
+    if rows:
+        images = sum(float(row["images_per_second"]) * float(row["seconds"]) for row in rows)
+        shown.add_row("images per second", f"{images / sum(float(row['seconds']) for row in rows):.0f}")
+    shown.add_row("encoder", str(folder / ENCODER_FILE))
+    shown.add_row("curves", str(folder / "curves.png"))
+    shown.add_row("matched graphs", str(folder / "matched.png"))
+    console.print(shown)

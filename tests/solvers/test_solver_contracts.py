@@ -1,0 +1,20 @@
+"""The laws of all first-party solvers."""
+
+import gmssl
+from gmssl.testing.solver_contract import SolverContract
+
+
+class TestLap(SolverContract):
+    solver = gmssl.part("solver", "lap")
+
+
+class TestExhaustive(SolverContract):
+    solver = gmssl.part("solver", "exhaustive")
+
+
+class TestRobustTabu(SolverContract):
+    solver = gmssl.part("solver", "robust_tabu", starts=4, iterations=20)
+
+
+class TestRowSoftmax(SolverContract):
+    solver = gmssl.part("solver", "row_softmax")

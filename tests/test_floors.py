@@ -1,0 +1,152 @@
+"""The house stands: imports go downward, budgets are kept. Read from the source, so imports in functions count too."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "gmssl"
+
+FLOORS = [
+    {"errors", "lazy", "pairs", "topology", "problem", "energy", "clock"},
+    {"parts", "registry"},
+    {"interfaces", "solving"},
+    {
+        "affinities",
+        "data",
+        "encoders",
+        "estimators",
+        "graphs",
+        "losses",
+        "message_passing",
+        "noises",
+        "optimisers",
+        "projectors",
+        "schedules",
+        "solvers",
+        "vertices",
+        "views",
+    },
+    {"objective", "recipe", "health"},
+    {"training", "evaluation"},
+    {"cli", "commands"},
+]
+FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
+TESTING_MAY_IMPORT = 3
+
+
+def modules() -> dict[str, Path]:
+    """Dotted name below gmssl → file; the public door `gmssl/__init__.py` is no floor of its own."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if name:
+            found[name] = path
+    return found
+
+
+def imports(path: Path, types_too: bool = True) -> set[str]:
+    """Dotted names below gmssl that a file imports, at module level or within functions."""
+    found = set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped = set() if types_too else _type_checking(tree)
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name.removeprefix("gmssl.") for name in found if name.startswith("gmssl.")}
+
+
+def _type_checking(tree: ast.Module) -> set[ast.AST]:
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
+    return {inner for block in blocks for statement in block.body for inner in ast.walk(statement)}
+
+
+def top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def test_every_module_has_a_floor() -> None:
+    homeless = {top(name) for name in modules()} - set(FLOOR) - {"testing"}
+    assert not homeless, f"say in tests/test_floors.py which floor {homeless} is on"
+
+
+@pytest.mark.parametrize("name", modules())
+def test_imports_go_downward_only(name: str) -> None:
+    own = top(name)
+    for imported in imports(modules()[name]):
+        other = top(imported)
+        if other not in FLOOR and other != "testing":
+            continue  # a public name of the door: gmssl.Problem
+        if own == "testing":
+            assert other == "testing" or FLOOR[other] <= TESTING_MAY_IMPORT, f"testing imports {imported}"
+            continue
+        assert other != "testing", f"{name} imports {imported}: testing stands beside the house"
+        assert FLOOR[other] <= FLOOR[own], f"{name} (floor {FLOOR[own]}) imports {imported} (floor {FLOOR[other]})"
+        if FLOOR[own] == 3 and FLOOR[other] == 3:
+            assert other == own, f"{name} imports {imported}: folders of floor 3 know only interfaces"
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    names = modules()
+    graph = {
+        name: {_module(i, names) for i in imports(path, types_too=False)} - {name, ""} for name, path in names.items()
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError with the circle
+
+
+def _module(imported: str, names: dict[str, Path]) -> str:
+    """`problem.Problem` → `problem`; empty for a public name of the door."""
+    if imported in names:
+        return imported
+    above = imported.rpartition(".")[0]
+    return above if above in names else ""
+
+
+SOURCES = [p for folder in ("gmssl", "plugins", "benchmarks", "tests") for p in sorted((ROOT / folder).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_budgets(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 400, "split the file by concepts"
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno is not None
+            length = node.end_lineno - node.lineno + 1
+            assert length <= 60, f"{node.name} has {length} lines; name its steps"
+
+
+def test_median_file_is_short() -> None:
+    lengths = sorted(len(path.read_text(encoding="utf-8").splitlines()) for path in modules().values())
+    assert lengths[len(lengths) // 2] <= 120
+
+
+@pytest.mark.parametrize("name", modules())
+def test_no_print_and_no_choice_by_kind(name: str) -> None:
+    for node in ast.walk(ast.parse(modules()[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id != "print", f"line {node.lineno}"
+        if isinstance(node, ast.Compare) and name != "registry":
+            operands = [node.left, *node.comparators]
+            by_kind = any(isinstance(o, ast.Attribute) and o.attr == "kind" for o in operands)
+            literal = any(isinstance(o, ast.Constant) and isinstance(o.value, str) for o in operands)
+            assert not (by_kind and literal), f"line {node.lineno}: ask for a class fact, not for a kind"
+
+
+@pytest.mark.parametrize("name", [n for n in modules() if top(n) == "interfaces"])
+def test_interfaces_are_typed(name: str) -> None:
+    text = modules()[name].read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert node.args.kwarg is None, f"{node.name} takes **{node.args.kwarg.arg if node.args.kwarg else ''}"
+    assert "dict[str, Any]" not in text

@@ -1,0 +1,45 @@
+"""Arrangement of images into graphs."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import gmssl
+
+
+@given(per_graph=st.integers(2, 5), batch=st.integers(5, 17), pairs=st.sampled_from([((0, 1),), ((0, 1), (2, 0))]))
+def test_every_node_is_its_image_and_the_target_says_so(
+    per_graph: int, batch: int, pairs: tuple[tuple[int, int], ...]
+) -> None:
+    part = gmssl.part("vertices", "images", per_graph=per_graph)
+    # An embedding that tells its view and its image.
+    views, images = torch.meshgrid(torch.arange(3.0), torch.arange(float(batch)), indexing="ij")
+    arranged = part.arrange(torch.stack((views, images), 2), pairs)
+    graphs = batch // per_graph
+    assert arranged.left.shape == (len(pairs) * graphs, per_graph, 2)
+    for pair, (a, b) in enumerate(pairs):
+        rows = slice(pair * graphs, (pair + 1) * graphs)
+        assert bool((arranged.left[rows, :, 0] == a).all())
+        assert bool((arranged.right[rows, :, 0] == b).all())
+        assert arranged.left[rows, :, 1].flatten().tolist() == list(range(graphs * per_graph))
+    matched = arranged.target @ arranged.right
+    assert torch.equal(matched[..., 1], arranged.left[..., 1])
+    assert torch.equal(arranged.left_source, (arranged.left[..., 0] * batch + arranged.left[..., 1]).long())
+    assert torch.equal(arranged.right_source, (arranged.right[..., 0] * batch + arranged.right[..., 1]).long())
+    assert arranged.left_out == part.left_out(batch) == batch - graphs * per_graph
+
+
+def test_a_batch_without_a_graph_is_a_fault() -> None:
+    part = gmssl.part("vertices", "images", per_graph=16)
+    assert part.fault(16) is None
+    assert "at most 15" in str(part.fault(15))
+
+
+def test_gradients_reach_the_embeddings_of_all_images_in_graphs() -> None:
+    embeddings = torch.randn(2, 5, 3, requires_grad=True)
+    arranged = gmssl.part("vertices", "images", per_graph=2).arrange(embeddings, ((0, 1),))
+    (arranged.left.sum() + 2 * arranged.right.sum()).backward()
+    assert embeddings.grad is not None
+    assert embeddings.grad[:, :, 0].tolist() == [[1, 1, 1, 1, 0], [2, 2, 2, 2, 0]]
