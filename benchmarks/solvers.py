@@ -59,6 +59,7 @@ def timed(run: Callable[[], torch.Tensor], repeats: int) -> tuple[torch.Tensor, 
 
 
 def energy_of(problem: gmssl.Problem, vertex: torch.Tensor) -> torch.Tensor:
+    """Energies in float64, `[G]`."""
     return gmssl.energy(problem.costs.map(torch.Tensor.double), lift(vertex.double(), problem.topology))
 
 
@@ -136,6 +137,7 @@ def measure_peer(problems: dict[float, gmssl.Problem]) -> Row | None:
 
 
 def machine() -> dict[str, object]:
+    """Processor and package versions."""
     names = [line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")]
     versions = {}
     for package in PACKAGES:
@@ -160,7 +162,7 @@ def rows(instances: int, repeats: int) -> list[Row]:
         problems = {t: knn_problem(graphs, n, noise=t, seed=n) for t in TEMPERATURES}
         lines.append(measure("lap", gmssl.part("solver", "lap"), problems, repeats, "vertex costs only"))
         for starts, iterations in presets:
-            for agree in (3, None):
+            for agree in (4, None):
                 solver = gmssl.part(
                     "solver", "robust_tabu", starts=starts, iterations=iterations, agree=agree, threads=1
                 )
@@ -171,6 +173,7 @@ def rows(instances: int, repeats: int) -> list[Row]:
 
 
 def main() -> None:
+    """Print the table, write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--instances", type=int, default=60, help="per temperature, n ≤ 16; a sixth of it for n = 32")
     parser.add_argument("--repeats", type=int, default=7)

@@ -206,7 +206,7 @@ def _check_values(problem: Problem) -> None:
             bad = (~finite.flatten(1).all(1)).nonzero().flatten().tolist()
             graph, i, j = (int(k) for k in (~finite).nonzero()[0])
             raise ProblemError(
-                f"{name} costs of instance {graph} are not finite: {float(values[graph, i, j])} at [{i},{j}] "
+                f"{name} costs of instance {graph} are not finite: {values[graph, i, j].item()} at [{i},{j}] "
                 f"({len(bad)} of {values.shape[0]} instances are affected). Forbid pairs with `allowed`, not with inf; "
                 "for NaN look at the embeddings and the learning rate."
             )

@@ -26,7 +26,7 @@ from gmssl.interfaces.solver import Solver
 from gmssl.interfaces.vertices import Vertices
 from gmssl.interfaces.views import Views
 from gmssl.parts import Settings
-from gmssl.registry import describe, field_of, find, kinds
+from gmssl.registry import brief, describe, field_of, find, kinds
 
 
 class Affinities(Settings):
@@ -188,10 +188,18 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} cannot be read as text: {error}. Give a YAML file in UTF-8.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RecipeError(f"{path} is no valid YAML: {error}. Correct the line it names.") from None
+        raise RecipeError(f"{path} is no valid YAML: {_yaml_fault(error)}; correct it there.") from None
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
         raise RecipeError(f"{path} holds no mapping of names to values; start from a file in recipes/.")
     return loaded
+
+
+def _yaml_fault(error: Exception) -> str:
+    """Place and fault in one line."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -235,16 +243,15 @@ def _apply(settings: dict[str, Any], override: str) -> None:
     try:
         value = yaml.load(text, Loader=_UniqueKeys)
     except (yaml.YAMLError, ValueError, RecursionError):
-        raise RecipeError(f"--set {override!r}: the value is no valid YAML; quote it.") from None
+        raise RecipeError(f"--set {override!r}: the value is no valid YAML; correct or quote it.") from None
     place: Any = settings
     for depth, key in enumerate(keys):
         last = depth == len(keys) - 1
         where = ".".join(keys[: depth + 1])
         if isinstance(place, list):
             if not key.isdecimal() or len(key) > 9 or int(key) >= len(place):
-                raise RecipeError(
-                    f"--set {override!r}: {where} is no place in a list of {len(place)}; use 0..{len(place) - 1}."
-                )
+                remedy = f"use 0..{len(place) - 1}" if place else "set the list itself"
+                raise RecipeError(f"--set {override!r}: {where} is no place in a list of {len(place)}; {remedy}.")
             if last:
                 place[int(key)] = value
             else:
@@ -256,7 +263,7 @@ def _apply(settings: dict[str, Any], override: str) -> None:
                 place[key] = place = _opened(place.get(key))
         else:
             above = ".".join(keys[:depth])
-            raise RecipeError(f"--set {override!r}: {above} is the single value {place!r}; set {above} itself.")
+            raise RecipeError(f"--set {override!r}: {above} is the single value {brief(place)}; set {above} itself.")
 
 
 def _opened(value: Any) -> Any:

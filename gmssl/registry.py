@@ -42,11 +42,18 @@ SLOT_MARK = "x-gmssl-slot"
 
 
 @cache
+def _installed() -> dict[str, tuple[EntryPoint, ...]]:
+    """Entry points of all groups of parts; one pass over the installed packages serves all slots."""
+    every = entry_points()
+    return {group: tuple(every.select(group=group)) for group in GROUPS.values()}
+
+
+@cache
 def _entry_points(slot: str) -> dict[str, tuple[EntryPoint, ...]]:
     if slot not in GROUPS:
-        raise RecipeError(f"unknown slot {slot!r}{_nearest(slot, GROUPS)}; slots are {', '.join(GROUPS)}.")
+        raise RecipeError(f"unknown slot {slot!r}{_nearest(slot, GROUPS)}; use one of {', '.join(GROUPS)}.")
     found: dict[str, list[EntryPoint]] = {}
-    for point in sorted(entry_points(group=GROUPS[slot]), key=lambda p: (p.name, p.value)):
+    for point in sorted(_installed()[GROUPS[slot]], key=lambda p: (p.name, p.value)):
         if point.value not in [other.value for other in found.get(point.name, [])]:
             found.setdefault(point.name, []).append(point)
     return {kind: tuple(points) for kind, points in found.items()}
@@ -75,7 +82,8 @@ def find(slot: str, kind: str) -> type[Part]:
     if points is None:
         raise RecipeError(
             f"unknown {slot} kind {kind!r}{_nearest(kind, _entry_points(slot))}; installed kinds are "
-            f"{', '.join(kinds(slot)) or 'none'}. A plugin adds more through the entry-point group {GROUPS[slot]!r}."
+            f"{', '.join(kinds(slot)) or 'none'}. Use one of them, or install a plugin that offers it in the "
+            f"entry-point group {GROUPS[slot]!r}."
         )
     if len(points) > 1:
         values = ", ".join(f"{p.value} ({p.dist.name if p.dist else '?'})" for p in points)
@@ -130,7 +138,7 @@ def resolve(slot: str, given: object) -> Part:
         return find(slot, given)()
     if not isinstance(given, Mapping):
         raise RecipeError(
-            f"a {slot} is a name or a mapping with `kind`, not {_brief(given)}; installed kinds are "
+            f"give the name of a kind or a mapping with `kind`, not {brief(given)}; installed kinds are "
             f"{', '.join(kinds(slot))}."
         )
     settings = dict(given)
@@ -161,19 +169,26 @@ def describe(error: ValidationError) -> str:
     """One line per fault of a pydantic error: place, what happened, what was given, what exists."""
     lines = []
     for fault in error.errors(include_url=False):
-        place = ".".join(map(str, fault["loc"])) or "recipe"
+        place = ".".join(map(_key, fault["loc"])) or "recipe"
         message = fault["msg"].removeprefix("Value error, ")
         if fault["type"] == "extra_forbidden":
             message = "unknown key; remove it or correct its spelling"
         elif fault["type"] == "missing":
             message = "is missing; add it"
         elif fault["type"] not in ("value_error", "assertion_error"):
-            message = f"{message}, not {_brief(fault['input'])}; correct the value"
+            message = f"{message}, not {brief(fault['input'])}; correct the value"
         lines.append(f"{place}: {message}")
     return "\n".join(lines)
 
 
-def _brief(value: object) -> str:
+def _key(key: int | str) -> str:
+    """A key as it stands in the recipe, if that is one short line."""
+    text = str(key)
+    return text if text.isprintable() and len(text) <= 60 else brief(text)
+
+
+def brief(value: object) -> str:
+    """At most 60 characters that show a value."""
     try:
         text = reprlib.repr(value)  # bounded also for a value that refers to itself a million times
     except ValueError:  # an integer with more digits than Python converts

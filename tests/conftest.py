@@ -22,6 +22,7 @@ def fresh_registry():
     from gmssl import registry
 
     def forget() -> None:
+        registry._installed.cache_clear()
         registry._entry_points.cache_clear()
         registry.find.cache_clear()
 

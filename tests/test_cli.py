@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import Result
 from typer.testing import CliRunner
 
 import gmssl
@@ -25,7 +24,7 @@ from gmssl.registry import GROUPS, find, kinds
 RECIPES = Path(__file__).parents[1] / "recipes"
 QUICKSTART = str(RECIPES / "quickstart.yaml")
 
-Run = Callable[..., Result]
+Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -178,9 +177,9 @@ def test_wrong_usage_is_typer_s_own_message(run: Run, arguments: list[str]) -> N
         (["--where", "split"], "column=value"),
         (["--where", "split=train"], "name it with --train"),
         (["--where-test", "split=test", "--train", "a.csv"], "name it with --test"),
-        (["--folds", "1"], "1 is not in the range"),
+        (["--folds", "1"], "--folds"),
         (["--folds", "5", "--test", "a.csv"], "give one of them"),
-        (["--neighbours", "0"], "0 is not in the range"),
+        (["--neighbours", "0"], "--neighbours"),
         (["--name", "../x"], "no file name"),
     ],
 )

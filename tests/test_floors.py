@@ -50,25 +50,17 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(path: Path, types_too: bool = True) -> set[str]:
-    """Dotted names below gmssl that a file imports, at module level or within functions."""
-    found = set()
+def imports(path: Path, when_loaded: bool = False) -> set[str]:
+    """Dotted names below gmssl that a file imports anywhere, or only those that loading it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    skipped = set() if types_too else _type_checking(tree)
-    for node in ast.walk(tree):
-        if node in skipped:
-            continue
+    found = set()
+    for node in tree.body if when_loaded else ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return {name.removeprefix("gmssl.") for name in found if name.startswith("gmssl.")}
-
-
-def _type_checking(tree: ast.Module) -> set[ast.AST]:
-    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
-    return {inner for block in blocks for statement in block.body for inner in ast.walk(statement)}
 
 
 def top(name: str) -> str:
@@ -99,7 +91,7 @@ def test_imports_go_downward_only(name: str) -> None:
 def test_no_module_imports_itself_in_a_circle() -> None:
     names = modules()
     graph = {
-        name: {_module(i, names) for i in imports(path, types_too=False)} - {name, ""} for name, path in names.items()
+        name: {_module(i, names) for i in imports(path, when_loaded=True)} - {name, ""} for name, path in names.items()
     }
     TopologicalSorter(graph).prepare()  # raises CycleError with the circle
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,9 @@ nested = st.recursive(
 )
 
 
+REMEDIES = r"\b(add|correct|flatten|give|lower|make|move|quote|raise|remove|set|start|use|write|uninstall|repair)\b"
+
+
 def loads_or_refuses(source: Any, overrides: list[str] = ()) -> Recipe | None:
     """The law of the loader: a recipe, or a RecipeError with a message one can print; anything else is a defect."""
     try:
@@ -48,6 +52,9 @@ def loads_or_refuses(source: Any, overrides: list[str] = ()) -> Recipe | None:
         assert message.strip()
         assert "Traceback" not in message
         assert len(message) < 50_000
+        header, *faults = message.split("\n")
+        for fault in faults or [header]:
+            assert re.search(REMEDIES, fault, flags=re.IGNORECASE), f"no remedy: {fault}"
         return None
     assert isinstance(recipe, Recipe)
     return recipe
@@ -282,6 +289,7 @@ def test_overrides(settings_of_a_recipe: dict, override: str, read: Any, value: 
         ("train..epochs=3", "path=value"),
         ("affinity.vertex.5.weight=1", r"use 0\.\.0"),
         ("affinity.vertex.99999999999999999999.weight=1", r"use 0\.\.0"),
+        ("probe.data.x=1", "probe.data.kind|`kind` is missing"),
         ("train.epochs.more=1", "single value 2"),
         ("train.epochs=[", "no valid YAML"),
         ("train={batch: 8, batch: 16}", "no valid YAML"),

@@ -114,7 +114,7 @@ def test_part_takes_settings() -> None:
 
 @pytest.mark.parametrize("slot", ["solvers", "", "Solver"])
 def test_unknown_slot(slot: str) -> None:
-    with pytest.raises(RecipeError, match=r"unknown slot .*slots are affinity, .*views"):
+    with pytest.raises(RecipeError, match=r"unknown slot .*use one of affinity, .*views"):
         part(slot, "lap")
 
 

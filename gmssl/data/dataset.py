@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy
 import torch
 from torch.utils.data import Dataset, get_worker_info
 
@@ -49,12 +50,13 @@ class ViewDataset(Dataset[Item]):
 
 
 def collate(items: Sequence[Item]) -> ViewBatch:
-    """A batch; in a worker its images lie in shared memory, so that they are copied once."""
+    """A batch; in a worker its images lie in shared memory, so that they are copied once.
+
+    Images are `[B,K,H,W]` in channels-last memory, as `Views.crop` leaves them.
+    """
     views, index, unreadable = zip(*items, strict=True)
     return ViewBatch(
-        images=tuple(
-            _stack([torch.from_numpy(crop) for crop in crops]) for crops in zip(*(v.crops for v in views), strict=True)
-        ),
+        images=tuple(_stack(crops) for crops in zip(*(v.crops for v in views), strict=True)),
         affines=torch.stack([torch.from_numpy(v.affines) for v in views], dim=1).float(),
         photometric=torch.stack([torch.from_numpy(v.photometric) for v in views], dim=1),
         index=torch.tensor(index),
@@ -62,9 +64,10 @@ def collate(items: Sequence[Item]) -> ViewBatch:
     )
 
 
-def _stack(crops: Sequence[torch.Tensor]) -> torch.Tensor:
-    if get_worker_info() is None:
-        return torch.stack(tuple(crops))
-    shape = (len(crops), *crops[0].shape)
-    shared = torch.empty(0, dtype=torch.uint8).set_(torch.UntypedStorage._new_shared(len(crops) * crops[0].numel()))
-    return torch.stack(tuple(crops), out=shared.view(shape))
+def _stack(crops: Sequence[numpy.ndarray]) -> torch.Tensor:
+    pixels = [torch.from_numpy(crop).permute(1, 2, 0) for crop in crops]
+    out = None
+    if get_worker_info() is not None:  # as torch's own collation does
+        memory = torch.UntypedStorage._new_shared(len(pixels) * pixels[0].numel())
+        out = torch.empty(0, dtype=torch.uint8).set_(memory).view(len(pixels), *pixels[0].shape)
+    return torch.stack(pixels, out=out).permute(0, 3, 1, 2)

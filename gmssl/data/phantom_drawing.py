@@ -17,13 +17,13 @@ def draw_phantom(seed: int, index: int, size: int, modality: str, pattern: str) 
     """One phantom, uint8 `[size,size]`, the same for the same arguments."""
     rng = np.random.Generator(np.random.Philox(key=np.array((seed, index), dtype=np.uint64)))
     x, y = _grid(size)
-    organ = _ellipse(rng, x, y, centre=0.15, radius=(0.62, 0.95))
+    organ = _ellipse(rng, x, y, centre=0.1, radius=(0.8, 1.1))
     disease = PATTERNS[pattern](rng, x, y)
     sign = 1.0 if rng.random() < 0.5 else -1.0
-    tissue = 0.5 + sign * rng.uniform(0.2, 0.35) * (disease - disease.mean())
+    tissue = 0.5 + sign * rng.uniform(0.35, 0.5) * (disease - disease.mean())
     image = MODALITIES[modality](rng, x, y, organ, tissue)
-    image = image * rng.uniform(0.5, 1.0) + rng.uniform(-0.1, 0.3)
-    image += rng.uniform(0.01, 0.07) * rng.standard_normal(image.shape, dtype=np.float32)
+    image = image * rng.uniform(0.6, 1.0) + rng.uniform(-0.05, 0.2)
+    image += rng.uniform(0.01, 0.03) * rng.standard_normal(image.shape, dtype=np.float32)
     return (image.clip(0, 1) * 255).astype(np.uint8)
 
 
@@ -62,22 +62,22 @@ def _clear(rng: np.random.Generator, x: Array, y: Array) -> Array:
 
 
 def _nodular(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    number = int(rng.integers(12, 20))
-    radii = rng.uniform(0.07, 0.14, (number, 1, 1)).astype(np.float32)
+    number = int(rng.integers(10, 24))
+    radii = rng.uniform(0.1, 0.2, (number, 1, 1)).astype(np.float32)
     return _edge((radii - _distances(rng, x, y, number)).max(0))
 
 
 def _cystic(rng: np.random.Generator, x: Array, y: Array) -> Array:
-    number = int(rng.integers(9, 16))
-    radii = rng.uniform(0.14, 0.24, (number, 1, 1)).astype(np.float32)
-    return _edge((0.045 - np.abs(_distances(rng, x, y, number) - radii)).max(0), 0.04)
+    number = int(rng.integers(7, 14))
+    radii = rng.uniform(0.2, 0.36, (number, 1, 1)).astype(np.float32)
+    return _edge((0.06 - np.abs(_distances(rng, x, y, number) - radii)).max(0), 0.04)
 
 
 def _reticular(rng: np.random.Generator, x: Array, y: Array) -> Array:
     number = int(rng.integers(8, 13))
     angle = rng.uniform(0, np.pi, (number, 1, 1)).astype(np.float32)
     offset = rng.uniform(-0.9, 0.9, (number, 1, 1)).astype(np.float32)
-    return _edge((0.04 - np.abs(np.cos(angle) * x + np.sin(angle) * y - offset)).max(0), 0.04)
+    return _edge((0.06 - np.abs(np.cos(angle) * x + np.sin(angle) * y - offset)).max(0), 0.04)
 
 
 def _cloudy(rng: np.random.Generator, x: Array, y: Array) -> Array:
@@ -102,7 +102,7 @@ def _mri(rng: np.random.Generator, x: Array, y: Array, organ: Array, tissue: Arr
 def _ultrasound(rng: np.random.Generator, x: Array, y: Array, organ: Array, tissue: Array) -> Array:
     depth = np.hypot(x, y + 1.3)
     fan = _edge(2.25 - depth) * _edge(rng.uniform(0.7, 1.0) - np.abs(x) / (y + 1.6))
-    speckle = rng.standard_exponential(x.shape, dtype=np.float32) * 0.35 + 0.65
+    speckle = rng.standard_exponential(x.shape, dtype=np.float32) * 0.25 + 0.75
     return fan * (0.35 + 0.65 * organ) * tissue * speckle * (1.3 - 0.3 * depth)
 
 

@@ -91,7 +91,5 @@ def extract(
                 indices.append(index[readable])
     if not features:
         first = f" (first: {images.records[0].name})" if len(images) else ""
-        raise DataError(
-            f"not one of {len(images)} images is readable{first}. Check the files, or give another folder."
-        )
+        raise DataError(f"not one of {len(images)} images is readable{first}. Check the files, or give another folder.")
     return torch.cat(features), torch.cat(indices)

@@ -15,9 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy.optimize import minimize
 
 from gmssl.evaluation.folds import split
 
@@ -25,6 +23,7 @@ STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Values of C to choose from."""
 
 _INNER_FOLDS = 5
+_GRADIENT = 1e-6  # largest entry of the gradient at the optimum
 _THREADS_PAY_FROM = 10**8  # multiply-adds of one product; below, threads cost more than they save
 _log = logging.getLogger(__name__)
 
@@ -100,20 +99,10 @@ def fit(features: torch.Tensor, labels: torch.Tensor, classes: int, strength: fl
         axes = axes * scale
         rotated = standard @ axes
 
-        def value_and_gradient(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-            value, gradient = objective(torch.from_numpy(parameters), rotated, target, decay * scale**2)
-            return value, gradient.numpy()
-
-        found = minimize(
-            value_and_gradient,
-            np.zeros((len(scale) + 1) * classes),
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": 2000, "maxfun": 4000, "gtol": 1e-6, "ftol": 0.0, "maxcor": 20},
-        )
-    if not found.success:
-        _log.warning("the linear probe (C = %g) stopped before its optimum: %s", strength, found.message)
-    weights, bias = torch.from_numpy(found.x).split([len(scale) * classes, classes])
+        found = _minimise(rotated, target, decay * scale**2)
+    if found.grad is None or found.grad.abs().max() > 10 * _GRADIENT:
+        _log.warning("the linear probe (C = %g) stopped before its optimum", strength)
+    weights, bias = found.detach().split([len(scale) * classes, classes])
     return LinearProbe(mean, deviation, axes @ weights.view(-1, classes), bias, strength)
 
 
@@ -136,6 +125,32 @@ def fit_with_chosen_strength(
         logs = probe.log_probabilities(features[held])
         losses[strength] = torch.nn.functional.nll_loss(logs, labels[held]).item()
     return fit(features, labels, classes, min(STRENGTHS, key=losses.__getitem__))
+
+
+def _minimise(features_ND: torch.Tensor, target_NK: torch.Tensor, decay_D: torch.Tensor) -> torch.Tensor:
+    """Where `objective` is least, flat; its `grad` is the gradient there.
+
+    torch's L-BFGS and not scipy's: the number of threads of scipy's BLAS cannot be set from here, and on a busy machine
+    they wait for each other a hundred times longer than they work.
+    """
+    parameters = features_ND.new_zeros((features_ND.shape[1] + 1) * target_NK.shape[1]).requires_grad_()
+    search = torch.optim.LBFGS(
+        [parameters],
+        max_iter=2000,
+        max_eval=4000,
+        tolerance_grad=_GRADIENT,
+        tolerance_change=0.0,
+        history_size=20,
+        line_search_fn="strong_wolfe",
+    )
+
+    def value() -> float:
+        found, parameters.grad = objective(parameters.detach(), features_ND, target_NK, decay_D)
+        return found
+
+    search.step(value)
+    value()  # the line search may end on an evaluation other than its last
+    return parameters
 
 
 @contextmanager

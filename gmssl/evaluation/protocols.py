@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from gmssl.evaluation.folds import split
 from gmssl.evaluation.knn import knn_votes
 from gmssl.evaluation.linear import fit_with_chosen_strength
-from gmssl.evaluation.scores import CrossValidated, Score, Tested, over_folds, score, tested
+from gmssl.evaluation.scores import CrossValidated, Score, Tested, official_and_clean, over_folds, score
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,23 +65,19 @@ def _predict(train: torch.Tensor, known: Known, test: torch.Tensor, protocol: Pr
     return _Predictions(votes, probe.log_probabilities(test).exp(), probe.strength)
 
 
-def cross_validate(features: torch.Tensor, known: Known, protocol: Protocol) -> Judgement:
-    """Each fold classified by the others: stratified by class, grouped by patient, the same folds for all features.
+def cross_validate(features: torch.Tensor, known: Known, fold_of: torch.Tensor, protocol: Protocol) -> Judgement:
+    """Each fold classified by all the others.
 
     Args:
         features: `[N,C]`.
         known: labels and patients of the N images.
-        protocol: with a number of folds.
-
-    Raises:
-        DataError: fewer than two folds, or fewer patients than folds.
+        fold_of: `[N]` int64, from `folds.split`; the same for all features that are compared.
+        protocol: classes, neighbours and seed.
     """
-    folds = protocol.folds or 0
-    fold_of = torch.from_numpy(split(known.labels.tolist(), known.patients, folds, protocol.seed))
     knn: list[Score | None] = []
     linear: list[Score | None] = []
     strengths = []
-    for fold in range(folds):
+    for fold in fold_of.unique().tolist():
         held = fold_of == fold
         found = _predict(features[~held], known.where(~held), features[held], protocol)
         knn.append(score(found.knn, known.labels[held]))
@@ -96,7 +91,12 @@ def _summary(scores: list[Score | None]) -> CrossValidated:
 
 
 def hold_out(
-    train: torch.Tensor, known: Known, test: torch.Tensor, labels: torch.Tensor, leaked: torch.Tensor, protocol: Protocol
+    train: torch.Tensor,
+    known: Known,
+    test: torch.Tensor,
+    labels: torch.Tensor,
+    leaked: torch.Tensor,
+    protocol: Protocol,
 ) -> Judgement:
     """Fit to one set and score on another, with and without the test images that copy a training image.
 
@@ -106,7 +106,8 @@ def hold_out(
         test: `[M,C]`.
         labels: `[M]` int64.
         leaked: `[M]` bool, marks copies of training images.
-        protocol: without folds.
+        protocol: classes, neighbours and seed.
     """
     found = _predict(train, known, test, protocol)
-    return Judgement(tested(found.knn, labels, leaked), tested(found.linear, labels, leaked), (found.strength,))
+    knn, linear = (official_and_clean(votes, labels, leaked) for votes in (found.knn, found.linear))
+    return Judgement(knn, linear, (found.strength,))

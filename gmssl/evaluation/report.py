@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,35 +11,40 @@ from typing import TYPE_CHECKING
 import torch
 
 from gmssl.errors import DataError
-from gmssl.evaluation.features import extract
-from gmssl.evaluation.pixels import SIDE, read
-from gmssl.evaluation.protocols import Judgement, Known, Protocol, cross_validate, hold_out
+from gmssl.evaluation.folds import split
+from gmssl.evaluation.loading import Look, Sample, load
+from gmssl.evaluation.pixels import SIDE
+from gmssl.evaluation.protocols import Judgement, Protocol, cross_validate, hold_out
 from gmssl.evaluation.runs import run_recipe, trained, untrained
-from gmssl.evaluation.selection import Selection, Subset, class_names, unique, usable
 from gmssl.interfaces.data import Images
-from gmssl.recipe import Recipe
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One data set of an evaluation.
+class Counts:
+    """Images of a data set.
 
     Attributes:
-        listed: images that the folder or manifest names.
-        used: images that the scores rest on.
-        classes: (label, used images) in alphabetical order.
+        listed: that the folder or manifest names.
+        used: that the scores rest on.
+        classes: used images of each label.
         patients: distinct patients named for the used images.
-        selection: why the others are not used.
+        unlabelled: left out, because they bear no label.
+        unreadable: left out, because they cannot be decoded.
+        duplicates: further copies of a used image; left out of a cross-validation, kept in a published training set.
+        contradictory: distinct images whose copies bear different labels; the first copy's label counts.
     """
 
     listed: int
     used: int
-    classes: tuple[tuple[str, int], ...]
+    classes: dict[str, int]
     patients: int
-    selection: Selection
+    unlabelled: int
+    unreadable: int
+    duplicates: int
+    contradictory: int
 
 
 @dataclass(frozen=True)
@@ -48,18 +53,18 @@ class Leaks:
 
     Attributes:
         removed: test images pixel-identical to a training image.
-        left: (label, test images) without them.
+        left: test images of each label without them.
         patients: patients named in both sets; their images are not removed.
     """
 
     removed: int
-    left: tuple[tuple[str, int], ...]
+    left: dict[str, int]
     patients: int
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A kind of features and its scores; `meaning` says what they are, `channels` how many."""
+    """A kind of features and its scores; `meaning` says what they are, `channels` how many there are."""
 
     name: str
     meaning: str
@@ -69,23 +74,23 @@ class Reference:
 
 @dataclass(frozen=True)
 class Report:
-    """An evaluation of a run: the trained encoder, the untrained one, raw pixels.
+    """An evaluation: encoders, and raw pixels, on the same images by the same protocol.
 
     Attributes:
-        run: the run folder.
+        run: the run folder, as given.
         image_size: side of the squares that the encoders saw, in pixels.
         protocol: what all references have in common.
-        train: the images that classifiers are fitted to (and, in cross-validation, judged on).
-        test: the test images, or None in cross-validation.
+        train: images that classifiers are fitted to (and, in cross-validation, judged on).
+        test: test images; None in cross-validation.
         leaks: None in cross-validation.
-        references: trained, untrained, pixels.
+        references: one a row of the table.
     """
 
     run: str
     image_size: int
     protocol: Protocol
-    train: Sample
-    test: Sample | None
+    train: Counts
+    test: Counts | None
     leaks: Leaks | None
     references: tuple[Reference, ...]
 
@@ -101,42 +106,12 @@ class Report:
 
 
 @dataclass(frozen=True, eq=False)
-class _Loaded:
-    """A data set in memory: thumbnails of the kept images and who they are."""
+class Candidate:
+    """An encoder to be judged: `[B,K,H,W] -> (map, pooled [B,C])`."""
 
-    images: Images
-    thumbnails: torch.Tensor
-    digests: tuple[str | None, ...]
-    sample: Sample
-    classes: tuple[str, ...]
-
-    @property
-    def known(self) -> Known:
-        labels = [self.classes.index(record.label or "") for record in self.images.records]
-        return Known(torch.tensor(labels), tuple(record.patient for record in self.images.records))
-
-
-@dataclass(frozen=True, eq=False)
-class _Extractor:
-    """How the encoders of a run see images."""
-
-    recipe: Recipe
-    batch: int
-    workers: int
-    device: torch.device
-
-    def __call__(self, encoder: torch.nn.Module, images: Images) -> torch.Tensor:
-        """Features `[N,C]` of N images that have been read before."""
-        views, channels = self.recipe.views, self.recipe.encoder.in_channels
-        encoder = encoder.to(self.device)
-        features, readable = extract(encoder, images, views, channels, views.sizes[0], self.batch, self.workers)
-        if len(readable) < len(images):
-            lost = min(set(range(len(images))) - set(readable.tolist()))
-            raise DataError(
-                f"{images.records[lost].name} could be read in grey, and now in {channels} channels cannot. "
-                "Repair or remove the file."
-            )
-        return features
+    name: str
+    meaning: str
+    encoder: torch.nn.Module
 
 
 def evaluate(
@@ -148,7 +123,6 @@ def evaluate(
     neighbours: int = 20,
     seed: int = 0,
     name: str | None = None,
-    batch: int = 256,
     workers: int = 0,
     device: torch.device | None = None,
 ) -> Report:
@@ -164,24 +138,84 @@ def evaluate(
         neighbours: k of the kNN classifier.
         seed: of folds and inner splits.
         name: of the JSON file; default: `cross_validation` or `test`.
-        batch: images in one forward pass.
         workers: loader processes.
         device: where the encoders run; default: the GPU if there is one.
 
     Raises:
         TrainingError: no run folder, or no weights in it.
         RecipeError: a recipe that this version does not understand.
-        DataError: no labels, a single class, fewer patients than folds, nothing readable, or unknown test labels.
+        DataError: no labels, a single class, fewer patients than folds, nothing readable, unknown test labels, or the
+            report cannot be written.
     """
     recipe = run_recipe(run)
     encoder, source = trained(run, recipe)
-    images = train if train is not None else (recipe.probe.data if recipe.probe else recipe.data).images()
-    extractor = _Extractor(
-        recipe, batch, workers, device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    )
     fresh, words = untrained(recipe)
-    references = {"trained": (encoder, f"weights of {source}"), "untrained": (fresh, words)}
-    make = _cross_validation if test is None else _test
-    report = make(run, extractor, references, images, test, folds, neighbours, seed)
-    _write(run / "evaluation", name or ("cross_validation" if test is None else "test"), report)
+    encoders = (Candidate("trained", f"weights of {source}", encoder), Candidate("untrained", words, fresh))
+    images = train if train is not None else (recipe.probe.data if recipe.probe else recipe.data).images()
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    look = Look(recipe.views, recipe.encoder.in_channels, recipe.views.sizes[0], workers, device)
+    report = compare(encoders, look, images, test, folds=folds, neighbours=neighbours, seed=seed, run=str(run))
+    _write(report, run / "evaluation", name or ("cross_validation" if test is None else "test"))
     return report
+
+
+def compare(
+    encoders: Sequence[Candidate],
+    look: Look,
+    train: Images,
+    test: Images | None = None,
+    *,
+    folds: int = 5,
+    neighbours: int = 20,
+    seed: int = 0,
+    run: str = "",
+) -> Report:
+    """Judge any encoders, and raw pixels, as `evaluate` does."""
+    pixels = f"grey {SIDE}×{SIDE} thumbnails"
+    known = load(train, copies=test is not None, workers=look.workers)
+    protocol = Protocol(known.classes, neighbours, folds if test is None else None, seed)
+    if test is None:
+        fold_of = torch.from_numpy(split(known.known.labels.tolist(), known.known.patients, folds, seed))
+        features = [(c.name, c.meaning, look.features(c.encoder, known.images)) for c in encoders]
+        features.append(("pixels", pixels, known.thumbnails))
+        references = [
+            Reference(name, meaning, x.shape[1], cross_validate(x, known.known, fold_of, protocol))
+            for name, meaning, x in features
+        ]
+        return Report(run, look.size, protocol, _counts(known), None, None, tuple(references))
+    held = load(test, copies=True, workers=look.workers, classes=known.classes)
+    trained_on = set(known.digests)
+    leaked = torch.tensor([digest in trained_on for digest in held.digests])
+    pairs = [
+        (c.name, c.meaning, look.features(c.encoder, known.images), look.features(c.encoder, held.images))
+        for c in encoders
+    ]
+    pairs.append(("pixels", pixels, known.thumbnails, held.thumbnails))
+    references = [
+        Reference(name, meaning, x.shape[1], hold_out(x, known.known, y, held.known.labels, leaked, protocol))
+        for name, meaning, x, y in pairs
+    ]
+    leaks = Leaks(int(leaked.sum()), held.counts(~leaked), len(known.patients & held.patients))
+    return Report(run, look.size, protocol, _counts(known), _counts(held), leaks, tuple(references))
+
+
+def _counts(sample: Sample) -> Counts:
+    chosen = sample.selection
+    return Counts(
+        sample.listed,
+        len(chosen.indices),
+        sample.counts(),
+        len(sample.patients),
+        chosen.unlabelled,
+        chosen.unreadable,
+        chosen.duplicates,
+        chosen.contradictory,
+    )
+
+
+def _write(report: Report, folder: Path, name: str) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text(report.to_json() + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"the report {folder / name}.json cannot be written: {error.strerror}. Mend that.") from None

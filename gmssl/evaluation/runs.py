@@ -45,7 +45,7 @@ def trained(run: Path, recipe: Recipe) -> tuple[torch.nn.Module, str]:
     weights, source = _weights(run)
     encoder = _build(_random(recipe.encoder), recipe.seed)
     try:
-        encoder.network.load_state_dict(weights, strict=True)
+        encoder.get_submodule("network").load_state_dict(weights, strict=True)
     except RuntimeError as error:
         reason = str(error).partition("\n")[2].strip().partition("\n")[0]
         raise TrainingError(

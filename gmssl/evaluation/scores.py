@@ -46,8 +46,10 @@ def score(probabilities: torch.Tensor, labels: torch.Tensor) -> Score | None:
     right = int(hits.sum())
     present = labels.unique().tolist()
     recalls = [hits[labels == c].float().mean().item() for c in present]
-    areas = [binary_auroc(probabilities[:, c], (labels == c).long()).item() for c in present]
-    auroc = sum(areas) / len(areas) if len(present) > 1 else None
+    auroc = None
+    if len(present) > 1:
+        areas = [binary_auroc(probabilities[:, c], (labels == c).long()).item() for c in present]
+        auroc = sum(areas) / len(areas)
     return Score(images, right, right / images, wilson(right, images), sum(recalls) / len(recalls), auroc)
 
 
@@ -92,7 +94,7 @@ class Tested:
     without_leaks: Score | None
 
 
-def tested(votes: torch.Tensor, labels: torch.Tensor, leaked: torch.Tensor) -> Tested:
+def official_and_clean(votes: torch.Tensor, labels: torch.Tensor, leaked: torch.Tensor) -> Tested:
     """Score votes `[M,K]` on all M test images, at least one, and on those that `leaked` `[M]` bool does not mark."""
     official = score(votes, labels)
     if official is None:

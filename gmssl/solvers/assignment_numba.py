@@ -1,5 +1,7 @@
 """Linear assignment, compiled, for use inside other kernels."""
 
+# mypy: disable-error-code="no-untyped-def"
+# numba infers the types of kernels from their first call; annotations would not be checked by anything.
 from __future__ import annotations
 
 import numpy as np

@@ -4,6 +4,8 @@ Both directions and all duplicates of an edge fold into two table entries, D[(i,
 self-loop on a self-loop costs what its placement costs; a self-loop and a proper edge are never matched together.
 """
 
+# mypy: disable-error-code="no-untyped-def"
+# numba infers the types of kernels from their first call; annotations would not be checked by anything.
 from __future__ import annotations
 
 import numpy as np

@@ -20,7 +20,7 @@ def outcome(problem: Problem, columns: torch.Tensor, converged: torch.Tensor, pr
         proven: the assignments are optimal, so that their energy is a bound.
 
     Returns:
-        Energies are summed in float64, so that solvers with different arithmetic agree, and returned in the costs' dtype.
+        The solution; energies are summed in float64, so that solvers agree, and returned in the costs' dtype.
     """
     costs = problem.costs
     dtype, m = costs.vertex.dtype, costs.vertex.shape[2]

@@ -1,5 +1,7 @@
 """A random number generator of one word, for kernels: its stream belongs to an instance, not to a thread or a batch."""
 
+# mypy: disable-error-code="no-untyped-def"
+# numba infers the types of kernels from their first call; annotations would not be checked by anything.
 from __future__ import annotations
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Random orders of the vertices, so that ties fall at random and never towards the identity.
 
 In training the ground truth is often the identity: a solver that prefers low indices among equal costs would leak the
-label. The orders follow from the costs and a seed alone: they are the same in every batch, and differ between instances.
+label. The orders follow from the costs and a seed alone: the same in every batch, different between instances.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from gmssl.interfaces.solver import Solver
-from gmssl.lazy import numpy as np
-from gmssl.lazy import torch
+from gmssl.lazy import numpy, torch
 from gmssl.pairs import Costs, Pairs
 from gmssl.problem import Problem, Solution
 from gmssl.solvers.outcome import outcome, refuse_unmatchable
@@ -33,10 +32,12 @@ class RobustTabu(Solver):
     starts: int = Field(12, ge=1, description="independent searches per instance")
     iterations: int = Field(50, ge=0, description="swaps per search")
     agree: int | None = Field(
-        3, ge=2, description="stop once that many searches of an instance end at its best energy; None: never (CPU only)"
+        4,
+        ge=2,
+        description="stop once that many searches end at the best energy of an instance; None: never",
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of the random starts and tenures")
-    threads: int | None = Field(None, ge=1, description="threads over the batch; None: as many as torch uses (CPU only)")
+    threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
     def solve(self, problem: Problem) -> Solution:
         """Search; `converged` tells whether the agreement rule ended the search of an instance before its budget.
@@ -66,18 +67,16 @@ class RobustTabu(Solver):
         from gmssl.solvers.robust_tabu_numba import solve_slice
 
         costs, topology = _single_precision(problem.costs), problem.topology
-        vertex, edge = costs.vertex, costs.edge
-        arrays = [
-            np.ascontiguousarray(tensor.numpy())
-            for tensor in (vertex, edge, topology.left, topology.right, topology.allowed)
-        ]
+        vertex, edge = _array(costs.vertex), _array(costs.edge)
+        left, right, allowed = _array(topology.left), _array(topology.right), _array(topology.allowed)
         graphs, n, _ = costs.vertex.shape
-        columns, converged = np.empty((graphs, n), np.int64), np.empty(graphs, bool)
+        columns, converged = numpy.empty((graphs, n), numpy.int64), numpy.empty(graphs, bool)
 
         def run(lo: int, hi: int) -> None:
+            part = slice(lo, hi)
             solve_slice(
-                *(x[lo:hi] for x in arrays),
-                self.starts, self.iterations, self.agree or 0, self.seed, columns[lo:hi], converged[lo:hi],
+                vertex[part], edge[part], left[part], right[part], allowed[part],
+                self.starts, self.iterations, self.agree or 0, self.seed, columns[part], converged[part],
             )  # fmt: skip
 
         in_slices(run, graphs, self.threads or torch.get_num_threads())
@@ -103,6 +102,10 @@ def _with_longer_left(
     return columns[:, :n], converged
 
 
+def _array(tensor: torch.Tensor) -> numpy.ndarray:
+    return numpy.ascontiguousarray(tensor.numpy())
+
+
 def _single_precision(costs: Costs) -> Costs:
     """Costs in float32; very large or small float64 ones are scaled into its range, which no argmin notices."""
     if costs.vertex.dtype != torch.float64:
@@ -111,4 +114,5 @@ def _single_precision(costs: Costs) -> Costs:
     if costs.edge.numel():
         largest = torch.maximum(largest, costs.edge.abs().amax((1, 2)))
     fits = ((largest > 1e-30) & (largest < 1e30)) | (largest == 0)
-    return costs.scale(torch.where(fits, torch.ones_like(largest), 1 / largest)).map(lambda x: x.float())
+    factor = torch.where(fits, torch.ones_like(largest), 1 / largest.clamp(min=1e-300))
+    return costs.scale(factor).map(lambda x: x.float())

@@ -17,6 +17,8 @@ Source: Taillard, "Robust taboo search for the quadratic assignment problem", Pa
 are those of a sparse, asymmetric problem.
 """
 
+# mypy: disable-error-code="no-untyped-def"
+# numba infers the types of kernels from their first call; annotations would not be checked by anything.
 from __future__ import annotations
 
 import numpy as np
@@ -144,10 +146,10 @@ def _swap(a, b, m, first, head, entry, pairs, where, at, rows, gain, until, plac
 
 @njit(cache=True, nogil=True)
 def _permitted(where, banned):
+    broken = 0
     for k in range(where.shape[0]):
-        if banned[k, where[k]]:
-            return False
-    return True
+        broken += banned[k, where[k]]
+    return broken == 0
 
 
 @njit(cache=True, nogil=True)
@@ -232,6 +234,40 @@ def _recombine(done, state, where, elites, energies):
 
 
 @njit(cache=True, nogil=True)
+def _load(
+    vertex, edge, left, right, allowed, seed, state, rename, renames, lefts, rights,
+    banned, entry, first, head, pairs, single,
+):  # fmt: skip
+    """Rename the vertices of one instance at random and tabulate its costs. Returns whether it forbids any pair."""
+    scatter_seed(state, seed, vertex)
+    draw_names(state, rename, left, lefts)
+    draw_names(state, renames, right, rights)
+    masked = False
+    for i in range(allowed.shape[0]):
+        for s in range(allowed.shape[1]):
+            banned[rename[i], renames[s]] = not allowed[i, s]
+            masked |= not allowed[i, s]
+    adjacency(lefts, entry, first, head)
+    unit, penalty = headroom(vertex, edge, lefts, rights, masked)
+    fold(vertex, edge, lefts, rights, rename, renames, entry, first[rename.shape[0]], unit, pairs, single)
+    for i in range(banned.shape[0]):
+        for s in range(banned.shape[1]):
+            single[i, s] += penalty * banned[i, s]
+    return masked
+
+
+@njit(cache=True, nogil=True)
+def _answer(best, energy, rename, renames, column, columns):
+    """Undo the renaming; −1 everywhere if nothing was found."""
+    m = renames.shape[0]
+    for s in range(m):
+        column[renames[s]] = s
+    for k in range(columns.shape[0]):
+        s = best[rename[k]] if energy < NOTHING else -1
+        columns[k] = column[s] if 0 <= s < m else s
+
+
+@njit(cache=True, nogil=True)
 def solve_slice(vertex, edge, left, right, allowed, starts, iterations, agree, seed, columns, converged):
     """Solve G problems with n ≥ m, one after the other.
 
@@ -256,20 +292,10 @@ def solve_slice(vertex, edge, left, right, allowed, starts, iterations, agree, s
     rename, renames, state = np.empty(n, np.int32), np.empty(m, np.int32), np.empty(1, np.uint64)
     lefts, rights = np.empty((left.shape[1], 2), np.int32), np.empty((right.shape[1], 2), np.int32)
     for g in range(graphs):
-        scatter_seed(state, seed, vertex[g])
-        draw_names(state, rename, left[g], lefts)
-        draw_names(state, renames, right[g], rights)
-        masked = False
-        for i in range(n):
-            for s in range(m):
-                banned[rename[i], renames[s]] = not allowed[g, i, s]
-                masked |= not allowed[g, i, s]
-        adjacency(lefts, entry, first, head)
-        unit, penalty = headroom(vertex[g], edge[g], lefts, rights, masked)
-        fold(vertex[g], edge[g], lefts, rights, rename, renames, entry, first[n], unit, pairs, single)
-        for i in range(n):
-            for s in range(n):
-                single[i, s] += penalty * banned[i, s]
+        masked = _load(
+            vertex[g], edge[g], left[g], right[g], allowed[g], seed, state, rename, renames, lefts, rights,
+            banned, entry, first, head, pairs, single,
+        )  # fmt: skip
         converged[g] = False
         lowest, same = NOTHING, 0
         for start in range(starts):
@@ -288,8 +314,4 @@ def solve_slice(vertex, edge, left, right, allowed, starts, iterations, agree, s
             if same == agree and lowest < NOTHING:
                 converged[g] = True
                 break
-        for s in range(m):
-            at[renames[s]] = s
-        for k in range(n):
-            s = best[rename[k]] if lowest < NOTHING else -1
-            columns[g, k] = at[s] if 0 <= s < m else s
+        _answer(best, lowest, rename, renames, at, columns[g])

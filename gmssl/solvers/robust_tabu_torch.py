@@ -1,6 +1,6 @@
 """Robust tabu search in batched torch operations: every start of every instance at once, on any device.
 
-The same search as `robust_tabu_numba`, written for reading: `gain` is computed afresh from the placement costs U in each
+The search of `robust_tabu_numba`, written for reading: `gain` is computed afresh from the placement costs U in each
 iteration, in vertex order. Two differences: all starts are independent (no recombination), and all run to the end.
 
 Costs are rounded to int32, so that sums do not depend on their order, which scatter operations on a GPU leave open.
@@ -41,13 +41,13 @@ def search(
     problem: Problem, starts: int, iterations: int, agree: int | None, seed: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Solve G problems with n ≥ m; see `RobustTabu.search_in_torch`."""
-    graphs, n, m = problem.costs.vertex.shape
+    m = problem.costs.vertex.shape[2]
     again, rows, columns = shuffled(problem, seed)
     tables = _tables(again)
     where, feasible = _starts(tables, starts, seed)
     best, energies = _descend(tables, where, m, iterations, seed)
     lowest, index = energies.min(1)
-    chosen = best.gather(1, index[:, None, None].expand(-1, 1, n))[:, 0]
+    chosen = best.gather(1, index[:, None, None].expand(-1, 1, best.shape[2]))[:, 0]
     chosen = torch.where(feasible[:, None], restored(chosen, rows, columns), -1)
     same = (energies == lowest[:, None]).sum(1)
     return chosen, (same >= agree) if agree else torch.zeros_like(feasible)
@@ -128,7 +128,7 @@ def _starts(tables: Tables, starts: int, seed: int) -> tuple[torch.Tensor, torch
 
 
 class _Searches:
-    """B searches in lockstep: assignments `where [B,n]` and placement costs `costs [B,n+1,n]` (the last row is waste)."""
+    """B searches in lockstep: assignments `where [B,n]`, placement costs `costs [B,n+1,n]` (the last row is waste)."""
 
     def __init__(self, tables: Tables, where: torch.Tensor) -> None:
         graphs, n, degree = tables.neighbour.shape
@@ -159,7 +159,9 @@ class _Searches:
         vertices = torch.arange(n, device=where.device).expand_as(where)
         there = torch.nn.functional.pad(where, (0, 1)).gather(1, self.neighbour.flatten(1)).view_as(self.neighbour)
         now = self._rows(vertices, where[..., None]).gather(3, there[..., None])[..., 0]
-        exchanged = self._rows(vertices, there).gather(3, where[:, :, None, None].expand(-1, -1, self.degree, 1))[..., 0]
+        exchanged = self._rows(vertices, there).gather(3, where[:, :, None, None].expand(-1, -1, self.degree, 1))[
+            ..., 0
+        ]
         corrections = torch.zeros(self.count, n, n + 1, dtype=change.dtype, device=change.device)
         corrections.scatter_add_(2, self.neighbour, now + exchanged)
         return change + change.transpose(1, 2) + corrections[..., :n]

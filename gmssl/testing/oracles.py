@@ -28,10 +28,7 @@ def matchings(problem: Problem, instance: int) -> Iterator[tuple[int, ...]]:
     n, m = problem.costs.vertex.shape[1:]
     allowed = problem.topology.allowed[instance].tolist()
     for chosen in permutations(range(max(n, m)), min(n, m)):
-        if n <= m:
-            columns = chosen
-        else:
-            columns = tuple(chosen.index(i) if i in chosen else -1 for i in range(n))
+        columns = chosen if n <= m else tuple(chosen.index(i) if i in chosen else -1 for i in range(n))
         if all(s < 0 or allowed[i][s] for i, s in enumerate(columns)):
             yield columns
 

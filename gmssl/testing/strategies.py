@@ -101,7 +101,7 @@ def knn_problem(
     vertex, edge = (-(left @ right.transpose(1, 2)) for left, right in zip(*sides, strict=True))
     vertex = vertex - noise * gumbel(vertex.shape)
     edge = edge - noise * gumbel(edge.shape)
-    return Problem.build(vertex, *ends, edge, target=torch.eye(n).expand(graphs, n, n))
+    return Problem.build(vertex, ends[0], ends[1], edge, target=torch.eye(n).expand(graphs, n, n))
 
 
 def relabelled(problem: Problem, rows: torch.Tensor, columns: torch.Tensor) -> Problem:

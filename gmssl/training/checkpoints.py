@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import shutil
 import signal
 import threading
+import zipfile
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,13 +31,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise TrainingError(f"no checkpoint at {path}. {_others(path)}")
+    if not zipfile.is_zipfile(path):  # the format of all checkpoints of ours; a bare pickle is not even looked at
+        raise TrainingError(f"{path} is refused: it is no zip archive, so damaged or no checkpoint. {_others(path)}")
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).partition("\n")[0]
+        found = re.search(r"Unsupported [^\n]*?(?= was not| whose|\.|\n|$)", str(error))
+        what = found[0] if found else "a pickled object"
         raise TrainingError(
-            f"{path} is refused: it is no checkpoint of tensors and plain values ({reason}). A file from a source you "
-            f"do not trust may run code. {_others(path)}"
+            f"{path} is refused: it holds more than tensors and plain values ({what}), and reading such a file may run "
+            f"code. {_others(path)}"
         ) from None
     except Exception as error:  # zip, pickle and torch each have their own ways to reject damaged bytes
         raise TrainingError(f"{path} is damaged ({type(error).__name__}: {error}). {_others(path)}") from None
@@ -61,14 +66,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             with replacing(path) as file:
                 torch.save(checkpoint, file)
         except (OSError, RuntimeError) as error:
-            former = (
-                f"the former one is untouched: resume from {path.parent}"
-                if path.is_file()
-                else "there is no former one"
-            )
-            raise TrainingError(
-                f"the checkpoint {path} cannot be written ({error}); {former} when there is space again."
-            ) from error
+            # torch's writer hides the system's error (no space left) behind one of its own
+            reason = error.__context__ if isinstance(error.__context__, OSError) else error
+            former = f"the former one is whole: --resume {path.parent}" if path.is_file() else "start anew"
+            raise TrainingError(f"the checkpoint {path} cannot be written ({reason}). Make space; {former}.") from error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         """As `read_checkpoint`, whatever `weights_only` says."""

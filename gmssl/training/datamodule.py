@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.loops.progress import _ProcessedTracker
 from torchdata.stateful_dataloader import StatefulDataLoader
 from torchdata.stateful_dataloader.sampler import StatefulDistributedSampler
 
@@ -59,15 +60,16 @@ class TrainingData(LightningDataModule):
 
     def train_dataloader(self) -> StatefulDataLoader[Packed]:
         """The loader of this rank."""
-        recipe, train = self._recipe, self._recipe.train
+        recipe, train, trainer = self._recipe, self._recipe.train, self.trainer
+        assert trainer is not None, "Lightning asks for the loader after it has attached its trainer"
         dataset = ViewDataset(self._plan.images, recipe.views, recipe.encoder.in_channels, recipe.seed)
         per_epoch = self._plan.steps_per_epoch * train.batch
-        sampler = EpochSampler(
-            len(self._plan.images), per_epoch, self.trainer.world_size, self.trainer.global_rank, recipe.seed
-        )
+        sampler = EpochSampler(len(self._plan.images), per_epoch, trainer.world_size, trainer.global_rank, recipe.seed)
         # Lightning tells the sampler its epoch only after the first iterator was made, and a loader with workers draws
         # keys at once: without this line, a run resumed in epoch 3 would start with keys of epoch 0.
-        sampler.set_epoch(self.trainer.fit_loop.epoch_progress.current.processed)
+        done = trainer.fit_loop.epoch_progress.current
+        assert isinstance(done, _ProcessedTracker)
+        sampler.set_epoch(done.processed)
         return StatefulDataLoader(
             dataset,
             batch_size=train.batch_per_step,
@@ -75,7 +77,7 @@ class TrainingData(LightningDataModule):
             num_workers=train.workers,
             collate_fn=pack,
             drop_last=True,
-            pin_memory=self.trainer.strategy.root_device.type == "cuda",
+            pin_memory=trainer.strategy.root_device.type == "cuda",
             worker_init_fn=functools.partial(_one_thread),
         )
 

@@ -24,13 +24,15 @@ def dry_run(recipe: Recipe) -> str:
     from gmssl.clock import StageClock
     from gmssl.data.dataset import ViewDataset, collate
     from gmssl.objective import MatchingObjective
+    from gmssl.training.quiet import quiet
     from gmssl.training.randomness import reseed
 
     images = recipe.data.images()
     batch = _smallest_batch(recipe, len(images))
     start = perf_counter()
     torch.manual_seed(recipe.seed)
-    objective = MatchingObjective(recipe)
+    with quiet():
+        objective = MatchingObjective(recipe)
     optimiser = recipe.optimiser.build(p for p in objective.parameters() if p.requires_grad)
     dataset = ViewDataset(images, recipe.views, recipe.encoder.in_channels, recipe.seed)
     cpu = torch.device("cpu")

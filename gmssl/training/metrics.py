@@ -63,7 +63,6 @@ class Metrics(Callback):
             if pl_module.is_logged(trainer.global_step):
                 self._log(trainer, pl_module)
             pl_module.losses.clear()
-        pl_module.mark("data")
 
     def _log(self, trainer: Trainer, module: MatchingModule) -> None:
         loss = torch.stack(module.losses).mean()
@@ -95,6 +94,7 @@ class Metrics(Callback):
         """Of the step just taken; the scheduler has moved on already."""
         (config,) = trainer.lr_scheduler_configs
         schedule = config.scheduler
+        assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)
         return float(schedule.base_lrs[0] * schedule.lr_lambdas[0](trainer.global_step - 1))
 
     def _timing(self, step: int, module: MatchingModule) -> dict[str, float]:

@@ -152,6 +152,10 @@ class MatchingModule(LightningModule):
         if self.global_step + 1 >= self._plan.steps:
             self.trainer.should_stop = True
 
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Waiting for data starts when the callbacks are done."""
+        self.mark("data")
+
     def mark(self, stage: str) -> None:
         """A stage that spans several hooks begins."""
         self._marks[stage] = perf_counter()

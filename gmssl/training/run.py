@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmssl.errors import GmsslError, TrainingError
+from gmssl.errors import DataError, GmsslError, TrainingError
 from gmssl.lazy import torch
 from gmssl.recipe import Recipe
 from gmssl.training.files import replacing
@@ -95,10 +95,13 @@ def _step_of(run: Path, console: Console) -> int | None:
 
 def _objective(recipe: Recipe) -> MatchingObjective:
     """The model, its first weights a function of the seed alone."""
-    from gmssl.objective import MatchingObjective
+    from gmssl.training.quiet import quiet
 
-    torch.manual_seed(recipe.seed)
-    return MatchingObjective(recipe)
+    with quiet():
+        from gmssl.objective import MatchingObjective
+
+        torch.manual_seed(recipe.seed)
+        return MatchingObjective(recipe)
 
 
 def _fit(
@@ -120,6 +123,9 @@ def _fit(
             trainer.fit(module, datamodule=TrainingData(recipe, plan), ckpt_path=path)
         except BaseException as error:
             _end_other_ranks(trainer, module, error)
+            cleaned = _of_worker(error)
+            if cleaned is not error:
+                raise cleaned from error
             raise
         finally:
             del os.environ[FOLDER_VARIABLE]
@@ -185,6 +191,12 @@ def _end_other_ranks(trainer: Trainer, module: MatchingModule, error: BaseExcept
     launcher = trainer.strategy.launcher
     if launcher is not None and hasattr(launcher, "kill") and not module.agreed:
         launcher.kill(signal.SIGKILL)
+
+
+def _of_worker(error: BaseException) -> BaseException:
+    """torch puts the traceback of a loader's worker into the message of its error; users need the message alone."""
+    _, caught, text = str(error).rpartition(f"{DataError.__module__}.DataError: ")
+    return DataError(text.strip()) if caught and isinstance(error, DataError) else error
 
 
 def _summarise(folder: Path, plan: Plan, console: Console) -> None:

@@ -51,13 +51,17 @@ def crop_affine(box: Box, size: int, flip: bool) -> list[list[float]]:
     return [[-across, 0.0, float(right)] if flip else [across, 0.0, float(left)], [0.0, down, float(top)]]
 
 
-def cut(pixels_KHW: torch.Tensor, box: Box, size: int, flip: bool) -> numpy.ndarray:
+def cut(pixels_HWK: torch.Tensor, box: Box, size: int, flip: bool) -> numpy.ndarray:
     """The window as a uint8 `[K,size,size]` array, by antialiased bilinear interpolation.
 
-    torch's uint8 kernel takes 0.3 ms for 224×224×3 where Pillow's takes 0.7 ms; both weight pixels by a triangle of
-    continuous coordinates, so the centre of the crop is the centre of the window.
+    torch's uint8 kernel takes 0.08 ms for 224×224×3 where Pillow's takes 0.7 ms, if the channels of a pixel lie side by
+    side in memory, and leaves them so. Both weight pixels by a triangle in continuous coordinates, so the centre of the
+    crop is the centre of the window.
     """
     left, top, right, bottom = box
-    window = pixels_KHW[None, :, top:bottom, left:right]
-    crop = torch.nn.functional.interpolate(window, size=(size, size), mode="bilinear", antialias=True)[0]
-    return (crop.flip(2) if flip else crop).numpy()
+    window = pixels_HWK[top:bottom, left:right]
+    window = window.flip(1) if flip else window.contiguous()
+    crop = torch.nn.functional.interpolate(
+        window[None].permute(0, 3, 1, 2), size=(size, size), mode="bilinear", antialias=True
+    )
+    return crop[0].numpy()

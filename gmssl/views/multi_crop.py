@@ -93,15 +93,14 @@ class MultiCrop(Views):
 
         The columns of `photometric` are brightness, contrast, saturation, hue, grey (0 or 1) and sigma (0 for no blur).
         """
-        pixels = numpy.array(image)
-        pixels_KHW = torch.from_numpy(pixels)[None] if pixels.ndim == 2 else torch.from_numpy(pixels).permute(2, 0, 1)
+        pixels_HWK = torch.from_numpy(numpy.array(image)).view(image.height, image.width, -1)
         crops, affines, photometric = [], [], []
         for view, size in enumerate(self.sizes):
             scale = self.large_scale if view < self.large else self.small_scale
             uniforms = _uniforms(draw, view)
             box = random_box(image.width, image.height, scale, self.aspect, uniforms[:UNIFORMS])
             flip = uniforms[UNIFORMS] < self.flip
-            crops.append(cut(pixels_KHW, box, size, flip))
+            crops.append(cut(pixels_HWK, box, size, flip))
             affines.append(crop_affine(box, size, flip))
             photometric.append(self._photometric(*uniforms[UNIFORMS + 1 :]))
         return ImageViews(tuple(crops), numpy.array(affines), numpy.array(photometric, dtype=numpy.float32))
@@ -131,7 +130,7 @@ class MultiCrop(Views):
 
         brightness, contrast, saturation, hue, grey, sigma = photometric_BQ.unbind(1)
         colour = images.shape[1] == 3
-        x = images.float().div_(255)
+        x = _unit(images)
         if self.jitter and self.brightness:
             x = change.adjust_brightness(x, brightness)
         if self.jitter and self.contrast:
@@ -148,7 +147,7 @@ class MultiCrop(Views):
 
     def plain(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised float32 images from uint8 ones."""
-        return self._normalise(images.float().div_(255))
+        return self._normalise(_unit(images))
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         channels = images.shape[1]
@@ -178,6 +177,11 @@ def _uniforms(draw: Draw, view: int) -> list[float]:
     counter = numpy.array((0, 0, view, draw.index), dtype=numpy.uint64)
     stream = numpy.random.Generator(numpy.random.Philox(key=key, counter=counter))
     return stream.random(UNIFORMS + 1 + PHOTOMETRIC_UNIFORMS).tolist()
+
+
+def _unit(images: torch.Tensor) -> torch.Tensor:
+    """uint8 to float in [0, 1], channel planes apart."""
+    return images.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
 
 
 def _factor(strength: float, uniform: float) -> float:

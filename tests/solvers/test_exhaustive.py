@@ -28,5 +28,5 @@ def test_chunks_give_the_same(monkeypatch):
 
 
 def test_too_large_is_refused_with_the_remedy():
-    with pytest.raises(ProblemError, match="9×9 vertices have 362880 matchings.*use robust_tabu"):
+    with pytest.raises(ProblemError, match=r"9×9 vertices have 362880 matchings.*use robust_tabu"):
         gmssl.solve(knn_problem(1, 9), gmssl.part("solver", "exhaustive"))

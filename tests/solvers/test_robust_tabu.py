@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,21 @@ import torch
 from hypothesis import given, settings
 
 import gmssl
+from gmssl.energy import lift
 from gmssl.errors import RecipeError
 from gmssl.solvers.outcome import outcome
 from gmssl.testing.strategies import knn_problem, problems
 
 QAPLIB = Path("/work/shared/data/qap")
+
+
+@pytest.fixture(autouse=True)
+def one_torch_thread():
+    """Many small operations: torch's threads would mostly wait for each other on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def tabu(**settings):
@@ -53,10 +64,9 @@ def test_torch_is_independent_of_batch(problem):
         assert torch.equal(in_torch(problem.select(index), solver).matching.vertex, together[index])
 
 
-@pytest.mark.parametrize("noise", [0.1, 0.6])
-def test_torch_and_numba_agree_in_energies(noise):
-    problem = knn_problem(24, 16, noise=noise, seed=5)
-    one, other = gmssl.solve(problem, tabu()), in_torch(problem, tabu())
+def test_torch_and_numba_agree_in_energies():
+    problem = knn_problem(20, 16, noise=0.3, seed=5, neighbours=3)
+    one, other = (f(problem, tabu(starts=8)) for f in (gmssl.solve, in_torch))
     difference = (one.energy - other.energy).abs()
     assert (difference < 1e-3).float().mean() > 0.75
     assert (one.energy.mean() - other.energy.mean()).abs() < 0.2
@@ -65,7 +75,9 @@ def test_torch_and_numba_agree_in_energies(noise):
 def test_easy_problems_are_solved_to_their_truth():
     problem = knn_problem(16, 16, noise=0.0)
     solution = gmssl.solve(problem, tabu())
-    assert torch.equal(solution.matching.vertex, problem.target)
+    truth = lift(problem.target, problem.topology)
+    assert (solution.energy <= gmssl.energy(problem.costs, truth) + 1e-4).all()
+    assert (solution.matching.vertex * problem.target).sum() > 0.98 * problem.target.sum()
     assert solution.converged.all()
     assert solution.bound is None
 
@@ -91,9 +103,30 @@ def test_neither_threads_nor_order_of_the_batch_matter():
     assert torch.equal(turned.matching.vertex, alone.matching.vertex[backwards])
 
 
+def _solve_and_report(problem, pipe):
+    pipe.send(gmssl.solve(problem, tabu(threads=2)).energy.tolist())
+
+
+def test_survives_a_fork():
+    # DataLoader workers are forked after the parent has used its threads.
+    problem = knn_problem(6, 8)
+    expected = gmssl.solve(problem, tabu(threads=2)).energy.tolist()
+    here, there = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=_solve_and_report, args=(problem, there))
+    child.start()
+    try:
+        assert here.poll(60), "the child hangs"
+        assert here.recv() == expected
+    finally:
+        child.kill()
+        child.join()
+        here.close()
+        there.close()
+
+
 def test_seed_changes_the_search_and_nothing_else_does():
     problem = knn_problem(20, 16, noise=1.0)
-    short = {"starts": 1, "iterations": 3}
+    short = {"starts": 4, "iterations": 20, "agree": None}
     one, again, other = (gmssl.solve(problem, tabu(**short, seed=s)) for s in (0, 0, 1))
     assert torch.equal(one.matching.vertex, again.matching.vertex)
     assert not torch.equal(one.matching.vertex, other.matching.vertex)
@@ -121,13 +154,14 @@ def test_a_forbidden_truth_is_avoided_however_cheap():
 
 
 @pytest.mark.parametrize("searched", [gmssl.solve, in_torch])
-def test_torch_ties_fall_at_chance(searched):
+def test_ties_between_edges_fall_at_chance(searched):
     graphs, n = 600, 4
     edges = torch.tensor([[0, 1], [1, 2], [2, 3], [3, 0]]).expand(graphs, 4, 2)
     vertex = torch.linspace(-2, 2, graphs)[:, None, None].expand(graphs, n, n).contiguous()
     problem = gmssl.Problem.build(vertex, edges, edges, torch.zeros(graphs, 4, 4))
     hits = searched(problem, tabu(starts=2, iterations=10)).matching.vertex.diagonal(dim1=1, dim2=2).mean()
-    assert abs(float(hits) - 1 / n) < 5 * (0.25 * 0.75 / (graphs * n)) ** 0.5 * 2  # entries of an instance hang together
+    # The diagonal entries of one instance hang together, hence graphs and not graphs·n trials.
+    assert abs(float(hits) - 1 / n) < 5 * (0.25 * 0.75 / graphs) ** 0.5
 
 
 def test_partial_problem_recombines_and_leaves_dummies():

@@ -77,12 +77,12 @@ def test_pixels_are_those_of_pillow(box, size, flip, channels):
     shape = (1000, 1000) if channels == 1 else (1000, 1000, 3)
     smooth = np.add.outer(np.arange(1000), np.arange(1000)) // 9
     pixels = np.broadcast_to(smooth.reshape(1000, 1000, *[1] * (channels > 1)), shape).astype(np.uint8)
-    pixels_KHW = torch.from_numpy(pixels.reshape(1000, 1000, channels).copy()).permute(2, 0, 1)
+    pixels_HWK = torch.from_numpy(pixels.reshape(1000, 1000, channels).copy())
     expected = Image.fromarray(pixels).crop(box).resize((size, size), Image.Resampling.BILINEAR)
     if flip:
         expected = expected.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     expected_KHW = np.asarray(expected).reshape(size, size, channels).transpose(2, 0, 1)
-    got = cut(pixels_KHW, box, size, flip)
+    got = cut(pixels_HWK, box, size, flip)
     assert got.dtype == np.uint8
     assert got.shape == (channels, size, size)
     assert np.abs(got.astype(int) - expected_KHW).max() <= 2

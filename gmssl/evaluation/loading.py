@@ -1,0 +1,123 @@
+"""Labelled images and the features that encoders and pixels make of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import torch
+
+from gmssl.errors import DataError
+from gmssl.evaluation.features import extract
+from gmssl.evaluation.pixels import read
+from gmssl.evaluation.protocols import Known
+from gmssl.evaluation.selection import Selection, Subset, class_names, unique, usable
+from gmssl.interfaces.data import Images
+from gmssl.interfaces.views import Views
+
+
+@dataclass(frozen=True)
+class Look:
+    """How encoders see images.
+
+    Attributes:
+        views: their `plain` normalises.
+        channels: 1 or 3.
+        size: side of the square to which whole images are resized, in pixels.
+        workers: loader processes.
+        device: where encoders run.
+        batch: images in one forward pass.
+    """
+
+    views: Views
+    channels: int
+    size: int
+    workers: int
+    device: torch.device
+    batch: int = 256
+
+    def features(self, encoder: torch.nn.Module, images: Images) -> torch.Tensor:
+        """`[N,C]` of N images that were readable before.
+
+        Raises:
+            DataError: an image cannot be read any more, or not with these channels.
+        """
+        found, readable = extract(
+            encoder.to(self.device), images, self.views, self.channels, self.size, self.batch, self.workers
+        )
+        if len(readable) < len(images):
+            lost = min(set(range(len(images))) - set(readable.tolist()))
+            raise DataError(
+                f"{images.records[lost].name} was read in grey, but cannot be read with {self.channels} channels. "
+                "Repair or remove the file."
+            )
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """The images of a data set that an evaluation uses.
+
+    Attributes:
+        listed: number of images that the folder or manifest names.
+        selection: which are used, and why the others are not.
+        images: the used ones, N.
+        classes: labels, in the order of the class numbers.
+        known: class numbers and patients, N.
+        thumbnails: `[N,256]` raw pixels.
+        digests: fingerprints of the decoded pixels, N.
+    """
+
+    listed: int
+    selection: Selection
+    images: Images
+    classes: tuple[str, ...]
+    known: Known
+    thumbnails: torch.Tensor
+    digests: tuple[str | None, ...]
+
+    def counts(self, chosen: torch.Tensor | None = None) -> dict[str, int]:
+        """Images of each class, of all or of those that a mask `[N]` marks."""
+        labels = self.known.labels if chosen is None else self.known.labels[chosen]
+        found = Counter(labels.tolist())
+        return {name: found[number] for number, name in enumerate(self.classes)}
+
+    @property
+    def patients(self) -> set[str]:
+        """Patients that the records name."""
+        return {patient for patient in self.known.patients if patient is not None}
+
+
+def load(images: Images, copies: bool, workers: int, classes: tuple[str, ...] | None = None) -> Sample:
+    """Read all images once and choose among them.
+
+    Args:
+        images: labelled images.
+        copies: whether pixel-identical images are all used, or the first of them only.
+        workers: loader processes.
+        classes: labels that are known already; default: those that occur.
+
+    Raises:
+        DataError: no usable image, or fewer than two classes; with known classes, a label that is not among them.
+    """
+    pixels = read(images, workers)
+    selection = (usable if copies else unique)(images.records, pixels.digests)
+    if classes is None:
+        classes = class_names(images.records, selection.indices)
+    if not selection.indices:
+        raise DataError(
+            f"not one of the {len(images)} test images is labelled and readable. Name test images with labels."
+        )
+    kept = Subset(images, selection.indices)
+    labels = []
+    for record in kept.records:
+        if record.label not in classes:
+            raise DataError(
+                f"the test image {record.name} bears the label {record.label!r}, which no training image bears; there "
+                f"are {', '.join(classes)}. Name the classes of both sets alike."
+            )
+        labels.append(classes.index(record.label))
+    known = Known(torch.tensor(labels), tuple(record.patient for record in kept.records))
+    rows = torch.tensor(selection.indices)
+    digests = tuple(pixels.digests[i] for i in selection.indices)
+    return Sample(len(images), selection, kept, classes, known, pixels.features[rows], digests)

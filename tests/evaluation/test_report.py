@@ -1,0 +1,115 @@
+import io
+import json
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import save_file
+
+from gmssl.errors import DataError
+from gmssl.evaluation.loading import Look
+from gmssl.evaluation.report import Candidate, compare, evaluate
+from gmssl.interfaces.data import Record
+from gmssl.recipe import load_recipe
+
+
+@pytest.fixture
+def look(views):
+    return Look(views, 1, 16, 0, torch.device("cpu"))
+
+
+def rendered(report) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    report.render(console)
+    return console.file.getvalue()
+
+
+def test_cross_validation_scores_each_unique_image_once(encoder, squares, look, memory_images):
+    images = squares(30, patients=10)
+    doubled = memory_images([*images.pixels, *images.pixels[:4]], [*images.records, *images.records[:4]])
+    candidate = Candidate("some", "an encoder", encoder)
+    report = compare([candidate], look, doubled, folds=3, neighbours=5)
+    assert (report.train.listed, report.train.used, report.train.duplicates) == (34, 30, 4)
+    assert (report.train.classes, report.train.patients) == ({"left": 15, "top": 15}, 10)
+    assert [r.name for r in report.references] == ["some", "pixels"]
+    for reference in report.references:
+        for scores in (reference.scores.knn, reference.scores.linear):
+            assert sum(fold.images for fold in scores.folds) == 30
+            assert scores.accuracy.mean > 0.9
+    assert report.references == compare([candidate], look, images, folds=3, neighbours=5).references
+    assert "grouped by patient" in rendered(report)
+    assert "4 pixel-identical copies" in rendered(report)
+
+
+def test_leaked_test_images_are_removed_from_one_score_only(encoder, squares, look, memory_images):
+    train, fresh = squares(20), squares(10, seed=1)
+    leaked = memory_images([*fresh.pixels, *train.pixels[:6]], [*fresh.records, *train.records[:6]])
+    report = compare([Candidate("some", "an encoder", encoder)], look, train, leaked, neighbours=3)
+    assert report.leaks.removed == 6
+    assert report.leaks.left == {"left": 5, "top": 5}
+    clean = compare([Candidate("some", "an encoder", encoder)], look, train, fresh, neighbours=3)
+    assert clean.leaks.removed == 0
+    for with_leaks, without in zip(report.references, clean.references, strict=True):
+        for kind in ("knn", "linear"):
+            found, expected = getattr(with_leaks.scores, kind), getattr(without.scores, kind)
+            assert found.official.images == 16
+            assert found.without_leaks == expected.official == expected.without_leaks
+    assert "6 test images are pixel-identical" in rendered(report)
+
+
+def test_a_test_set_of_nothing_but_copies_has_no_clean_score(encoder, squares, look):
+    report = compare([], look, squares(8), squares(8), neighbours=3)
+    assert report.references[0].scores.knn.without_leaks is None
+    assert "no image" in rendered(report)
+
+
+def test_patients_in_both_sets_are_counted(squares, look):
+    report = compare([], look, squares(8, patients=4), squares(8, seed=1, patients=3), neighbours=3)
+    assert report.leaks.patients == 3
+    assert "3 patients stand in both sets" in rendered(report)
+
+
+def test_test_labels_that_training_does_not_know_are_refused(squares, look):
+    test = squares(4, seed=1)
+    test.records[2] = Record("2.png", "grey")
+    with pytest.raises(DataError, match=r"2\.png bears the label 'grey'.*left, top"):
+        compare([], look, squares(8), test)
+
+
+def test_an_image_that_opens_in_grey_only_is_named(encoder, squares, look):
+    images = squares(8)
+    load = images.load
+
+    def fails_in_colour(index, channels):
+        if (index, channels) == (5, 3):
+            raise DataError("no colours")
+        return load(index, channels)
+
+    images.load = fails_in_colour
+    colour = Look(look.views, 3, 16, 0, look.device)
+    network = type(encoder)(channels=3)
+    with pytest.raises(DataError, match=r"5\.png was read in grey"):
+        compare([Candidate("some", "an encoder", network)], colour, images, folds=2)
+
+
+def test_a_run_is_evaluated_and_its_report_written(tmp_path, settings_of_a_recipe, squares):
+    encoder = {"kind": "timm", "name": "resnet18", "in_channels": 1, "channels": [8, 8, 8, 8]}
+    views = {"kind": "multi_crop", "large_size": 32}
+    recipe = load_recipe({**settings_of_a_recipe, "encoder": encoder, "views": views})
+    (tmp_path / "recipe.yaml").write_text(recipe.dump())
+    torch.manual_seed(5)
+    weights = recipe.encoder.build().network.state_dict()
+    save_file({name: value.contiguous() for name, value in weights.items()}, tmp_path / "encoder.safetensors")
+    report = evaluate(tmp_path, train=squares(12), folds=2, neighbours=3, device=torch.device("cpu"))
+    assert [r.name for r in report.references] == ["trained", "untrained", "pixels"]
+    assert (report.image_size, report.protocol.folds) == (32, 2)
+    written = json.loads((tmp_path / "evaluation" / "cross_validation.json").read_text())
+    assert written == json.loads(report.to_json())
+    first = report.references[0].scores.linear
+    assert written["references"][0]["scores"]["linear"]["accuracy"]["mean"] == first.accuracy.mean
+    # The features are those of the saved weights, not of the untrained ones.
+    assert report.references[0].scores != report.references[1].scores
+    evaluate(
+        tmp_path, train=squares(12), test=squares(6, seed=1), neighbours=3, name="pair", device=torch.device("cpu")
+    )
+    assert json.loads((tmp_path / "evaluation" / "pair.json").read_text())["leaks"]["removed"] == 0
