@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from gmssl.errors import ProblemError
 from gmssl.interfaces.affinity import Affinity, Side
 from gmssl.lazy import torch
 
@@ -29,11 +30,11 @@ class NearestPatches(Affinity):
 
     def score(self, left: Side, right: Side) -> torch.Tensor:
         """`[G,n,m]` in [−2, 2]."""
-        assert left.maps is not None and right.maps is not None, "the objective sets maps where an affinity reads them"
-        graphs, n, p, _ = left.maps.shape
-        m, q = right.maps.shape[1:3]
+        left_maps, right_maps = _given(left.maps), _given(right.maps)
+        graphs, n, p, _ = left_maps.shape
+        m, q = right_maps.shape[1:3]
         unit = lambda x: torch.nn.functional.normalize(x.flatten(1, 2), dim=2)  # noqa: E731
-        similar = (unit(left.maps) @ unit(right.maps).mT).view(graphs, n, p, m, q).transpose(2, 3)
+        similar = (unit(left_maps) @ unit(right_maps).mT).view(graphs, n, p, m, q).transpose(2, 3)
         with torch.no_grad():
             far = self._distances(left, right).view(graphs, n, p, m, q).transpose(2, 3)
             if left.valid is not None and right.valid is not None:
@@ -44,10 +45,8 @@ class NearestPatches(Affinity):
     def _distances(self, left: Side, right: Side) -> torch.Tensor:
         """`[G, n·P, m·Q]`; squared for features, which changes no order."""
         if self.by == "position":
-            assert left.positions is not None and right.positions is not None
-            return torch.cdist(left.positions.flatten(1, 2), right.positions.flatten(1, 2))
-        assert left.maps is not None and right.maps is not None
-        a, b = left.maps.detach().flatten(1, 2), right.maps.detach().flatten(1, 2)
+            return torch.cdist(_given(left.positions).flatten(1, 2), _given(right.positions).flatten(1, 2))
+        a, b = (_given(side.maps).detach().flatten(1, 2) for side in (left, right))
         squares = a.square().sum(2)[:, :, None] + b.square().sum(2)[:, None, :]
         return squares - 2 * (a @ b.mT)
 
@@ -61,3 +60,12 @@ class NearestPatches(Affinity):
             found = found.gather(3, chosen)
         counted = torch.isfinite(distance)
         return (found * counted).sum(3) / counted.sum(3).clamp(min=1)
+
+
+def _given(tensor: torch.Tensor | None) -> torch.Tensor:
+    if tensor is None:
+        raise ProblemError(
+            "nearest_patches compares feature maps, and these vertices have none; use it with image vertices, or "
+            "remove it from affinity.vertex."
+        )
+    return tensor

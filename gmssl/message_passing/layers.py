@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -36,15 +37,9 @@ class _Stack(nn.Module):
     def __init__(self, make: Callable[[int, int], nn.Module], channels: int, width: int, layers: int, residual: bool):
         super().__init__()
         widths = [channels] + [width] * layers
-        self.layers = nn.ModuleList(make(a, b) for a, b in zip(widths, widths[1:], strict=False))
-        self.skips = (
-            nn.ModuleList(
-                nn.Identity() if a == b else nn.Linear(a, b, bias=False)
-                for a, b in zip(widths, widths[1:], strict=False)
-            )
-            if residual
-            else None
-        )
+        self.layers = nn.ModuleList(make(a, b) for a, b in pairwise(widths))
+        skips = (nn.Identity() if a == b else nn.Linear(a, b, bias=False) for a, b in pairwise(widths))
+        self.skips = nn.ModuleList(skips) if residual else None
 
     def _run(
         self,

@@ -58,8 +58,9 @@ class MatchingModule(LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
     def is_logged(self, step: int) -> bool:
-        """Whether metrics are taken at this optimiser step (1-based): every `log_every`-th, and the last one."""
-        return step % self._recipe.train.log_every == 0 or step == self._plan.steps
+        """Whether metrics are taken at this step (from 1): each `log_every`-th, and the last of each epoch."""
+        plan = self._plan
+        return step % self._recipe.train.log_every == 0 or step % plan.steps_per_epoch == 0 or step == plan.steps
 
     def on_train_start(self) -> None:
         """Start the clock."""

@@ -12,6 +12,7 @@ import torch
 from gmssl.interfaces.solver import Solver
 from gmssl.interfaces.views import ViewBatch
 from gmssl.objective import Step
+from gmssl.pairs import Pairs
 from gmssl.solving import solve
 from gmssl.training.files import replacing
 from gmssl.training.table import Table
@@ -75,7 +76,7 @@ def _figure(panels: int) -> tuple[Figure, list[Any]]:
 
 
 def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title: str = "") -> float:
-    """Draw the first graph pair of a step as it is matched without noise.
+    """Draw the first graph pair of a step as it is matched without noise and margin.
 
     Nodes are thumbnails on two circles, each right node where its true partner is on the left, so that true matches run
     level. Edges of both graphs are grey, true matches green, false ones red.
@@ -91,8 +92,9 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
         Share of the true pairs that were found.
     """
     problem = step.problem.detach().select(torch.zeros(1, dtype=torch.long, device=step.loss.device))
-    matching = solve(problem, solver).matching.vertex[0].cpu()
     assert problem.target is not None
+    believed = Pairs(problem.costs.vertex - step.margin * problem.target, problem.costs.edge)
+    matching = solve(problem.with_costs(believed), solver).matching.vertex[0].cpu()
     target = problem.target[0].cpu()
     right_source = step.arrangement.right_source.gather(1, step.relabelling)
     thumbnails = [_thumbnails(batch, source[0]) for source in (step.arrangement.left_source, right_source)]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gmssl
+from gmssl.errors import ProblemError
 from gmssl.interfaces.affinity import Affinity, Side
 
 SEEDS = st.integers(0, 2**31)
@@ -148,3 +149,9 @@ def test_a_vanishing_difference_has_a_bounded_gradient() -> None:
     (gradient,) = torch.autograd.grad(score[0, 0, 0], nodes)
     assert bool(torch.isfinite(gradient).all())
     assert float(gradient.norm(dim=2).max()) <= 1 / 0.1 + 1e-3
+
+
+def test_vertices_without_maps_are_named() -> None:
+    side = Side(torch.randn(1, 2, 3), torch.zeros(1, 0, 2, dtype=torch.int64))
+    with pytest.raises(ProblemError, match="these vertices have none"):
+        gmssl.part("affinity", "nearest_patches").score(side, side)

@@ -95,22 +95,23 @@ def test_sigterm_then_kill_then_resume(tiny: Callable[..., Recipe], tmp_path: Pa
     assert _rows(runner.run) == 24
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize(
-    "how",
-    [
-        ("train.workers=2",),
-        ("train.workers=2", "train.checkpoint_every=100"),
-        ("train.devices=2",),
-        ("train.devices=2", "train.workers=2"),
-        ("train.batch=32", "train.accumulate=2", "data.number=140", "train.checkpoint_every=3"),
-        ("train.precision=bfloat16", "train.clip=1"),
-        ("probe={data: {kind: phantoms, number: 40, size: 48}, every: 1, neighbours: 5, folds: 2}",),
-        ("encoder.drop_path=0.2", "estimator.noise=sum_of_gamma"),
-    ],
-    ids=" ".join,
+_HOWS = (
+    ("train.workers=2",),
+    ("train.workers=2", "train.checkpoint_every=100"),
+    ("train.devices=2",),
+    ("train.devices=2", "train.workers=2"),
+    ("train.batch=32", "train.accumulate=2", "data.number=140", "train.checkpoint_every=3"),
+    ("train.precision=bfloat16", "train.clip=1"),
+    ("probe={data: {kind: phantoms, number: 40, size: 48}, every: 1, neighbours: 5, folds: 2}",),
+    ("encoder.drop_path=0.2", "estimator.noise=sum_of_gamma"),
 )
+_CASES = [(how, signal.SIGKILL) for how in _HOWS] + [
+    (how, number) for how in (_HOWS[0], _HOWS[2]) for number in (signal.SIGTERM, signal.SIGINT)
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "number"), _CASES, ids=[f"{' '.join(how)} {number.name}" for how, number in _CASES])
 def test_interrupted_and_resumed(
     tiny: Callable[..., Recipe], tmp_path: Path, how: tuple[str, ...], number: int
 ) -> None:
