@@ -23,4 +23,5 @@ class Blackbox(GradientEstimator):
 
     def match(self, solver: Solver, problem: Problem, generator: torch.Generator | None) -> Solution:
         """See `GradientEstimator.match`; `generator` is not used."""
-        return Perturbation(solver, part("noise", "none"), self.strength).match(problem, generator)
+        noise = part("noise", "none")
+        return Perturbation(solver, noise, noise, self.strength).match(problem, generator)

@@ -32,13 +32,15 @@ class Perturbation:
 
     Attributes:
         solver: what solves both problems.
-        noise: distribution of ε.
+        noise: distribution of ε on vertex costs.
+        edge_noise: distribution of ε on edge costs.
         strength: λ.
         samples: S, folded into the batch.
     """
 
     solver: Solver
     noise: Noise
+    edge_noise: Noise
     strength: float
     samples: int = 1
 
@@ -51,7 +53,6 @@ class Perturbation:
     def perturb(self, problem: Problem, generator: torch.Generator | None) -> Problem:
         """S·G problems with costs c − ε."""
         repeated = problem.repeat(self.samples)
-        noise = Pairs(
-            self.noise.sample(repeated.costs.vertex, generator), self.noise.sample(repeated.costs.edge, generator)
-        )
-        return repeated.with_costs(repeated.costs - noise)
+        vertex = self.noise.sample(repeated.costs.vertex, generator)
+        edge = self.edge_noise.sample(repeated.costs.edge, generator)
+        return repeated.with_costs(repeated.costs - Pairs(vertex, edge))

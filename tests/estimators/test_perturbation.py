@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 import gmssl
 from gmssl.energy import lift
+from gmssl.estimators.perturbation import Perturbation
 from gmssl.interfaces.estimator import GradientEstimator
 from gmssl.pairs import Pairs
 from gmssl.problem import Problem, Solution
 from gmssl.solving import solve
 
+GUMBEL = gmssl.part("noise", "gumbel")
 EXHAUSTIVE = gmssl.part("solver", "exhaustive")
 ESTIMATORS = {
     "blackbox": gmssl.part("estimator", "blackbox", strength=2.0),
@@ -172,9 +174,7 @@ def test_edge_costs_are_perturbed_too() -> None:
         for s in range(4)
     }
     assert len(drawn) == 4
-    from gmssl.estimators.perturbation import Perturbation
-
-    perturbed = Perturbation(EXHAUSTIVE, gmssl.part("noise", "gumbel"), 2.0, 2).perturb(problem, None)
+    perturbed = Perturbation(EXHAUSTIVE, GUMBEL, GUMBEL, 2.0, 2).perturb(problem, None)
     difference = perturbed.costs - problem.costs.repeat(2)
     assert bool((difference.edge != 0).all())
     assert bool((difference.vertex != 0).all())
@@ -208,3 +208,15 @@ def test_exact_differentiates_the_solver() -> None:
     mine = torch.autograd.grad((solution.matching.vertex * weights).sum(), problem.costs.vertex)[0]
     theirs = torch.autograd.grad((expected * weights).sum(), problem.costs.vertex)[0]
     torch.testing.assert_close(mine, theirs)
+
+
+def test_edge_noise_may_differ() -> None:
+    problem = make_problem(0)
+    silent = gmssl.part("noise", "none")
+    perturbed = Perturbation(EXHAUSTIVE, GUMBEL, silent, 2.0).perturb(problem, None)
+    assert torch.equal(perturbed.costs.edge, problem.costs.edge)
+    assert bool((perturbed.costs.vertex != problem.costs.vertex).all())
+    same = gmssl.part("estimator", "imle", noise="gaussian", edge_noise="gaussian")
+    default = gmssl.part("estimator", "imle", noise="gaussian")
+    first, second = (e.match(EXHAUSTIVE, problem, torch.Generator().manual_seed(1)).energy for e in (same, default))
+    assert torch.equal(first, second)
