@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import typer
@@ -14,6 +15,15 @@ from gmssl.commands.train import train
 from gmssl.commands.version import version
 from gmssl.errors import GmsslError
 
+_REFUSALS = {
+    errno.EACCES: "no permission for",
+    errno.EPERM: "no permission for",
+    errno.EROFS: "nothing can be written to",
+    errno.ENAMETOOLONG: "this path is longer than the system allows",
+    errno.ENOSPC: "the disk is full; nothing more can be written to",
+}
+"""What a system may say to any path that a user gives; every other error of the system is a defect."""
+
 
 class _OneMessage(TyperGroup):
     """Faults a user can mend become one message and exit code 2; any other exception keeps its traceback."""
@@ -24,6 +34,11 @@ class _OneMessage(TyperGroup):
             return super().invoke(ctx)
         except GmsslError as error:
             _complain(str(error))
+            raise typer.Exit(2) from None
+        except OSError as error:
+            if error.errno not in _REFUSALS or error.filename is None:
+                raise
+            _complain(f"{_REFUSALS[error.errno]}: {error.filename}. Give another path, or mend that.")
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             _complain("stopped by Ctrl-C")

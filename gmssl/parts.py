@@ -2,22 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, get_args
+import difflib
+from collections.abc import Iterable
+from typing import Any, ClassVar, Self, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
+    ModelWrapValidatorHandler,
     SerializerFunctionWrapHandler,
+    ValidationError,
     ValidationInfo,
     field_validator,
     model_serializer,
+    model_validator,
 )
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+UNKNOWN_KEY = "unknown_key"
+"""Type of pydantic fault for a key that settings do not have; its message says what exists."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """` (did you mean 'x'?)`, or nothing where no name is near."""
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 class Settings(BaseModel):
     """Frozen; unknown settings and numbers that are not finite are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _unknown_keys_are_told_the_known(cls, given: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """pydantic's own fault for an unknown key knows no other key; all other faults stay as they are."""
+        try:
+            return handler(given)
+        except ValidationError as error:
+            faults = error.errors(include_url=False)
+            raise ValidationError.from_exception_data(error.title, [cls._retold(fault) for fault in faults]) from None
+
+    @classmethod
+    def _retold(cls, fault: ErrorDetails) -> InitErrorDetails:
+        kind: str | PydanticCustomError = fault["type"]
+        if kind == "extra_forbidden" and len(fault["loc"]) == 1:
+            known = ", ".join(cls.model_fields) or "none"
+            hint = nearest(str(fault["loc"][0]), cls.model_fields)
+            remedy = "remove it or correct its spelling"
+            kind = PydanticCustomError(UNKNOWN_KEY, f"unknown key{hint}; keys there are {known}; {remedy}")  # type: ignore[arg-type]
+        elif kind == UNKNOWN_KEY:
+            kind = PydanticCustomError(UNKNOWN_KEY, fault["msg"])  # type: ignore[arg-type]
+        return InitErrorDetails(type=kind, loc=fault["loc"], input=fault["input"], ctx=fault.get("ctx", {}))
 
     @field_validator("*", mode="before")
     @classmethod

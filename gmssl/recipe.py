@@ -73,9 +73,10 @@ class TrainSettings(Settings):
     def _batch_divides(self) -> TrainSettings:
         parts = self.devices * self.accumulate
         if self.batch % parts:
+            above = (self.batch // parts + 1) * parts
             raise ValueError(
                 f"batch {self.batch} does not divide by devices × accumulate = {self.devices} × {self.accumulate}; "
-                f"use {self.batch // parts * parts or parts} or {(self.batch // parts + 1) * parts}"
+                f"use {f'{above - parts} or ' if above > parts else ''}{above}"
             )
         return self
 
@@ -176,13 +177,15 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        found = path.is_file()
+        found, folder = path.is_file(), path.is_dir()
     except OSError as error:  # a name too long, a folder that may not be entered
         raise RecipeError(f"{path} cannot be opened: {error.strerror}. Give the path of a YAML file.") from None
     if not found:
-        near = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        known = f"; recipes there: {', '.join(near)}" if near else ""
-        raise RecipeError(f"no recipe at {path}{known}. Give the path of a YAML file.")
+        where = path if folder else path.parent
+        near = sorted(p.name for p in where.glob("*.yaml") if p.is_file()) if where.is_dir() else []
+        known = f"; recipes there: {_some(near)}" if near else ""
+        what = f"{path} is a folder, no recipe" if folder else f"no recipe at {path}"
+        raise RecipeError(f"{what}{known}. Give the path of a YAML file.")
     try:
         loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except (OSError, UnicodeDecodeError) as error:
@@ -192,6 +195,10 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
         raise RecipeError(f"{path} holds no mapping of names to values; start from a file in recipes/.")
     return loaded
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _yaml_fault(error: Exception) -> str:

@@ -6,7 +6,6 @@ it, so a broken plugin never harms a run that does not use it.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import reprlib
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, SerializeAsAny, ValidationError, WithJsonSchema
 
 from gmssl.errors import PluginError, RecipeError
-from gmssl.parts import Part
+from gmssl.parts import UNKNOWN_KEY, Part, nearest
 
 P = TypeVar("P", bound=Part)
 
@@ -51,7 +50,7 @@ def _installed() -> dict[str, tuple[EntryPoint, ...]]:
 @cache
 def _entry_points(slot: str) -> dict[str, tuple[EntryPoint, ...]]:
     if slot not in GROUPS:
-        raise RecipeError(f"unknown slot {slot!r}{_nearest(slot, GROUPS)}; use one of {', '.join(GROUPS)}.")
+        raise RecipeError(f"unknown slot {slot!r}{nearest(slot, GROUPS)}; use one of {', '.join(GROUPS)}.")
     found: dict[str, list[EntryPoint]] = {}
     for point in sorted(_installed()[GROUPS[slot]], key=lambda p: (p.name, p.value)):
         if point.value not in [other.value for other in found.get(point.name, [])]:
@@ -81,7 +80,7 @@ def find(slot: str, kind: str) -> type[Part]:
     points = _entry_points(slot).get(kind)
     if points is None:
         raise RecipeError(
-            f"unknown {slot} kind {kind!r}{_nearest(kind, _entry_points(slot))}; installed kinds are "
+            f"unknown {slot} kind {kind!r}{nearest(kind, _entry_points(slot))}; installed kinds are "
             f"{', '.join(kinds(slot)) or 'none'}. Use one of them, or install a plugin that offers it in the "
             f"entry-point group {GROUPS[slot]!r}."
         )
@@ -165,17 +164,29 @@ def field_of(interface: type[P]) -> Any:
     return Annotated[SerializeAsAny[interface], _validator(interface.slot), mark]  # type: ignore[valid-type, misc]
 
 
+_NEEDED = {
+    "tuple_type": "a list is needed",
+    "dict_type": "a mapping of names to values is needed",
+    "model_type": "a mapping of names to values is needed",
+}
+"""pydantic's faults that name types of Python, in words of YAML."""
+
+
 def describe(error: ValidationError) -> str:
     """One line per fault of a pydantic error: place, what happened, what was given, what exists."""
     lines = []
-    for fault in error.errors(include_url=False):
+    faults = error.errors(include_url=False)
+    deeper = {fault["loc"][:depth] for fault in faults for depth in range(len(fault["loc"]))}
+    for fault in faults:
         place = ".".join(map(_key, fault["loc"])) or "recipe"
-        message = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] == "extra_forbidden":
-            message = "unknown key; remove it or correct its spelling"
-        elif fault["type"] == "missing":
+        message = _NEEDED.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+        if fault["type"] == "missing":
             message = "is missing; add it"
-        elif fault["type"] not in ("value_error", "assertion_error"):
+        elif fault["type"] == "too_short":
+            if fault["loc"] in deeper:  # pydantic does not count the items that it has named as faults already
+                continue
+            message = f"at least {fault['ctx']['min_length']} item(s) are needed, not {brief(fault['input'])}; add some"
+        elif fault["type"] not in ("value_error", "assertion_error", UNKNOWN_KEY):
             message = f"{message}, not {brief(fault['input'])}; correct the value"
         lines.append(f"{place}: {message}")
     return "\n".join(lines)
@@ -194,8 +205,3 @@ def brief(value: object) -> str:
     except ValueError:  # an integer with more digits than Python converts
         text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _nearest(name: str, names: Mapping[str, object]) -> str:
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,3 +60,27 @@ def test_energy_is_differentiable_in_costs_and_matching():
     gmssl.energy(costs, matching).sum().backward()
     assert torch.equal(costs.vertex.grad, matching.vertex)
     assert torch.equal(matching.edge.grad, costs.edge)
+
+
+@given(st.integers(0, 2**31), st.permutations(range(4)))
+def test_energy_agrees_with_pygmtools(seed, columns):
+    """An independent library's Lawler QAP: its affinity matrix of our costs, its score of our matching."""
+    pygmtools = pytest.importorskip("pygmtools")
+    generator = torch.Generator().manual_seed(seed)
+    # Distinct edges: pygmtools writes a pair of edges into one cell of its matrix, so a repeated edge would be lost.
+    left, right = (distinct_edges(vertices, 5, generator) for vertices in (3, 4))
+    vertex, edge = torch.randn(1, 3, 4, generator=generator), torch.randn(1, 5, 5, generator=generator)
+    affinity = pygmtools.utils.build_aff_mat(
+        torch.zeros(1, 3, 1), torch.zeros(1, 5, 1), left, torch.zeros(1, 4, 1), torch.zeros(1, 5, 1), right,
+        n1=torch.tensor([3]), n2=torch.tensor([4]), node_aff_fn=lambda *_: vertex, edge_aff_fn=lambda *_: edge, backend="pytorch",
+    )  # fmt: skip
+    matching = vertex_matching(torch.tensor([columns[:3]]), 4, torch.float32)
+    expected = pygmtools.utils.compute_affinity_score(matching.contiguous(), affinity.contiguous(), backend="pytorch")
+    topology = gmssl.Topology(left, right, matching >= 0)
+    torch.testing.assert_close(gmssl.energy(Pairs(vertex, edge), lift(matching, topology)), expected)
+
+
+def distinct_edges(vertices: int, count: int, generator: torch.Generator) -> torch.Tensor:
+    every = torch.cartesian_prod(torch.arange(vertices), torch.arange(vertices))
+    every = every[every[:, 0] != every[:, 1]]
+    return every[torch.randperm(len(every), generator=generator)[:count]][None]

@@ -8,6 +8,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from jaxtyping import Bool, Float, Float32, Int64, jaxtyped
+from torch import Tensor
 
 from gmssl.clock import StageClock
 from gmssl.health import collapse, measure
@@ -193,3 +195,29 @@ def test_random_permutations(seed: int) -> None:
     order = random_permutations(nodes, torch.Generator().manual_seed(seed))
     assert order.sort(1).values.tolist() == [list(range(6))] * 2
     assert torch.equal(take(nodes, order)[..., 0], nodes[..., 0].gather(1, order))
+
+
+def test_shapes_agree_with_the_legend(recipe: Recipe) -> None:
+    """Equal letters are equal sizes in the whole step (legend: gmssl/pairs.py)."""
+    _, step = step_of(recipe)
+    problem, matching, arrangement = step.problem, step.solution.matching, step.arrangement
+    with jaxtyped("context"):
+        for tensor, annotation in (
+            (step.embeddings_VBD, Float[Tensor, "V B D"]),
+            (arrangement.left, Float[Tensor, "G n D"]),
+            (arrangement.right, Float[Tensor, "G m D"]),
+            (step.nodes[0], Float[Tensor, "G n F_nodes"]),
+            (step.nodes[1], Float[Tensor, "G m F_nodes"]),
+            (step.relabelling, Int64[Tensor, "G m"]),
+            (problem.costs.vertex, Float32[Tensor, "G n m"]),
+            (problem.costs.edge, Float32[Tensor, "G E F"]),
+            (problem.topology.left, Int64[Tensor, "G E 2"]),
+            (problem.topology.right, Int64[Tensor, "G F 2"]),
+            (problem.topology.allowed, Bool[Tensor, "G n m"]),
+            (problem.target, Float32[Tensor, "G n m"]),
+            (matching.vertex, Float32[Tensor, "G n m"]),
+            (matching.edge, Float32[Tensor, "G E F"]),
+            (step.solution.energy, Float32[Tensor, " G"]),
+            (step.solution.converged, Bool[Tensor, " G"]),
+        ):
+            assert isinstance(tensor, annotation), (tensor, annotation)

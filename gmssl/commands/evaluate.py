@@ -47,7 +47,7 @@ def evaluate(
             raise typer.BadParameter(f"{option} selects rows of a manifest; name it with {needed}.")
     if folds is not None and test is not None:
         raise typer.BadParameter("--folds is for cross-validation, and --test replaces that; give one of them.")
-    if name is not None and Path(name).name != name:
+    if name is not None and (Path(name).name != name or name in ("", "..")):
         raise typer.BadParameter(f"--name {name!r} is no file name; write for example --name chest_xray.")
 
     from rich.console import Console

@@ -49,5 +49,9 @@ def _recipe_of(run: Path | None) -> Path:
 
     path = Path(run or ".") / "recipe.yaml"
     if not path.is_file():
-        raise RecipeError(f"{run} is no run folder: it has no recipe.yaml. Give the folder that `gmssl train` printed.")
+        folder = path.parent
+        what = (
+            "it has no recipe.yaml" if folder.is_dir() else "it is a file" if folder.exists() else "it does not exist"
+        )
+        raise RecipeError(f"--resume {run} is no run folder: {what}. Give the folder that `gmssl train` printed.")
     return path

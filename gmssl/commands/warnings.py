@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 def warnings(recipe: Recipe) -> list[str]:
     """One sentence for each, with its place in the recipe."""
-    return [*_left_out(recipe), *_places(recipe), *_idle_terms(recipe), *_idle_edges(recipe), *_idle_training(recipe)]
+    return [
+        *_left_out(recipe),
+        *_places(recipe),
+        *_idle_terms(recipe),
+        *_idle_edges(recipe),
+        *_idle_neighbours(recipe),
+        *_idle_training(recipe),
+    ]
 
 
 def _left_out(recipe: Recipe) -> Iterator[str]:
@@ -64,6 +71,13 @@ def _idle_edges(recipe: Recipe) -> Iterator[str]:
         )
     if recipe.graph.has_edges and not passes and not recipe.affinity.edge:
         yield f"graph: {recipe.graph.kind} has edges that nothing reads; use graph: edgeless, or add edge terms."
+
+
+def _idle_neighbours(recipe: Recipe) -> Iterator[str]:
+    neighbours = getattr(recipe.graph, "neighbours", None)
+    nodes = getattr(recipe.vertices, "per_graph", None)
+    if neighbours is not None and nodes is not None and neighbours >= nodes:
+        yield f"graph.neighbours: {neighbours} is more than the {nodes - 1} other nodes of a graph; all are joined."
 
 
 def _idle_training(recipe: Recipe) -> Iterator[str]:

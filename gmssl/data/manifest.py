@@ -37,7 +37,12 @@ class Manifest(Data):
         """
         path = self.path.expanduser()
         if not path.is_file():
-            raise DataError(f"data.path: there is no file {path}. Give a CSV file with a column `path`.")
+            what = (
+                f"{path} is a folder; use data kind folder, or give"
+                if path.is_dir()
+                else f"there is no file {path}. Give"
+            )
+            raise DataError(f"data.path: {what} a CSV file with a column `path`.")
         root = self.root.expanduser() if self.root else path.parent
         paths, records, seen = [], [], {column: set[str]() for column in self.where}
         for line, row in self._rows(path):

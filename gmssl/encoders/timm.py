@@ -24,7 +24,7 @@ class Timm(Encoder):
     pretrained: bool = Field(False, description="start from timm's pretrained weights (downloaded once, then cached)")
     weights: Path | None = Field(None, description="file with pretrained weights, instead of a download")
     in_channels: Literal[1, 3] = Field(3, description="1: grey images, 3: colour")
-    channels: tuple[Annotated[int, Field(ge=1)], ...] | None = Field(
+    channels: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=4, max_length=4)] | None = Field(
         None, description="ResNets only: channels of the four stages; a narrower network than the named one"
     )
     output_stride: Literal[8, 16, 32] | None = Field(

@@ -215,7 +215,11 @@ def _counts(sample: Sample) -> Counts:
 
 def _write(report: Report, folder: Path, name: str) -> None:
     try:
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"the report cannot be written: {folder} is a file. Remove or rename it.")
         folder.mkdir(exist_ok=True)
         (folder / f"{name}.json").write_text(report.to_json() + "\n", encoding="utf-8")
     except OSError as error:
-        raise DataError(f"the report {folder / name}.json cannot be written: {error.strerror}. Mend that.") from None
+        raise DataError(
+            f"the report {folder / name}.json cannot be written: {error.strerror}. Mend that, or give another --name."
+        ) from None

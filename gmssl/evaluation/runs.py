@@ -105,8 +105,8 @@ def _from_checkpoint(path: Path) -> dict[str, torch.Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
     except pickle.UnpicklingError:
         raise TrainingError(
-            f"{path} is refused: it holds more than tensors and plain values, so reading it could run code. Give a run "
-            "of your own."
+            f"{path} is refused: it is damaged, or holds more than tensors and plain values, and reading that could "
+            "run code. Give a run of your own, or train this one anew."
         ) from None
     except Exception as error:  # zip, pickle and torch each have their own ways to reject damaged bytes
         raise TrainingError(f"{path} is damaged ({type(error).__name__}: {error}). Train the run anew.") from None

@@ -26,6 +26,10 @@ def open_source(path: Path, where: Mapping[str, str] | None = None) -> Images:
         raise DataError(f"{path} is neither a folder nor a .csv file. Give a folder of images or a CSV manifest.")
     elif where:
         raise DataError(f"{path}: {dict(where)} selects rows of a CSV manifest; name the manifest, not a folder.")
+    elif not path.is_dir():
+        raise DataError(
+            f"there is no folder {path}, nor a CSV manifest of that name. Give the path of labelled images."
+        )
     else:
         images = part("data", "folder", root=path).images()
     labels = {record.label for record in images.records if record.label is not None}

@@ -8,6 +8,7 @@ from gmssl.errors import DataError
 from gmssl.interfaces.vertices import Vertices
 from gmssl.lazy import torch
 from gmssl.recipe import Recipe
+from gmssl.training.plan import counted, probe_images
 
 
 def dry_run(recipe: Recipe) -> str:
@@ -23,16 +24,14 @@ def dry_run(recipe: Recipe) -> str:
     """
     from gmssl.clock import StageClock
     from gmssl.data.dataset import ViewDataset, collate
-    from gmssl.objective import MatchingObjective
-    from gmssl.training.quiet import quiet
+    from gmssl.training.model import make_objective
     from gmssl.training.randomness import reseed
 
     images = recipe.data.images()
+    probe_images(recipe)
     batch = _smallest_batch(recipe, len(images))
     start = perf_counter()
-    torch.manual_seed(recipe.seed)
-    with quiet():
-        objective = MatchingObjective(recipe)
+    objective = make_objective(recipe)
     optimiser = recipe.optimiser.build(p for p in objective.parameters() if p.requires_grad)
     dataset = ViewDataset(images, recipe.views, recipe.encoder.in_channels, recipe.seed)
     cpu = torch.device("cpu")
@@ -56,7 +55,7 @@ def _smallest_batch(recipe: Recipe, images: int) -> int:
     legal = next((b for b in range(1, largest + 1) if vertices.fault(b) is None), None)
     if legal is None:
         raise DataError(
-            f"data: there are {images} images, too few for one graph ({vertices.fault(largest)}). Add images, or lower "
-            "the size of a graph."
+            f"data: {counted(images)}, too few for one graph; `vertices` asks for more. Add images, or make graphs "
+            "smaller there."
         )
     return min(2 * legal, largest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -54,8 +55,8 @@ def choose_folder(name: str, out: Path | None) -> Path:
     if given:
         return Path(given)
     if out is not None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())) and rank() == 0:
-            raise TrainingError(f"{out} exists and is not empty; name another --out, or go on with --resume {out}.")
+        if rank() == 0:
+            _refuse_used(out)
         return out
     if int(os.environ.get("WORLD_SIZE") or 1) > 1:
         raise TrainingError(
@@ -68,6 +69,21 @@ def choose_folder(name: str, out: Path | None) -> Path:
         number += 1
         folder = Path("runs") / name / f"{now}-{number}"
     return folder
+
+
+def _refuse_used(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise TrainingError(f"--out {out} is a file; name a folder that is new or empty.")
+    if out.is_dir() and any(out.iterdir()):
+        run = (out / "recipe.yaml").is_file()
+        remedy = f", or go on with that run: --resume {out}" if run else " that is new or empty"
+        raise TrainingError(f"--out {out} exists and is not empty; name another folder{remedy}.")
+
+
+def discard(folder: Path) -> None:
+    """Remove a new run folder, unless it holds a checkpoint, a row of metrics, or the list of unreadable images."""
+    if not any((folder / name).exists() for name in ("last.ckpt", "metrics.csv", "unreadable.csv")):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def make_folder(folder: Path, recipe: Recipe) -> None:
@@ -97,7 +113,7 @@ def open_folder(folder: Path, given: Recipe, console: Console) -> Recipe:
     """
     path = folder / "recipe.yaml"
     if not path.is_file():
-        what = "has no recipe.yaml" if folder.is_dir() else "does not exist"
+        what = "has no recipe.yaml" if folder.is_dir() else "is a file" if folder.exists() else "does not exist"
         raise TrainingError(f"--resume {folder}: it is no run folder: it {what}. Give a folder that training has made.")
     try:
         recipe = load_recipe(path)

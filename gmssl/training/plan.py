@@ -52,7 +52,7 @@ def make_plan(recipe: Recipe) -> Plan:
     steps = recipe.train.epochs * steps_per_epoch
     if recipe.train.max_steps is not None:
         steps = min(steps, recipe.train.max_steps)
-    return Plan(images, _probe_images(recipe), steps_per_epoch, steps, accelerator)
+    return Plan(images, probe_images(recipe), steps_per_epoch, steps, accelerator)
 
 
 def _accelerator(recipe: Recipe) -> str:
@@ -83,16 +83,26 @@ def _steps_per_epoch(recipe: Recipe, images: int) -> int:
         if smaller > 1
         else "add images: contrastive learning needs several in each step"
     )
-    raise DataError(
-        f"data: there {'is 1 image' if images == 1 else f'are {images} images'}, but one optimiser step takes "
-        f"train.batch = {batch}; {remedy}."
-    )
+    raise DataError(f"data: {counted(images)}, but one optimiser step takes train.batch = {batch}; {remedy}.")
 
 
-def _probe_images(recipe: Recipe) -> Images | None:
+def counted(images: int) -> str:
+    """`there are 3 images`, for messages."""
+    return "there is 1 image" if images == 1 else f"there are {images} images"
+
+
+def probe_images(recipe: Recipe) -> Images | None:
+    """The labelled images of the recipe's probe, or None.
+
+    Raises:
+        DataError: no images, or fewer than two classes.
+    """
     if recipe.probe is None:
         return None
-    images = recipe.probe.data.images()
+    try:
+        images = recipe.probe.data.images()
+    except DataError as error:  # sources say `data.root`, not knowing whose data they are
+        raise DataError(f"probe: {error}") from None
     labels = {record.label for record in images.records} - {None}
     if len(labels) < 2:
         raise DataError(

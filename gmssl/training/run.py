@@ -11,7 +11,8 @@ from gmssl.errors import DataError, GmsslError, TrainingError
 from gmssl.lazy import torch
 from gmssl.recipe import Recipe
 from gmssl.training.files import replacing
-from gmssl.training.folder import FOLDER_VARIABLE, choose_folder, make_folder, open_folder, rank, rewind
+from gmssl.training.folder import FOLDER_VARIABLE, choose_folder, discard, make_folder, open_folder, rank, rewind
+from gmssl.training.model import make_objective
 from gmssl.training.plan import Plan, make_plan
 from gmssl.training.table import Table
 
@@ -55,10 +56,15 @@ def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, cons
     if step is not None and step >= plan.steps and (folder / ENCODER_FILE).is_file():
         console.print(f"{folder} is finished: all {plan.steps} steps are done.", markup=False, soft_wrap=True)
         return folder
-    objective = _objective(recipe)
+    objective = make_objective(recipe)
     if rank() == 0:
         make_folder(folder, recipe) if resume is None else rewind(folder, -1 if step is None else step)
-    module = _fit(recipe, plan, objective, folder, step, console)
+    try:
+        module = _fit(recipe, plan, objective, folder, step, console)
+    except GmsslError:
+        if rank() == 0 and resume is None:
+            discard(folder)
+        raise
     if rank() > 0:
         raise SystemExit(0)  # what follows in the program is the first rank's
     save_encoder(module.objective, folder / ENCODER_FILE)
@@ -91,17 +97,6 @@ def _step_of(run: Path, console: Console) -> int | None:
         console.print(f"{run} has no checkpoint yet; it starts over.", markup=False, soft_wrap=True)
         return None
     return int(read_checkpoint(last)["global_step"])
-
-
-def _objective(recipe: Recipe) -> MatchingObjective:
-    """The model, its first weights a function of the seed alone."""
-    from gmssl.training.quiet import quiet
-
-    with quiet():
-        from gmssl.objective import MatchingObjective
-
-        torch.manual_seed(recipe.seed)
-        return MatchingObjective(recipe)
 
 
 def _fit(

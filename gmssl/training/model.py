@@ -1,0 +1,46 @@
+"""The model of a recipe, its weights a function of the seed alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gmssl.errors import RecipeError
+from gmssl.lazy import torch
+from gmssl.recipe import Recipe
+
+if TYPE_CHECKING:
+    from gmssl.objective import MatchingObjective
+
+
+def make_objective(recipe: Recipe) -> MatchingObjective:
+    """Build the objective, and see that its encoder takes images of the sizes of the views.
+
+    Raises:
+        RecipeError: the encoder cannot be built, or does not take such images.
+    """
+    from gmssl.training.quiet import quiet
+
+    with quiet():
+        from gmssl.objective import MatchingObjective
+
+        torch.manual_seed(recipe.seed)
+        objective = MatchingObjective(recipe)
+        _try_encoder(recipe, objective.encoder)
+    return objective
+
+
+def _try_encoder(recipe: Recipe, encoder: torch.nn.Module) -> None:
+    """One blank image of each size; evaluation mode, so that statistics and generators stay as they were."""
+    encoder.eval()
+    for size in sorted(set(recipe.views.sizes)):
+        try:
+            with torch.no_grad():
+                encoder(torch.zeros(1, recipe.encoder.in_channels, size, size))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+            raise RecipeError(
+                f"encoder: {recipe.encoder.kind} does not take images of {size}×{size} pixels, as `views` cuts them: "
+                f"{reason}. Change the sizes of the views, or the settings of the encoder: `gmssl parts show encoder "
+                f"{recipe.encoder.kind}` lists them (transformers of timm have image_size and any_image_size)."
+            ) from error
+    encoder.train()
