@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -85,6 +87,7 @@ WARNINGS = [
     ("data={kind: folder, root: /no/such/folder}", "data.root: /no/such/folder is not on this machine"),
     ("probe={data: {kind: folder, root: /no/such/folder}, every: 1}", "probe.data.root: /no/such/folder"),
     ("graph=edgeless", "mixes nothing"),
+    ("graph.neighbours=4", "graph.neighbours: 4 is more than the 3 other nodes"),
     ("message_passing=unchanged", "graph: knn has edges that nothing reads"),
 ]
 
@@ -113,6 +116,11 @@ WRONG = [
     (["train"], "no recipe is given"),
     (["train", "nothing.yaml"], "no recipe at nothing.yaml"),
     (["check", "nothing.yaml"], "no recipe at nothing.yaml"),
+    (["train", str(RECIPES)], "is a folder, no recipe; recipes there: brain_tumor_r18.yaml"),
+    (["train", QUICKSTART, "--out", QUICKSTART], "quickstart.yaml is a file; name a folder"),
+    (["train", QUICKSTART, "--out", str(RECIPES)], "name another folder that is new or empty"),
+    (["train", QUICKSTART, "--out", "x" * 300], "this path is longer than the system allows"),
+    (["train", "--resume", QUICKSTART], "is no run folder: it is a file"),
     (["train", QUICKSTART, "--set", "train.epochs"], "path=value"),
     (["train", QUICKSTART, "--set", "train.epoch=3"], "train.epoch: unknown key"),
     (["train", QUICKSTART, "--set", "solver=tabu"], "did you mean 'robust_tabu'"),
@@ -181,6 +189,8 @@ def test_wrong_usage_is_typer_s_own_message(run: Run, arguments: list[str]) -> N
         (["--folds", "5", "--test", "a.csv"], "give one of them"),
         (["--neighbours", "0"], "--neighbours"),
         (["--name", "../x"], "no file name"),
+        (["--name", ".."], "no file name"),
+        (["--name", ""], "no file name"),
     ],
 )
 def test_wrong_options_of_evaluate(run: Run, arguments: list[str], message: str) -> None:
@@ -227,6 +237,19 @@ def test_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     done = run("check", QUICKSTART)
     assert done.exit_code == 130
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(("code", "exit_code"), [(errno.EACCES, 2), (errno.EROFS, 2), (errno.ENOENT, 1)])
+def test_only_refusals_of_the_system_are_the_user_s(
+    run: Run, monkeypatch: pytest.MonkeyPatch, code: int, exit_code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, os.strerror(code), "some/path")
+
+    monkeypatch.setattr("gmssl.recipe.load_recipe", refuse)
+    done = run("check", QUICKSTART)
+    assert done.exit_code == exit_code
+    assert ("some/path. Give another path" in done.stderr) == (exit_code == 2)
 
 
 def test_a_defect_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

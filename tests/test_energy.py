@@ -72,7 +72,8 @@ def test_energy_agrees_with_pygmtools(seed, columns):
     vertex, edge = torch.randn(1, 3, 4, generator=generator), torch.randn(1, 5, 5, generator=generator)
     affinity = pygmtools.utils.build_aff_mat(
         torch.zeros(1, 3, 1), torch.zeros(1, 5, 1), left, torch.zeros(1, 4, 1), torch.zeros(1, 5, 1), right,
-        n1=torch.tensor([3]), n2=torch.tensor([4]), node_aff_fn=lambda *_: vertex, edge_aff_fn=lambda *_: edge, backend="pytorch",
+        n1=torch.tensor([3]), n2=torch.tensor([4]), node_aff_fn=lambda *_: vertex, edge_aff_fn=lambda *_: edge,
+        backend="pytorch",
     )  # fmt: skip
     matching = vertex_matching(torch.tensor([columns[:3]]), 4, torch.float32)
     expected = pygmtools.utils.compute_affinity_score(matching.contiguous(), affinity.contiguous(), backend="pytorch")

@@ -197,9 +197,9 @@ def test_a_missing_recipe_names_the_recipes_there() -> None:
 
 # One fault, one message: (path, value, what the message must hold).
 FAULTS = [
-    (("sede",), 1, ["sede", "unknown key", "correct"]),
-    (("train", "epoch"), 1, ["train.epoch", "unknown key"]),
-    (("solver",), {"kind": "robust_tabu", "start": 3}, ["solver.start", "unknown key"]),
+    (("sede",), 1, ["sede", "unknown key (did you mean 'seed'?)", "protocol, data, views", "correct"]),
+    (("train", "epoch"), 1, ["train.epoch", "unknown key", "'epochs'", "epochs, batch"]),
+    (("solver",), {"kind": "robust_tabu", "start": 3}, ["solver.start", "unknown key", "starts, iterations"]),
     (("train", "epochs"), "many", ["train.epochs", "integer", "'many'"]),
     (("train", "epochs"), 0, ["train.epochs", "greater than or equal to 1"]),
     (("margin",), float("nan"), ["margin", "finite"]),
@@ -218,8 +218,12 @@ FAULTS = [
     (("affinity", "vertex"), ["cosine_of_differences"], ["affinity", "vertex.0", "scores edge", "affinity.edge"]),
     (("affinity", "edge"), ["cosine"], ["affinity", "edge.0", "scores vertex", "affinity.vertex"]),
     (("affinity", "vertex"), [], ["affinity.vertex", "at least 1"]),
+    (("affinity", "vertex"), "cosine", ["affinity.vertex", "a list is needed", "'cosine'"]),
+    (("projector",), {"kind": "mlp", "widths": [0]}, ["projector.widths.0", "greater than or equal to 1"]),
+    (("train",), 3, ["train", "a mapping of names to values is needed"]),
     (("vertices", "per_graph"), 16, ["per_graph", "16", "8 image", "train.batch"]),
-    (("train", "devices"), 3, ["train", "batch 8 does not divide", "3"]),
+    (("train", "devices"), 3, ["train", "batch 8 does not divide", "use 6 or 9"]),
+    (("train", "devices"), 99, ["train", "batch 8 does not divide", "× 1; use 99"]),
     (("probe",), {"data": "phantoms", "every": 0}, ["probe.every"]),
 ]
 

@@ -95,9 +95,14 @@ def _create(settings: Timm, given: dict[str, Any]) -> Any:
                 f"encoder: timm cannot build {settings.name} with {given}: {error}. Change those keys."
             ) from None
         source = settings.weights or "its download"
+        remedy = (
+            "Give a file with the weights of that model, or remove encoder.weights."
+            if settings.weights
+            else "Go online once (they are cached), name a file with encoder.weights=FILE, or start from random "
+            "weights with encoder.pretrained=false."
+        )
         reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
         raise RecipeError(
             f"encoder: the pretrained weights of {settings.name} could not be loaded from {source}: "
-            f"{type(error).__name__}: {reason}. Go online once (they are cached), name a file with "
-            "encoder.weights=FILE, or start from random weights with encoder.pretrained=false."
+            f"{type(error).__name__}: {reason}. {remedy}"
         ) from None

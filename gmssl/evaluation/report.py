@@ -221,5 +221,5 @@ def _write(report: Report, folder: Path, name: str) -> None:
         (folder / f"{name}.json").write_text(report.to_json() + "\n", encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"the report {folder / name}.json cannot be written: {error.strerror}. Mend that, or give another --name."
+            f"the report {folder / name}.json cannot be written: {error.strerror}. Make {folder} writable."
         ) from None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from gmssl.errors import DataError
-from gmssl.interfaces.data import Images
+from gmssl.interfaces.data import Data, Images
 from gmssl.registry import part
 
 
@@ -21,17 +22,13 @@ def open_source(path: Path, where: Mapping[str, str] | None = None) -> Images:
         DataError: neither folder nor manifest, nothing in it, conditions on a folder, no labels, or a single class.
     """
     if path.suffix.lower() == ".csv" and not path.is_dir():
-        images: Images = part("data", "manifest", path=path, where=dict(where or {})).images()
+        images = _listed(part("data", "manifest", path=path, where=dict(where or {})))
     elif path.exists() and not path.is_dir():
         raise DataError(f"{path} is neither a folder nor a .csv file. Give a folder of images or a CSV manifest.")
     elif where:
         raise DataError(f"{path}: {dict(where)} selects rows of a CSV manifest; name the manifest, not a folder.")
-    elif not path.is_dir():
-        raise DataError(
-            f"there is no folder {path}, nor a CSV manifest of that name. Give the path of labelled images."
-        )
     else:
-        images = part("data", "folder", root=path).images()
+        images = _listed(part("data", "folder", root=path))
     labels = {record.label for record in images.records if record.label is not None}
     if len(labels) < 2:
         found = f"all labelled images are {labels.pop()!r}" if labels else "no image bears a label"
@@ -40,3 +37,11 @@ def open_source(path: Path, where: Mapping[str, str] | None = None) -> Images:
             "CSV manifest with the columns path and label."
         )
     return images
+
+
+def _listed(data: Data) -> Images:
+    """Its images; messages name no key of a recipe, for there is none."""
+    try:
+        return data.images()
+    except DataError as error:
+        raise DataError(re.sub(r"^data\.\w+: ", "", str(error))) from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 
+from gmssl.errors import DataError
 from gmssl.evaluation.probe import knn_probe
 from gmssl.recipe import Recipe
 from gmssl.training.module import MatchingModule
@@ -44,15 +45,13 @@ class KnnProbe(Callback):
         if not trainer.is_global_zero:
             return
         recipe = self._recipe
-        accuracy = knn_probe(
-            module.objective.encoder,
-            images,
-            recipe.views,
-            recipe.encoder.in_channels,
-            probe.neighbours,
-            probe.folds,
-            workers=recipe.train.workers,
-        )
+        encoder, channels, workers = module.objective.encoder, recipe.encoder.in_channels, recipe.train.workers
+        try:
+            accuracy = knn_probe(
+                encoder, images, recipe.views, channels, probe.neighbours, probe.folds, workers=workers
+            )
+        except DataError as error:
+            raise DataError(f"probe: {error}") from None
         self.table.append({"step": trainer.global_step, "epoch": epoch, "knn_accuracy": accuracy})
         for logger in trainer.loggers:
             logger.log_metrics({"knn_accuracy": accuracy}, trainer.global_step)

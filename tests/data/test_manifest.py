@@ -79,7 +79,7 @@ def test_faults_of_where(folder):
 def test_faults_of_the_file(folder):
     with pytest.raises(DataError, match="there is no file"):
         Manifest(path=folder / "none.csv").images()
-    with pytest.raises(DataError, match="there is no file"):
+    with pytest.raises(DataError, match="is a folder; use data kind folder"):
         Manifest(path=folder).images()
     with pytest.raises(DataError, match="no text in UTF-8"):
         Manifest(path=folder / "1.png").images()

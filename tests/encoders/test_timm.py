@@ -76,6 +76,18 @@ def test_settings_that_do_not_fit(settings: dict[str, object], said: str) -> Non
         gmssl.part("encoder", "timm", **settings).build()
 
 
+def test_a_file_that_holds_no_weights_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "text.pth").write_text("no weights")
+    with pytest.raises(RecipeError, match=r"text\.pth.*Give a file with the weights of that model"):
+        gmssl.part("encoder", "timm", name="resnet18", weights=tmp_path / "text.pth").build()
+
+
+@pytest.mark.parametrize("channels", [[8], [8, 8, 8, 8, 8]])
+def test_channels_are_those_of_four_stages(channels: list[int]) -> None:
+    with pytest.raises(RecipeError, match="channels"):
+        gmssl.part("encoder", "timm", name="resnet18", channels=channels)
+
+
 def test_weights_that_cannot_be_had_name_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_: object, **__: object) -> None:
         raise OSError("no route to host\nand a long traceback of the hub")

@@ -98,6 +98,9 @@ def test_runs_without_usable_weights_are_refused(run, recipe):
     torch.save({"state_dict": {"x": torch.ones(1)}}, run / "last.ckpt")
     with pytest.raises(TrainingError, match="holds no encoder"):
         trained(run, recipe)
+    (run / "last.ckpt").write_bytes(b"neither a checkpoint nor a pickle")
+    with pytest.raises(TrainingError, match=r"last\.ckpt is refused: it is damaged, or"):
+        trained(run, recipe)
     (run / "encoder.safetensors").write_bytes(b"damaged")
     with pytest.raises(TrainingError, match=r"encoder\.safetensors is damaged"):
         trained(run, recipe)

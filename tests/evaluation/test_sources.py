@@ -35,7 +35,7 @@ def test_what_cannot_be_judged_is_refused(folder):
         open_source(folder, {"split": "test"})
     with pytest.raises(DataError, match="neither a folder nor"):
         open_source(folder / "cat" / "0.png")
-    with pytest.raises(DataError, match="there is no folder"):
+    with pytest.raises(DataError, match=r"^there is no folder"):
         open_source(folder / "absent")
-    with pytest.raises(DataError, match="there is no file"):
+    with pytest.raises(DataError, match=r"^there is no file"):
         open_source(folder / "absent.csv")

@@ -34,3 +34,5 @@ def test_too_few_images_for_a_graph(tiny: Callable[..., Recipe]) -> None:
 def test_a_missing_folder(tiny: Callable[..., Recipe]) -> None:
     with pytest.raises(DataError, match="/nowhere"):
         dry_run(tiny("data={kind: folder, root: /nowhere}"))
+    with pytest.raises(DataError, match=r"^probe: .*/nowhere"):
+        dry_run(tiny("probe={data: {kind: folder, root: /nowhere}}"))

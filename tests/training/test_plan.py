@@ -92,3 +92,29 @@ def test_a_folder_in_use_is_not_overwritten(tiny: Callable[..., Recipe], tmp_pat
     with pytest.raises(TrainingError, match="not empty"):
         train(tiny(), "tiny", tmp_path, None, console)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "recipe.yaml").write_text("seed: 0")
+    with pytest.raises(TrainingError, match=r"--resume .*other"):
+        train(tiny(), "tiny", other, None, console)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["encoder={kind: timm, name: vit_tiny_patch16_224, in_channels: 1}"], "does not take images of 32×32 pixels"),
+        (["solver={kind: exhaustive, limit: 10}"], "8×8 vertices"),
+        (["probe={data: {kind: phantoms, number: 5, size: 48}, folds: 9}"], "^probe: 5 images .* into 9 folds"),
+    ],
+)
+def test_faults_before_the_first_result_leave_no_folder(
+    tiny: Callable[..., Recipe], tmp_path: Path, console, overrides: list[str], message: str
+) -> None:
+    with pytest.raises(GmsslError, match=message):
+        train(tiny(*overrides), "tiny", tmp_path / "run", None, console)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_folder_of_the_probe_is_told_as_such(tiny: Callable[..., Recipe], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^probe: data\.root: there is no folder"):
+        make_plan(tiny(f"probe={{data: {{kind: folder, root: {tmp_path / 'none'}}}}}"))
