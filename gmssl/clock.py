@@ -18,17 +18,17 @@ class StageClock:
 
     def __init__(self, synchronise: Callable[[], None] | None = None) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
-        self._synchronise = synchronise or (lambda: None)
+        self.synchronise = synchronise or (lambda: None)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Count the time inside the `with` block to `name`."""
-        self._synchronise()
+        self.synchronise()
         start = perf_counter()
         try:
             yield
         finally:
-            self._synchronise()
+            self.synchronise()
             self.seconds[name] += perf_counter() - start
 
     def reset(self) -> None:

@@ -52,7 +52,8 @@ class TrainSettings(Settings):
     epochs: int = Field(100, ge=1)
     batch: int = Field(256, ge=1, description="images in one optimiser step, over all devices and accumulated steps")
     accumulate: int = Field(1, ge=1, description="backward passes in one optimiser step")
-    devices: int = Field(1, ge=1)
+    devices: int = Field(1, ge=1, description="GPUs, or processes on CPU, on all nodes together")
+    nodes: int = Field(1, ge=1, description="machines; start one process a device with torchrun or SLURM on each")
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     precision: Literal["float32", "bfloat16"] = "float32"
     workers: int = Field(2, ge=0, description="loader processes on each device")
@@ -71,6 +72,11 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _batch_divides(self) -> TrainSettings:
+        if self.devices % self.nodes:
+            raise ValueError(
+                f"devices {self.devices} do not divide by nodes {self.nodes}; devices counts those of all nodes, "
+                f"use a multiple of {self.nodes}, or change nodes"
+            )
         parts = self.devices * self.accumulate
         if self.batch % parts:
             above = (self.batch // parts + 1) * parts
@@ -120,6 +126,7 @@ class Recipe(Settings):
             _zero_gradients(self),
             _unread_edges(self),
             _edges_of_nothing(self),
+            _untrained_nodes(self),
             self.vertices.fault(self.train.batch_per_step),
         ):
             if fault:
@@ -167,6 +174,15 @@ def _edges_of_nothing(recipe: Recipe) -> str | None:
     if not recipe.affinity.edge or recipe.graph.has_edges:
         return None
     return f"affinity.edge scores edges, but graph {recipe.graph.kind!r} has none; use graph knn, or remove the terms"
+
+
+def _untrained_nodes(recipe: Recipe) -> str | None:
+    if any(term.reads_nodes for term in (*recipe.affinity.vertex, *recipe.affinity.edge)):
+        return None
+    return (
+        "no affinity reads the node embeddings, so projector and message passing would never train; add a term that "
+        "does, such as cosine, to affinity.vertex"
+    )
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:

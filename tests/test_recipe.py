@@ -224,6 +224,9 @@ FAULTS = [
     (("vertices", "per_graph"), 16, ["per_graph", "16", "8 image", "train.batch"]),
     (("train", "devices"), 3, ["train", "batch 8 does not divide", "use 6 or 9"]),
     (("train", "devices"), 99, ["train", "batch 8 does not divide", "× 1; use 99"]),
+    (("train", "nodes"), 2, ["train", "devices 1 do not divide by nodes 2"]),
+    (("affinity",), {"vertex": ["nearest_patches"]}, ["no affinity reads the node embeddings", "cosine"]),
+    (("data",), {"kind": "phantoms", "max_unreadable": -1}, ["data.max_unreadable", "greater than or equal to 0"]),
     (("probe",), {"data": "phantoms", "every": 0}, ["probe.every"]),
 ]
 

@@ -21,7 +21,7 @@ CUT = ["train.devices=1", "train.batch=8", "vertices.per_graph=4", "encoder.pret
         ("quickstart", []),
         ("brain_tumor_r18", [PHANTOMS]),
         ("lvm_med_r50", CUT),
-        pytest.param("lvm_med_vit_b", CUT, marks=pytest.mark.slow),
+        ("lvm_med_vit_b", CUT),
     ],
 )
 def test_one_step(name: str, overrides: list[str]) -> None:

@@ -24,6 +24,7 @@ class NearestPatches(Affinity):
     kind: ClassVar[str] = "nearest_patches"
     scores: ClassVar[Literal["vertex", "edge"]] = "vertex"
     reads_maps: ClassVar[bool] = True
+    reads_nodes: ClassVar[bool] = False
 
     by: Literal["position", "feature"] = "position"
     best: int | None = Field(None, ge=1, description="average only this many nearest pairs; none averages all")

@@ -34,6 +34,9 @@ class Timm(Encoder):
         None, ge=16, description="transformers only: side of the images, if not the model's own"
     )
     any_image_size: bool = Field(False, description="transformers only: interpolate positions, for multi-crop")
+    before_neck: bool = Field(
+        False, description="SAM only: maps of the transformer itself, before the convolutions that narrow them"
+    )
     drop_path: float = Field(0.0, ge=0, lt=1, description="stochastic depth")
     checkpointing: bool = Field(False, description="recompute activations in the backward pass to save memory")
 

@@ -45,7 +45,30 @@ class TimmEncoder(nn.Module):
         return features
 
 
-def build(settings: Timm) -> TimmEncoder:
+class BeforeNeck(nn.Module):
+    """Maps of a SAM image encoder before the neck, pooled by their mean: 768 channels for ViT-B, as LVM-Med has them.
+
+    The neck stays part of `network`, so that its `state_dict()` is timm's, but does not train.
+
+    Attributes:
+        network: the bare timm model.
+        channels: length of the pooled features.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network: Any = network
+        self.channels: int = network.embed_dim  # type: ignore[assignment]
+        self.network.neck.requires_grad_(False)
+
+    def forward(self, images_BKHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """`(map [B,C,h,w], pooled [B,C])`."""
+        images = images_BKHW.contiguous(memory_format=torch.channels_last)
+        (map_,) = self.network.forward_intermediates(images, indices=1, norm=False, intermediates_only=True)
+        return map_, map_.mean((2, 3))
+
+
+def build(settings: Timm) -> TimmEncoder | BeforeNeck:
     """Build the model, or say what about the settings does not fit it."""
     if not timm.is_model(settings.name):
         close = difflib.get_close_matches(settings.name, timm.list_models(), n=3)
@@ -65,7 +88,12 @@ def build(settings: Timm) -> TimmEncoder:
     if settings.checkpointing:
         network.set_grad_checkpointing(True)
     # Convolutions are faster on this layout, forward by a third on CPU and more with tensor cores.
-    return TimmEncoder(network.to(memory_format=torch.channels_last))
+    network = network.to(memory_format=torch.channels_last)
+    if not settings.before_neck:
+        return TimmEncoder(network)
+    if not (hasattr(network, "neck") and hasattr(network, "forward_intermediates")):
+        raise RecipeError(f"encoder.before_neck: {settings.name} has no neck; use a samvit model, or remove the key.")
+    return BeforeNeck(network)
 
 
 def _create(settings: Timm, given: dict[str, Any]) -> Any:

@@ -86,7 +86,7 @@ def _estimate(
 def _solve_unless_certain(perturbation: Perturbation, shifted: Problem, record: BackwardRecord) -> Pairs:
     """The solution under the target costs; instances whose ground truth is proven to be it are not solved."""
     target = shifted.target
-    if target is None:
+    if target is None or perturbation.solver.differentiable:  # a relaxed solution is no matching, nothing to prove
         return solve(shifted, perturbation.solver).matching
     truth = lift(target.to(shifted.costs.vertex.dtype), shifted.topology)
     certain = proves_optimal(shifted, target)

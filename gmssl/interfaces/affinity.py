@@ -35,11 +35,13 @@ class Affinity(Part):
     Class facts:
         scores: "vertex" terms give `[G,n,m]`, "edge" terms `[G,E,F]`.
         reads_maps: the term needs `Side.maps` and `Side.positions`.
+        reads_nodes: the term needs `Side.nodes`, and so trains projector and message passing.
     """
 
     slot: ClassVar[str] = "affinity"
     scores: ClassVar[Literal["vertex", "edge"]]
     reads_maps: ClassVar[bool] = False
+    reads_nodes: ClassVar[bool] = True
 
     weight: float = 1.0
 

@@ -6,6 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from pydantic import Field
+
 from gmssl.parts import Part
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ class Data(Part):
 
     slot: ClassVar[str] = "data"
 
-    max_unreadable: float = 0.01
+    max_unreadable: float = Field(0.01, ge=0, le=1, description="share of unreadable images that fails the run")
 
     @abstractmethod
     def images(self) -> Images:

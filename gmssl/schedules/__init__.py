@@ -1,1 +1,1 @@
-"""TODO"""
+"""Learning-rate schedules."""

@@ -31,11 +31,12 @@ def make_objective(recipe: Recipe) -> MatchingObjective:
 
 def _try_encoder(recipe: Recipe, encoder: torch.nn.Module) -> None:
     """One blank image of each size; evaluation mode, so that statistics and generators stay as they were."""
+    channels = recipe.encoder.in_channels
     encoder.eval()
     for size in sorted(set(recipe.views.sizes)):
         try:
             with torch.no_grad():
-                encoder(torch.zeros(1, recipe.encoder.in_channels, size, size))
+                encoder(recipe.views.plain(torch.zeros(1, channels, size, size, dtype=torch.uint8)))
         except (AssertionError, RuntimeError, ValueError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
             raise RecipeError(

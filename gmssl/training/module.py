@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,6 +20,8 @@ from gmssl.training.datamodule import Packed
 from gmssl.training.plan import Plan
 from gmssl.training.randomness import reseed
 
+REMEDY = "Lower optimiser.learning_rate, set train.clip, or use train.precision float32; then resume or start anew."
+
 
 class MatchingModule(LightningModule):
     """Feeds batches to a `MatchingObjective`; callbacks read what a step left here.
@@ -28,7 +31,7 @@ class MatchingModule(LightningModule):
         step: of the last forward pass.
         clock: seconds in each stage since the last row of timing.csv.
         losses: of the forward passes since the last optimiser step.
-        gradient_norm: of all weights before clipping, at the last logged optimiser step.
+        gradient_norm: of all weights before clipping, at the last optimiser step.
         unreadable: indices of unreadable images this rank has met since they were last collected.
         signal: number of the signal that asks the run to stop, 0 if none; `stopping` says all ranks know of it.
         agreed: all ranks stop for the same reason, so that none has to be killed.
@@ -96,10 +99,7 @@ class MatchingModule(LightningModule):
             if fault is not None:
                 raise ProblemError(f"{fault} This happened {where}.") from fault
             shown = "that of another rank" if loss is None or bool(torch.isfinite(loss)) else str(loss.item())
-            raise TrainingError(
-                f"the loss is not finite ({shown}) {where}. Lower optimiser.learning_rate, set train.clip, or use "
-                "train.precision float32; then resume or start anew."
-            )
+            raise TrainingError(f"the loss is not finite ({shown}) {where}. {REMEDY}")
         assert loss is not None
         self.losses.append(loss.detach())
         return loss
@@ -137,11 +137,20 @@ class MatchingModule(LightningModule):
             self.clock.seconds["estimator"] += seconds
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Norm of the gradient before it is clipped."""
+        """Norm of the gradient before it is clipped; weights are never updated with a non-finite one.
+
+        A finite loss can have an infinite gradient. Updated with it, the weights would be NaN when the next checkpoint
+        overwrites the last good one. DDP has made the gradients equal by now, so all ranks stop together.
+        """
         self.mark("optimiser")
-        if self.is_logged(self.global_step + 1):
-            gradients = [p.grad for p in self.parameters() if p.grad is not None]
-            self.gradient_norm = float(torch.nn.utils.get_total_norm(gradients))
+        gradients = [p.grad for p in self.parameters() if p.grad is not None]
+        self.gradient_norm = float(torch.nn.utils.get_total_norm(gradients))
+        if not math.isfinite(self.gradient_norm):
+            self.agreed = True
+            raise TrainingError(
+                f"the gradient is not finite ({self.gradient_norm}) in step {self.global_step + 1}, epoch "
+                f"{self.current_epoch}; {self._last_checkpoint()}. {REMEDY}"
+            )
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """As Lightning does it, timed; the last step of the run ends it.
@@ -159,10 +168,12 @@ class MatchingModule(LightningModule):
 
     def mark(self, stage: str) -> None:
         """A stage that spans several hooks begins."""
+        self.clock.synchronise()
         self._marks[stage] = perf_counter()
 
     def count(self, stage: str) -> None:
         """The stage ends."""
+        self.clock.synchronise()
         start = self._marks.pop(stage, None)
         if start is not None:
             self.clock.seconds[stage] += perf_counter() - start

@@ -56,14 +56,15 @@ def make_plan(recipe: Recipe) -> Plan:
 
 
 def _accelerator(recipe: Recipe) -> str:
-    wanted, devices = recipe.train.accelerator, recipe.train.devices
+    wanted, devices = recipe.train.accelerator, recipe.train.devices // recipe.train.nodes
     there = torch.cuda.device_count() if wanted != "cpu" and torch.cuda.is_available() else 0
     if wanted == "cpu" or (wanted == "auto" and there == 0):
         return "cpu"
     if there < devices:
         raise TrainingError(
-            f"train.devices is {devices} with train.accelerator {wanted!r}, but torch {torch.__version__} sees "
-            f"{there} GPU(s); set train.devices to at most {there}, or train.accelerator to cpu."
+            f"train.devices asks for {devices} GPU(s) on each machine with train.accelerator {wanted!r}, but torch "
+            f"{torch.__version__} sees {there}; set train.devices to at most {there * recipe.train.nodes}, train.nodes "
+            "to the number of machines, or train.accelerator to cpu."
             if there
             else f"train.accelerator is 'gpu', but torch {torch.__version__} sees no GPU; set train.accelerator to "
             "cpu, or install a torch built for your GPU."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,6 +152,7 @@ def _callbacks(recipe: Recipe, plan: Plan, folder: Path, console: Console) -> li
 def _trainer(recipe: Recipe, plan: Plan, folder: Path, step: int | None, callbacks: list[Callback]) -> Trainer:
     from lightning.pytorch import Trainer
     from lightning.pytorch.loggers import TensorBoardLogger
+    from lightning.pytorch.strategies import DDPStrategy
 
     from gmssl.training.checkpoints import AtomicCheckpointIO
 
@@ -159,8 +161,10 @@ def _trainer(recipe: Recipe, plan: Plan, folder: Path, step: int | None, callbac
     purge = step + 1 if step else None  # TensorBoard hides what a killed run wrote after its checkpoint
     return Trainer(
         accelerator=plan.accelerator,
-        devices=train.devices,
-        strategy="ddp" if train.devices > 1 else "auto",
+        devices=train.devices // train.nodes,
+        num_nodes=train.nodes,
+        # The other ranks wait while the first one probes, which may take longer than torch's half hour.
+        strategy=DDPStrategy(timeout=timedelta(hours=12)) if train.devices > 1 else "auto",
         precision="bf16-mixed" if train.precision == "bfloat16" else "32-true",
         max_epochs=plan.epochs,
         accumulate_grad_batches=train.accumulate,

@@ -28,16 +28,22 @@ class Unreadable(Callback):
         self.path = folder / "unreadable.csv"
         self._images, self._channels, self._allowed = images, channels, allowed
         self._batch, self._steps = batch, steps
+        self._module: MatchingModule | None = None
         self._known: set[int] = set()
         self._written: set[int] = set()
 
     def state_dict(self) -> dict[str, Any]:
-        """Indices met so far."""
-        return {"indices": sorted(self._known)}
+        """Indices met so far, with those of this rank since the last logged step."""
+        return {"indices": sorted(self._known | (self._module.unreadable if self._module else set()))}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from there."""
         self._known = set(state_dict["indices"])
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remember whom to ask when a checkpoint falls between two logged steps."""
+        assert isinstance(pl_module, MatchingModule)
+        self._module = pl_module
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -20,6 +20,7 @@ NARROW = {"name": "resnet18", "in_channels": 1, "channels": (8, 16, 16, 32), "ou
         (NARROW, 64, (32, 4, 4), 32),
         ({"name": "resnet18"}, 64, (512, 2, 2), 512),
         ({"name": "vit_tiny_patch16_224", "any_image_size": True}, 96, (192, 6, 6), 192),
+        ({"name": "samvit_base_patch16", "image_size": 64}, 64, (256, 4, 4), 256),
         ({"name": "swin_tiny_patch4_window7_224", "image_size": 224}, 224, (768, 7, 7), 768),
     ],
 )
@@ -49,6 +50,21 @@ def test_map_of_a_transformer_keeps_rows_and_columns() -> None:
     assert divmod(int(difference.argmax()), 6) == (1, 4)
 
 
+def test_sam_before_its_neck_has_the_width_of_the_transformer() -> None:
+    encoder = gmssl.part("encoder", "timm", name="samvit_base_patch16", image_size=64, before_neck=True).build()
+    images = torch.randn(1, 3, 64, 64)
+    map_, pooled = encoder(images)
+    assert (map_.shape, pooled.shape, encoder.channels) == ((1, 768, 4, 4), (1, 768), 768)
+    torch.testing.assert_close(encoder.network.neck(map_), encoder.network.forward_features(images))
+    pooled.sum().backward()
+    untrained = [
+        name for name, weight in encoder.network.named_parameters() if weight.requires_grad and weight.grad is None
+    ]
+    assert untrained == []  # DDP would wait for them
+    plain = timm.create_model("samvit_base_patch16", img_size=64, num_classes=0)
+    plain.load_state_dict(encoder.network.state_dict(), strict=True)
+
+
 def test_weights_load_strictly_into_timm() -> None:
     encoder = gmssl.part("encoder", "timm", name="resnet18", in_channels=3).build()
     plain = timm.create_model("resnet18", num_classes=0)
@@ -68,6 +84,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
         ({"name": "resnet5"}, "near names are"),
         ({"name": "resnet18", "image_size": 64}, "image_size"),
         ({"name": "vit_tiny_patch16_224", "output_stride": 16}, "output_stride"),
+        ({"name": "resnet18", "before_neck": True}, "has no neck"),
         ({"name": "resnet18", "weights": "nowhere.pth"}, "no file nowhere.pth"),
     ],
 )

@@ -220,3 +220,21 @@ def test_edge_noise_may_differ() -> None:
     default = gmssl.part("estimator", "imle", noise="gaussian")
     first, second = (e.match(EXHAUSTIVE, problem, torch.Generator().manual_seed(1)).energy for e in (same, default))
     assert torch.equal(first, second)
+
+
+def test_relaxed_solutions_are_never_replaced_by_the_hard_truth() -> None:
+    """λ·ĝ is certain to win for matchings; a softmax at temperature 3 still is no matching."""
+    estimator = gmssl.part("estimator", "blackbox", strength=8.0)
+    relaxed = gmssl.part("solver", "row_softmax", temperature=3.0)
+    edges = torch.zeros(1, 0, 2, dtype=torch.int64)
+    vertex = torch.zeros(1, 3, 3, dtype=torch.float64, requires_grad=True)
+    problem = Problem.build(
+        vertex, edges, edges, vertex.new_zeros(1, 0, 0), target=torch.eye(3, dtype=torch.float64)[None]
+    )
+    upstream = 1 - 2 * torch.eye(3, dtype=torch.float64)
+    solution = estimator.match(relaxed, problem, None)
+    (upstream * solution.matching.vertex).sum().backward()
+    expected = (torch.softmax(-8 * upstream / 3, 1) - 1 / 3) / 8
+    assert vertex.grad is not None
+    torch.testing.assert_close(vertex.grad[0], expected)
+    assert solution.backward.certified is None

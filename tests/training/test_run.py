@@ -162,6 +162,27 @@ def test_a_loss_that_is_not_finite_stops_the_run(
     assert Table(tmp_path / "run" / "metrics.csv").numbers("step") == list(range(1, 13))
 
 
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
+    tiny: Callable[..., Recipe], tmp_path: Path, console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loss is finite in that step; updated with its gradient, the checkpoint after it would hold NaN."""
+    forward, calls = MatchingObjective.forward, iter(range(99))
+
+    def spoilt(self, batch, generator, clock):
+        step = forward(self, batch, generator, clock)
+        if next(calls) != 3:
+            return step
+        weight = next(self.encoder.parameters())
+        return dataclasses.replace(step, loss=step.loss + (weight.flatten()[0] * 0).sqrt())
+
+    monkeypatch.setattr(MatchingObjective, "forward", spoilt)
+    with pytest.raises(TrainingError, match=r"gradient is not finite \(nan\) in step 4, epoch 0; the last good .*last"):
+        train(tiny(), "tiny", tmp_path / "run", None, console)
+    good = read_checkpoint(tmp_path / "run" / "last.ckpt")
+    assert good["global_step"] == 2
+    assert all(torch.isfinite(w).all() for w in good["state_dict"].values())
+
+
 def test_a_problem_that_is_not_finite_names_instance_and_step(
     tiny: Callable[..., Recipe], tmp_path: Path, console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
