@@ -202,6 +202,8 @@ def _summarise(folder: Path, plan: Plan, console: Console) -> None:
     from rich.table import Table as RichTable
 
     shown = RichTable(title=f"{plan.steps} steps done", show_header=False, title_justify="left")
+    shown.add_column()
+    shown.add_column(overflow="fold")  # a path must stay whole, to be copied
     probed, metrics, timing = (Table(folder / f"{name}.csv") for name in ("probe", "metrics", "timing"))
     if probed.rows():
         accuracy = probed.numbers("knn_accuracy")

@@ -176,7 +176,7 @@ def test_pairs(large, small, pairs):
         ({"hue": 0.6}, "less than or equal to 0.5"),
         ({"mean": (0.1, 0.2)}, "mean has 2 numbers"),
         ({"std": (0.0,)}, "greater than 0"),
-        ({"crops": 2}, "Extra inputs"),
+        ({"crops": 2}, "unknown key"),
     ],
 )
 def test_contradictory_settings_are_refused(wrong, message):
