@@ -37,7 +37,7 @@ def measure(step: Step, solver: Solver) -> dict[str, float]:
         "match_accuracy": _accuracy(step.solution.matching.vertex, target),
         "match_accuracy_noiseless": _accuracy(noiseless.matching.vertex, target),
         "match_accuracy_chance": 1.0 / target.shape[2],
-        "zero_difference_edges": zero_difference_edges(left, step.problem.topology.left),
+        "zero_difference_edges": zero_difference_edges(left, step.edges[0]),
         "within_graph_cosine": within_graph_cosine(left),
         "feature_rank": effective_rank(step.embeddings_VBD.flatten(0, 1)),
         "duality_gap": math.nan if bound is None else float((step.solution.energy - bound).mean()),

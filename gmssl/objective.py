@@ -27,6 +27,7 @@ class Step:
         arrangement: graphs before relabelling.
         embeddings_VBD: projected features of all views.
         nodes: left and right nodes after message passing, `[G,n,D]`, `[G,m,D]`; the right ones relabelled.
+        edges: of both graphs, `[G,E,2]`, `[G,F,2]`; the problem has them only if an affinity scores edges.
         relabelling: `[G,m]`; column c of the problem is right node `relabelling[g,c]` of the arrangement.
         margin: what was added to the costs of the true pairs.
     """
@@ -37,6 +38,7 @@ class Step:
     arrangement: Arrangement
     embeddings_VBD: torch.Tensor
     nodes: tuple[torch.Tensor, torch.Tensor]
+    edges: tuple[torch.Tensor, torch.Tensor]
     relabelling: torch.Tensor
     margin: float
 
@@ -64,29 +66,33 @@ class MatchingObjective(nn.Module):
                 arrangement = recipe.vertices.arrange(embeddings_VBD.float(), recipe.views.pairs)
                 relabelling = random_permutations(arrangement.right, generator)
                 left, right = arrangement.left, take(arrangement.right, relabelling)
-                left_edges, right_edges = recipe.graph.edges(left), recipe.graph.edges(right)
-                left, right = self.message_passing(left, left_edges), self.message_passing(right, right_edges)
+                edges = recipe.graph.edges(left), recipe.graph.edges(right)
+                left, right = self.message_passing(left, edges[0]), self.message_passing(right, edges[1])
             with clock.stage("costs"):
-                sides = Side(left, left_edges), Side(right, right_edges)
+                sides = Side(left, edges[0]), Side(right, edges[1])
                 if self.reads_maps:
                     sources = arrangement.left_source, arrangement.right_source.gather(1, relabelling)
                     sides = attach_maps(sides, sources, maps, batch)
                 columns = relabelling[:, None, :].expand_as(arrangement.target)
                 target, allowed = arrangement.target.gather(2, columns), arrangement.allowed.gather(2, columns)
                 costs = add_margin(self.costs(*sides), target, recipe.margin)
-                problem = Problem.build(costs.vertex, left_edges, right_edges, costs.edge, allowed, target)
+                scored = edges if recipe.affinity.edge else (edges[0][:, :0], edges[1][:, :0])
+                problem = Problem.build(costs.vertex, *scored, costs.edge, allowed, target)
             with clock.stage("match"):
                 solution = recipe.estimator.match(recipe.solver, problem, generator)
             with clock.stage("loss"):
                 loss = recipe.loss(solution.matching, problem).mean()
-        return Step(loss, problem, solution, arrangement, embeddings_VBD, (left, right), relabelling, recipe.margin)
+        return Step(
+            loss, problem, solution, arrangement, embeddings_VBD, (left, right), edges, relabelling, recipe.margin
+        )
 
     def costs(self, left: Side, right: Side) -> Costs:
         """Affinities, weighted, summed, and negated (LVM-Med, Eq. 3 and 4)."""
-        shape = left.edges.shape[0], left.edges.shape[1], right.edges.shape[1]
-        edge = weighted_sum(self.recipe.affinity.edge, left, right) if self.recipe.affinity.edge else None
         vertex = weighted_sum(self.recipe.affinity.vertex, left, right)
-        return Pairs(-vertex, vertex.new_zeros(shape) if edge is None else -edge)
+        if not self.recipe.affinity.edge:
+            # Edges that no term scores are no part of the problem: noise on their zero costs would decide matchings.
+            return Pairs(-vertex, vertex.new_zeros(len(vertex), 0, 0))
+        return Pairs(-vertex, -weighted_sum(self.recipe.affinity.edge, left, right))
 
 
 def weighted_sum(terms: tuple[Affinity, ...], left: Side, right: Side) -> torch.Tensor:

@@ -221,3 +221,23 @@ def test_shapes_agree_with_the_legend(recipe: Recipe) -> None:
             (step.solution.converged, Bool[Tensor, " G"]),
         ):
             assert isinstance(tensor, annotation), (tensor, annotation)
+
+
+@pytest.mark.parametrize("solver", ["lap", "robust_tabu"])
+def test_edges_that_no_term_scores_are_no_part_of_the_problem(
+    settings_of_a_recipe: dict[str, Any], solver: str
+) -> None:
+    """Message passing needs a graph; a first-order matching must not see its edges, nor noise on them."""
+    settings_of_a_recipe |= {
+        "views": {"kind": "multi_crop", "large": 2, "large_size": SIZE},
+        "encoder": {"kind": "timm", "name": "resnet18", "in_channels": 1, "channels": [8, 8, 8, 16]},
+        "message_passing": {"kind": "gcn", "width": 8},
+        "affinity": {"vertex": ["cosine"]},
+        "solver": solver,
+    }
+    recipe = load_recipe(settings_of_a_recipe)
+    _, step = step_of(recipe)
+    assert step.problem.costs.edge.shape == (2, 0, 0)
+    assert step.edges[0].shape == (2, 8, 2)
+    step.loss.backward()
+    assert "zero_difference_edges" in measure(step, recipe.solver)

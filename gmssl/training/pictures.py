@@ -98,7 +98,7 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
     target = problem.target[0].cpu()
     right_source = step.arrangement.right_source.gather(1, step.relabelling)
     thumbnails = [_thumbnails(batch, source[0]) for source in (step.arrangement.left_source, right_source)]
-    edges = [problem.topology.left[0].cpu(), problem.topology.right[0].cpu()]
+    edges = [side[0].cpu() for side in step.edges]
 
     from matplotlib.figure import Figure
 

@@ -33,7 +33,15 @@ def _step(right: int, relabelling: torch.Tensor) -> Step:
     arrangement = Arrangement(nodes, nodes, torch.eye(N)[None], torch.ones(1, N, N).bool(), source, source + N, 0)
     solution = solve(problem, part("solver", "lap"))
     return Step(
-        torch.tensor(1.0), problem, solution, arrangement, torch.zeros(2, N, 2), (nodes, nodes), relabelling[None], 0.0
+        torch.tensor(1.0),
+        problem,
+        solution,
+        arrangement,
+        torch.zeros(2, N, 2),
+        (nodes, nodes),
+        (edges, edges),
+        relabelling[None],
+        0.0,
     )
 
 
