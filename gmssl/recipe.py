@@ -128,6 +128,7 @@ class Recipe(Settings):
             _edges_of_nothing(self),
             _untrained_nodes(self),
             self.vertices.fault(self.train.batch_per_step),
+            self.views.fault(self.encoder.in_channels),
         ):
             if fault:
                 raise ValueError(fault)

@@ -228,6 +228,7 @@ FAULTS = [
     (("affinity",), {"vertex": ["nearest_patches"]}, ["no affinity reads the node embeddings", "cosine"]),
     (("data",), {"kind": "phantoms", "max_unreadable": -1}, ["data.max_unreadable", "greater than or equal to 0"]),
     (("probe",), {"data": "phantoms", "every": 0}, ["probe.every"]),
+    (("views",), {"kind": "multi_crop", "mean": [0.1, 0.2]}, ["views", "mean has 2 numbers"]),
 ]
 
 
@@ -359,3 +360,11 @@ def test_recipes_are_frozen(settings_of_a_recipe: dict) -> None:
         recipe.seed = 3
     with pytest.raises(ValidationError, match="frozen"):
         recipe.solver.starts = 3
+
+
+def test_views_and_encoder_agree_on_channels(settings_of_a_recipe: dict) -> None:
+    settings_of_a_recipe["views"] = {"kind": "multi_crop", "std": [0.1, 0.2, 0.3]}
+    load_recipe(settings_of_a_recipe)
+    settings_of_a_recipe["encoder"]["in_channels"] = 1
+    with pytest.raises(RecipeError, match=r"views\.std has 3 numbers, but images have 1 channel.*one a channel"):
+        load_recipe(settings_of_a_recipe)

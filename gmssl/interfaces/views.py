@@ -93,6 +93,10 @@ class Views(Part):
         """The (left view, right view) pairs that are matched."""
 
     @abstractmethod
+    def fault(self, channels: int) -> str | None:
+        """Why images of this many channels cannot be augmented so, with the remedy; None if they can."""
+
+    @abstractmethod
     def crop(self, image: Image.Image, draw: Draw) -> ImageViews:
         """Draw the parameters of all views and apply their geometry on uint8; runs on the CPU, in a loader's worker."""
 

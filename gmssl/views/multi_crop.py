@@ -88,6 +88,16 @@ class MultiCrop(Views):
         views = range(self.large + self.small)
         return tuple((left, right) for left in range(self.large) for right in views if left != right)
 
+    def fault(self, channels: int) -> str | None:
+        """Three means or deviations need three channels."""
+        for name, numbers in (("mean", self.mean), ("std", self.std)):
+            if numbers is not None and len(numbers) > channels:
+                return (
+                    f"views.{name} has {len(numbers)} numbers, but images have {channels} channel(s) "
+                    "(encoder.in_channels); give one number, or one a channel"
+                )
+        return None
+
     def crop(self, image: Image.Image, draw: Draw) -> ImageViews:
         """Crops `[K,size,size]` with their affines and photometric parameters.
 
@@ -151,16 +161,14 @@ class MultiCrop(Views):
 
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         channels = images.shape[1]
+        fault = self.fault(channels)
+        if fault:
+            raise DataError(f"{fault}.")
         mean, std = IMAGENET[channels]
         shift, scale = (
             torch.tensor(given or default, device=images.device)[:, None, None]
             for given, default in ((self.mean, mean), (self.std, std))
         )
-        if max(len(shift), len(scale)) > channels:
-            raise DataError(
-                f"views.mean or views.std has {max(len(shift), len(scale))} numbers, but images have {channels} "
-                "channel(s); give one number, or one a channel."
-            )
         return images.sub_(shift).div_(scale)
 
 
