@@ -6,9 +6,9 @@ import math
 
 import torch
 
+from gmssl.affinities.differences import differences
 from gmssl.interfaces.solver import Solver
 from gmssl.objective import Step
-from gmssl.pairs import Pairs
 from gmssl.solving import solve
 
 
@@ -28,9 +28,7 @@ def measure(step: Step, solver: Solver) -> dict[str, float]:
     """
     target = step.problem.target
     assert target is not None, "the objective always sets a target"
-    problem = step.problem.detach()
-    honest = problem.with_costs(Pairs(problem.costs.vertex - step.margin * target, problem.costs.edge))
-    noiseless = solve(honest, solver)
+    noiseless = solve(step.without_margin(), solver)
     bound = step.solution.bound
     left, _ = step.nodes
     return {
@@ -74,9 +72,8 @@ def zero_difference_edges(nodes_GnD: torch.Tensor, edges_GE2: torch.Tensor, rela
     """Share of edges shorter than `relative` times the root-mean-square norm of the nodes; 0 without edges."""
     if edges_GE2.shape[1] == 0:
         return 0.0
-    tail, head = (nodes_GnD.gather(1, edges_GE2[..., e, None].expand(-1, -1, nodes_GnD.shape[2])) for e in (0, 1))
     size = nodes_GnD.square().sum(2).mean().sqrt()
-    return float(((tail - head).norm(dim=2) <= relative * size).float().mean())
+    return float((differences(nodes_GnD, edges_GE2).norm(dim=2) <= relative * size).float().mean())
 
 
 def within_graph_cosine(nodes_GnD: torch.Tensor) -> float:

@@ -42,6 +42,13 @@ class Step:
     relabelling: torch.Tensor
     margin: float
 
+    def without_margin(self) -> Problem:
+        """The problem as the model believes it: no margin, no noise, no gradient."""
+        target = self.problem.target
+        assert target is not None, "the objective always sets a target"
+        problem = self.problem.detach()
+        return problem.with_costs(add_margin(problem.costs, target, -self.margin))
+
 
 class MatchingObjective(nn.Module):
     """Encoder, projector, message passing, and the parts that make and solve the matching problem."""

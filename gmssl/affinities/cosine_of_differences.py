@@ -29,5 +29,5 @@ class CosineOfDifferences(Affinity):
         return self._shortened(left) @ self._shortened(right).mT
 
     def _shortened(self, side: Side) -> torch.Tensor:
-        vectors = differences(side)
+        vectors = differences(side.nodes, side.edges)
         return vectors * (vectors.square().sum(2, keepdim=True) + self.epsilon**2).rsqrt()

@@ -17,4 +17,5 @@ class SoftplusOfDifferences(Affinity):
 
     def score(self, left: Side, right: Side) -> torch.Tensor:
         """`[G,E,F]`, above −½."""
-        return torch.nn.functional.softplus(differences(left) @ differences(right).mT) - 0.5
+        one, other = (differences(side.nodes, side.edges) for side in (left, right))
+        return torch.nn.functional.softplus(one @ other.mT) - 0.5

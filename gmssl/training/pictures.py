@@ -12,7 +12,6 @@ import torch
 from gmssl.interfaces.solver import Solver
 from gmssl.interfaces.views import ViewBatch
 from gmssl.objective import Step
-from gmssl.pairs import Pairs
 from gmssl.solving import solve
 from gmssl.training.files import replacing
 from gmssl.training.table import Table
@@ -91,10 +90,9 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
     Returns:
         Share of the true pairs that were found.
     """
-    problem = step.problem.detach().select(torch.zeros(1, dtype=torch.long, device=step.loss.device))
+    problem = step.without_margin().select(torch.zeros(1, dtype=torch.long, device=step.loss.device))
     assert problem.target is not None
-    believed = Pairs(problem.costs.vertex - step.margin * problem.target, problem.costs.edge)
-    matching = solve(problem.with_costs(believed), solver).matching.vertex[0].cpu()
+    matching = solve(problem, solver).matching.vertex[0].cpu()
     target = problem.target[0].cpu()
     right_source = step.arrangement.right_source.gather(1, step.relabelling)
     thumbnails = [_thumbnails(batch, source[0]) for source in (step.arrangement.left_source, right_source)]
