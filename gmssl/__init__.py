@@ -21,7 +21,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from gmssl.recipe import load_recipe
     from gmssl.registry import part
-    from gmssl.solving import solve
+    from gmssl.solving import certify, solve
 
 __all__ = [
     "Costs",
@@ -30,13 +30,14 @@ __all__ = [
     "Solution",
     "Topology",
     "__version__",
+    "certify",
     "energy",
     "load_recipe",
     "part",
     "solve",
 ]
 
-_HOME = {"load_recipe": "gmssl.recipe", "part": "gmssl.registry", "solve": "gmssl.solving"}
+_HOME = {"load_recipe": "gmssl.recipe", "part": "gmssl.registry", "solve": "gmssl.solving", "certify": "gmssl.solving"}
 
 
 def __getattr__(name: str) -> Any:

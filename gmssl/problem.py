@@ -14,7 +14,8 @@ from gmssl.topology import Topology
 class Problem:
     """A batch of G second-order matching problems (Lawler's QAP): minimise ⟨costs, matching⟩.
 
-    A matching assigns min(n, m) vertices one to one; the rest of the larger side stays unmatched.
+    A matching assigns min(n, m) vertices one to one; the rest of the larger side stays unmatched. In a *partial*
+    problem any vertex may stay unmatched: all one-to-one matchings compete, the empty one, of energy 0, included.
 
     Attributes:
         costs: `Pairs` of `vertex [G,n,m]` and `edge [G,E,F]`, floating point, minimised.
@@ -35,16 +36,18 @@ class Problem:
         edge: torch.Tensor,
         allowed: torch.Tensor | None = None,
         target: torch.Tensor | None = None,
+        partial: bool = False,
     ) -> Problem:
         """Check the tensors and put them together.
 
         Args:
-            vertex: costs of vertex pairs `[G,n,m]`.
+            vertex: costs of vertex pairs `[G,n,m]`; G may be 0.
             left_edges: directed edges of the left graphs `[G,E,2]`, integers in `0..n-1`.
             right_edges: directed edges of the right graphs `[G,F,2]`, integers in `0..m-1`.
             edge: costs of edge pairs `[G,E,F]`.
             allowed: bool `[G,n,m]`; None allows every pair.
             target: ground truth `[G,n,m]` of 0 and 1, or None.
+            partial: matchings may leave any vertex unmatched; see also `partially`.
 
         Raises:
             ProblemError: a wrong shape, dtype, device or index, or a cost that is NaN or infinite (with its instance).
@@ -52,7 +55,7 @@ class Problem:
         if allowed is None:
             _expect_rank("vertex", vertex, 3)
             allowed = torch.ones((), dtype=torch.bool, device=vertex.device).expand(vertex.shape)
-        problem = cls(Pairs(vertex, edge), Topology(left_edges, right_edges, allowed), target)
+        problem = cls(Pairs(vertex, edge), Topology(left_edges, right_edges, allowed, partial), target)
         _check_shapes(problem)
         _check_types(problem)
         _check_indices(problem.topology, vertex.shape[1], vertex.shape[2])
@@ -62,6 +65,19 @@ class Problem:
     def with_costs(self, costs: Costs) -> Problem:
         """The same problem under other costs of the same shapes, unchecked: for estimators that perturb."""
         return replace(self, costs=costs)
+
+    def partially(self, unmatched: torch.Tensor | float = 0.0) -> Problem:
+        """The same problem, where each of the min(n, m) pairs may be left out at the cost `unmatched`.
+
+        The energy stays the inner product of costs and matching: leaving a pair out for u is matching it for u less, so
+        vertex costs become c − u, and the energy of a matching with k pairs is lower by u · min(n, m) than its total
+        Σ c + u · (min(n, m) − k).
+
+        Args:
+            unmatched: one cost, or one for each instance `[G]`.
+        """
+        vertex = self.costs.vertex - torch.as_tensor(unmatched, dtype=self.costs.vertex.dtype).view(-1, 1, 1)
+        return replace(self.with_costs(Pairs(vertex, self.costs.edge)), topology=replace(self.topology, partial=True))
 
     def detach(self) -> Problem:
         """The same problem with costs cut off from the autograd graph."""
@@ -76,6 +92,24 @@ class Problem:
         """The instances named by an index or boolean mask over the batch."""
         target = None if self.target is None else self.target[instances]
         return Problem(self.costs.select(instances), self.topology.select(instances), target)
+
+
+@dataclass(frozen=True, eq=False)
+class Multipliers:
+    """Lagrange multipliers of `gmssl.solvers.lagrange`, whose page in the documentation names them.
+
+    Attributes:
+        tail, head: `[G,P,L]` float32, of the consistency of P adjacent vertex pairs with either of their vertices.
+        capacity: `[G,S,L,L]` float32, ≥ 0, of the second view. S ≤ L are the sizes of the shorter and longer side.
+    """
+
+    tail: torch.Tensor
+    head: torch.Tensor
+    capacity: torch.Tensor
+
+    def select(self, instances: torch.Tensor) -> Multipliers:
+        """The instances named by an index or boolean mask over the batch."""
+        return Multipliers(self.tail[instances], self.head[instances], self.capacity[instances])
 
 
 @dataclass
@@ -102,6 +136,7 @@ class Solution:
         energy: `[G]`, energy of `matching` under the costs that were solved.
         bound: `[G]` proven lower bounds on the energy of every matching, or None.
         converged: bool `[G]`: optimality proven, or the search stopped by its own rule before its budget.
+        multipliers: of the Lagrangean that gave the bound, to warm-start the next solve (`Lagrange.solve`), or None.
         backward: what the estimator's backward pass did; filled by that pass.
     """
 
@@ -109,7 +144,16 @@ class Solution:
     energy: torch.Tensor
     bound: torch.Tensor | None
     converged: torch.Tensor
+    multipliers: Multipliers | None = None
     backward: BackwardRecord = field(default_factory=BackwardRecord)
+
+    @property
+    def gap(self) -> torch.Tensor | None:
+        """Relative gap `[G]`, (energy − bound) / |energy|; 0 where both agree, None without a bound."""
+        if self.bound is None:
+            return None
+        difference = (self.energy - self.bound).clamp(min=0)
+        return torch.where(difference > 0, difference / self.energy.abs().clamp(min=1e-12), 0.0)
 
 
 def _expect_rank(name: str, tensor: torch.Tensor, rank: int) -> None:
@@ -137,10 +181,8 @@ def _check_shapes(problem: Problem) -> None:
     for name, tensor in named.items():
         _expect_rank(name, tensor, 3)
     graphs, n, m = costs.vertex.shape
-    if graphs == 0 or n == 0 or m == 0:
-        raise ProblemError(
-            f"vertex has shape {_shape(costs.vertex)}; pass at least one graph pair with one vertex a side."
-        )
+    if n == 0 or m == 0:
+        raise ProblemError(f"vertex has shape {_shape(costs.vertex)}; each side needs at least one vertex.")
     expected = {
         "left_edges": (graphs, topology.left.shape[1], 2),
         "right_edges": (graphs, topology.right.shape[1], 2),

@@ -1,11 +1,16 @@
-"""`solve`: the user calls a function, the solver carries the settings."""
+"""`solve`: the user calls a function, the solver carries the settings. `certify` bounds anybody's matching."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from gmssl.energy import energy, lift
 from gmssl.errors import ProblemError
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
+from gmssl.pairs import Pairs
 from gmssl.problem import Problem, Solution
+from gmssl.topology import Topology
 
 
 def solve(problem: Problem, solver: Solver) -> Solution:
@@ -19,20 +24,111 @@ def solve(problem: Problem, solver: Solver) -> Solution:
         `Solution(matching, energy, bound, converged)`; energies are minimised.
 
     Raises:
-        ProblemError: the problem has edges that the solver would ignore, or it forbids so much that a row (or, for
-            n > m, a column) has no allowed partner.
+        ProblemError: the problem has edges that the solver would ignore, it is partial and the solver relaxed, or it
+            forbids so much that a row (or, for n > m, a column) has no allowed partner.
     """
-    costs, allowed = problem.costs, problem.topology.allowed
+    costs = problem.costs
     if not solver.uses_edges and costs.edge.numel() and bool((costs.edge != 0).any()):
         raise ProblemError(
             f"solver {solver.kind!r} does not read edge costs, but the problem has {costs.edge.shape[1]}×"
             f"{costs.edge.shape[2]} of them; use a second-order solver (robust_tabu, exhaustive) or pass no edges."
         )
-    shorter = allowed if costs.vertex.shape[1] <= costs.vertex.shape[2] else allowed.transpose(1, 2)
+    if problem.topology.partial:
+        if solver.differentiable:
+            raise ProblemError(
+                f"solver {solver.kind!r} gives relaxed matchings and the problem is partial; use a one-to-one solver "
+                "(robust_tabu, lap, exhaustive, lagrange)."
+            )
+        return _without_dummies(problem, solve(completed(problem), solver))
+    _refuse_lonely(problem)
+    if len(costs.vertex) == 0:
+        return _nothing(problem, solver)
+    with torch.no_grad() if not solver.differentiable else torch.enable_grad():
+        return solver.solve(problem)
+
+
+def certify(problem: Problem, matching: torch.Tensor, solver: Solver) -> Solution:
+    """How far a matching is from the optimum at most, whoever found it.
+
+    Args:
+        problem: G matching problems.
+        matching: 0/1 vertex matchings `[G,n,m]`.
+        solver: a solver that gives bounds, for example `gmssl.part("solver", "lagrange")`.
+
+    Returns:
+        The given matching with its energy, the solver's bound, and `converged` where the bound reaches the energy
+        within 1e-6 of it. `Solution.gap` is relative.
+
+    Raises:
+        ProblemError: `matching` is none of this problem, or the solver gives no bound.
+    """
+    if not solver.gives_bound:
+        raise ProblemError(f"solver {solver.kind!r} gives no bound; use lagrange, exact, or lap without edges.")
+    _refuse_infeasible(problem, matching)
+    bound = solve(problem, solver).bound
+    lifted = lift(matching.to(problem.costs.vertex.dtype), problem.topology)
+    double = energy(problem.costs.map(torch.Tensor.double), lifted.map(torch.Tensor.double))
+    reached = double.to(problem.costs.vertex.dtype)
+    assert bound is not None, f"{solver.kind} declares gives_bound and returns none"
+    converged = reached - bound <= 1e-6 * reached.abs().clamp(min=1)
+    return Solution(lifted, reached, bound, converged)
+
+
+def completed(problem: Problem) -> Problem:
+    """A problem whose complete matchings are the partial matchings of the given one, at equal energy.
+
+    The longer side is padded with min(n, m) interchangeable dummies, allowed to all and free: whoever is matched with
+    a dummy is left out.
+    """
+    n, m = problem.costs.vertex.shape[1:]
+    sides = (0, n) if n <= m else (0, 0, 0, m)
+    vertex = torch.nn.functional.pad(problem.costs.vertex, sides)
+    allowed = torch.nn.functional.pad(problem.topology.allowed, sides, value=True)
+    topology = Topology(problem.topology.left, problem.topology.right, allowed)
+    return Problem(Pairs(vertex, problem.costs.edge), topology)  # without target: which dummy is nobody's truth
+
+
+def _without_dummies(problem: Problem, solution: Solution) -> Solution:
+    n, m = problem.costs.vertex.shape[1:]
+    return replace(solution, matching=Pairs(solution.matching.vertex[:, :n, :m], solution.matching.edge))
+
+
+def _refuse_lonely(problem: Problem) -> None:
+    """A vertex of the shorter side without any allowed partner."""
+    allowed = problem.topology.allowed
+    shorter = allowed if allowed.shape[1] <= allowed.shape[2] else allowed.transpose(1, 2)
     lonely = ~shorter.any(2)
     if bool(lonely.any()):
         graph, vertex = (int(i) for i in lonely.nonzero()[0])
         side = "left" if shorter is allowed else "right"
-        raise ProblemError(f"instance {graph} allows no partner for {side} vertex {vertex}; allow at least one pair.")
-    with torch.no_grad() if not solver.differentiable else torch.enable_grad():
-        return solver.solve(problem)
+        raise ProblemError(
+            f"instance {graph} allows no partner for {side} vertex {vertex}; allow at least one pair, or make the "
+            "problem partial."
+        )
+
+
+def _refuse_infeasible(problem: Problem, matching: torch.Tensor) -> None:
+    if matching.shape != problem.costs.vertex.shape:
+        raise ProblemError(
+            f"matching has shape {list(matching.shape)}, vertex costs {list(problem.costs.vertex.shape)}; pass [G,n,m]."
+        )
+    matched = matching > 0
+    legal = (matching == matched).all(2).all(1) & (matched.sum(1) <= 1).all(1) & (matched.sum(2) <= 1).all(1)
+    legal &= ~(matched & ~problem.topology.allowed).any(2).any(1)
+    if not problem.topology.partial:
+        legal &= matched.sum((1, 2)) == min(matching.shape[1:])
+    if not bool(legal.all()):
+        graph = int((~legal).nonzero()[0])
+        raise ProblemError(
+            f"instance {graph} of matching is none of this problem; pass 0 and 1, one to one, allowed pairs only, and "
+            "the whole shorter side unless the problem is partial."
+        )
+
+
+def _nothing(problem: Problem, solver: Solver) -> Solution:
+    """The solution of an empty batch; solvers need not think of it."""
+    costs = problem.costs
+    none = costs.vertex.new_zeros(0)
+    matching = costs.map(torch.zeros_like)
+    converged = torch.ones(0, dtype=torch.bool, device=none.device)
+    return Solution(matching, none, none.clone() if solver.gives_bound else None, converged)

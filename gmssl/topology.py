@@ -15,18 +15,21 @@ class Topology:
         left: directed edges of the left graph, `[G,E,2]` int64, each row (tail, head) in `0..n-1`.
         right: directed edges of the right graph, `[G,F,2]` int64, in `0..m-1`.
         allowed: `[G,n,m]` bool; False forbids a pair. A mask, never an infinite cost: `inf · 0` is NaN in the energy.
+        partial: matchings may leave any vertex unmatched, at no cost; False matches the whole shorter side.
     """
 
     left: torch.Tensor
     right: torch.Tensor
     allowed: torch.Tensor
+    partial: bool = False
 
     def repeat(self, samples: int) -> Topology:
         """Fold `samples` copies into the batch, sample-major (see `Pairs.repeat`)."""
         if samples == 1:
             return self
-        return Topology(*(x.repeat(samples, 1, 1) for x in (self.left, self.right, self.allowed)))
+        left, right, allowed = (x.repeat(samples, 1, 1) for x in (self.left, self.right, self.allowed))
+        return Topology(left, right, allowed, self.partial)
 
     def select(self, instances: torch.Tensor) -> Topology:
         """The instances named by an index or boolean mask over the batch."""
-        return Topology(self.left[instances], self.right[instances], self.allowed[instances])
+        return Topology(self.left[instances], self.right[instances], self.allowed[instances], self.partial)

@@ -70,6 +70,7 @@ def test_public_names() -> None:
             "Matching",
             "Solution",
             "solve",
+            "certify",
             "energy",
             "part",
             "load_recipe",

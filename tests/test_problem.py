@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import gmssl
 from gmssl.errors import ProblemError
 from gmssl.problem import Problem
+from gmssl.testing.oracles import energy_of, matchings
 from gmssl.testing.strategies import problems
 
 
@@ -49,8 +50,8 @@ def test_allowed_defaults_to_everything():
 WRONG = {
     "vertex is no tensor": ({"vertex": [[0.0]]}, "vertex is a list"),
     "no batch": ({"vertex": torch.zeros(3, 4), "allowed": None}, r"vertex has shape \[3,4\].*batch first"),
-    "empty batch": ({"vertex": torch.zeros(0, 3, 4)}, "at least one graph pair"),
-    "no vertices": ({"vertex": torch.zeros(2, 0, 4)}, "at least one graph pair"),
+    "no right vertices": ({"vertex": torch.zeros(2, 3, 0)}, "each side needs at least one vertex"),
+    "no vertices": ({"vertex": torch.zeros(2, 0, 4)}, "each side needs at least one vertex"),
     "edge shape": ({"edge": torch.zeros(2, 5, 2)}, r"edge has shape \[2,5,2\].*ask for \[2,2,5\]"),
     "edges without ends": ({"left_edges": torch.zeros(2, 2, 3).long()}, r"left_edges has shape \[2,2,3\]"),
     "allowed shape": ({"allowed": torch.ones(2, 4, 3).bool()}, r"allowed has shape \[2,4,3\]"),
@@ -116,3 +117,44 @@ def test_solve_names_a_vertex_without_partner():
     problem = build(allowed=allowed, target=None)
     with pytest.raises(ProblemError, match="instance 1 allows no partner for left vertex 2"):
         gmssl.solve(problem, gmssl.part("solver", "exhaustive"))
+
+
+@given(problems(max_n=3), st.sampled_from([0.0, 0.7, -1.5]))
+def test_partial_problems_against_enumeration(problem, unmatched):
+    """Every one-to-one matching of any size, the empty one included, each missing pair at the cost `unmatched`."""
+    n, m = problem.costs.vertex.shape[1:]
+    partial = problem.partially(unmatched)
+    solution = gmssl.solve(partial, gmssl.part("solver", "exhaustive"))
+    for graph in range(len(solution.energy)):
+        totals = [
+            energy_of(problem, graph, columns) + unmatched * (min(n, m) - sum(s >= 0 for s in columns))
+            for columns in matchings(partial, graph)
+        ]
+        assert abs(min(totals) - unmatched * min(n, m) - solution.energy[graph].item()) < 1e-4
+    torch.testing.assert_close(gmssl.energy(partial.costs, solution.matching), solution.energy, atol=1e-4, rtol=1e-4)
+    assert (solution.matching.vertex <= problem.topology.allowed).all()
+
+
+def test_an_empty_batch_has_an_empty_solution():
+    none = torch.zeros(0, 0, 2, dtype=torch.long)
+    problem = gmssl.Problem.build(torch.zeros(0, 3, 4), none, none, torch.zeros(0, 0, 0))
+    solution = gmssl.solve(problem, gmssl.part("solver", "lap"))
+    assert solution.matching.vertex.shape == (0, 3, 4)
+    assert solution.energy.shape == solution.bound.shape == solution.converged.shape == solution.gap.shape == (0,)
+
+
+def test_certify_refuses_what_is_no_matching():
+    none = torch.zeros(1, 0, 2, dtype=torch.long)
+    problem = gmssl.Problem.build(torch.rand(1, 3, 3), none, none, torch.zeros(1, 0, 0))
+    lap = gmssl.part("solver", "lap")
+    found = gmssl.solve(problem, lap)
+    certified = gmssl.certify(problem, found.matching.vertex, lap)
+    assert certified.converged.all()
+    assert certified.gap.item() == 0
+    worse = gmssl.certify(problem, found.matching.vertex.roll(1, 2), lap)
+    assert worse.gap.item() > 0
+    with pytest.raises(ProblemError, match="instance 0 of matching is none of this problem"):
+        gmssl.certify(problem, torch.zeros(1, 3, 3), lap)
+    gmssl.certify(problem.partially(), torch.zeros(1, 3, 3), lap)
+    with pytest.raises(ProblemError, match="gives no bound"):
+        gmssl.certify(problem, found.matching.vertex, gmssl.part("solver", "robust_tabu"))

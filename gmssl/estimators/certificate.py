@@ -37,7 +37,7 @@ def proves_optimal(problem: Problem, candidate: torch.Tensor) -> torch.Tensor:
     costs, topology = problem.costs, problem.topology
     n, m = candidate.shape[1:]
     chosen = candidate > 0.5
-    paid = _other_partner(costs.vertex, chosen, topology.allowed, n > m)
+    paid = _other_partner(costs.vertex, chosen, topology.allowed, n > m or topology.partial)
     gain = _largest_gain(problem, candidate.to(costs.edge.dtype))
     bracket = paid - _sum_at_ends(gain, topology.left, n)
     scale = costs.vertex.abs().amax((1, 2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import permutations, product
 
 from gmssl.problem import Problem
 
@@ -24,9 +24,15 @@ def energy_of(problem: Problem, instance: int, columns: tuple[int, ...]) -> floa
 
 
 def matchings(problem: Problem, instance: int) -> Iterator[tuple[int, ...]]:
-    """All one-to-one matchings of the shorter side that the mask allows, as columns."""
+    """All one-to-one matchings of the shorter side that the mask allows, as columns; of any size if partial."""
     n, m = problem.costs.vertex.shape[1:]
     allowed = problem.topology.allowed[instance].tolist()
+    if problem.topology.partial:
+        for columns in product(range(-1, m), repeat=n):
+            matched = [s for s in columns if s >= 0]
+            if len(set(matched)) == len(matched) and all(s < 0 or allowed[i][s] for i, s in enumerate(columns)):
+                yield columns
+        return
     for chosen in permutations(range(max(n, m)), min(n, m)):
         columns = chosen if n <= m else tuple(chosen.index(i) if i in chosen else -1 for i in range(n))
         if all(s < 0 or allowed[i][s] for i, s in enumerate(columns)):
