@@ -6,6 +6,9 @@ import hypothesis.strategies as st
 import torch
 
 from gmssl.problem import Problem
+from gmssl.testing.generators import knn_problem, paired_embeddings
+
+__all__ = ["knn_problem", "paired_embeddings", "problems", "relabelled", "some_matching"]
 
 
 @st.composite
@@ -62,46 +65,6 @@ def some_matching(graphs: int, n: int, m: int, generator: torch.Generator) -> to
     long = max(n, m)
     order = torch.rand(graphs, long, generator=generator).argsort(1)
     return torch.eye(long)[order][:, :n, :m] if n <= m else torch.eye(long)[order].transpose(1, 2)[:, :, :m]
-
-
-def knn_problem(
-    graphs: int, n: int, noise: float = 0.3, neighbours: int = 5, channels: int = 64, seed: int = 0
-) -> Problem:
-    """Problems as they occur in training: two noisy views of n unit-norm embeddings, kNN edges, perturbed costs.
-
-    Args:
-        graphs: G.
-        n: vertices of both sides; vertex i truly matches vertex i.
-        noise: temperature of the Gumbel noise on vertex and edge costs, which are negated cosines.
-        neighbours: of the kNN graphs, so that E = F = n·neighbours.
-        channels: of the embeddings.
-        seed: of everything drawn.
-    """
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal() -> torch.Tensor:
-        return torch.randn(graphs, n, channels, generator=generator)
-
-    def gumbel(shape: torch.Size) -> torch.Tensor:
-        uniform = torch.rand(shape, generator=generator).clamp(1e-9, 1 - 1e-7)
-        return -torch.log(-torch.log(uniform))
-
-    source = normal()
-    ends, sides = [], []
-    for _ in range(2):
-        nodes = torch.nn.functional.normalize(source + 0.6 * normal(), dim=2)
-        distance = torch.cdist(nodes, nodes).masked_fill(torch.eye(n, dtype=torch.bool), float("inf"))
-        heads = distance.topk(neighbours, largest=False).indices
-        tails = torch.arange(n)[:, None].expand_as(heads)
-        edges = torch.stack([tails, heads], 3).flatten(1, 2)
-        difference = torch.gather(nodes, 1, edges[..., :1].expand(-1, -1, channels))
-        difference = difference - torch.gather(nodes, 1, edges[..., 1:].expand(-1, -1, channels))
-        ends.append(edges)
-        sides.append((nodes, torch.nn.functional.normalize(difference, dim=2)))
-    vertex, edge = (-(left @ right.transpose(1, 2)) for left, right in zip(*sides, strict=True))
-    vertex = vertex - noise * gumbel(vertex.shape)
-    edge = edge - noise * gumbel(edge.shape)
-    return Problem.build(vertex, ends[0], ends[1], edge, target=torch.eye(n).expand(graphs, n, n))
 
 
 def relabelled(problem: Problem, rows: torch.Tensor, columns: torch.Tensor) -> Problem:
