@@ -1,4 +1,4 @@
-"""Problems as they occur in training, from noisy views of embeddings: for benchmarks and for laws that need hardness."""
+"""Problems as they occur in training, from noisy views of embeddings: for benchmarks, and laws that need hard ones."""
 
 from __future__ import annotations
 

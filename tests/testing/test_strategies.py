@@ -3,8 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmssl.testing.oracles import least_energy
 from gmssl.testing.generators import knn_problem, paired_embeddings
+from gmssl.testing.oracles import least_energy
 from gmssl.testing.strategies import problems, relabelled, some_matching
 
 
