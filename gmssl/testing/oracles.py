@@ -48,3 +48,17 @@ def lifted(problem: Problem, instance: int, matched: list[list[float]]) -> list[
     """The edge matching `[E][F]` that a vertex matching `[n][m]` implies."""
     left, right = problem.topology.left[instance].tolist(), problem.topology.right[instance].tolist()
     return [[matched[i][s] * matched[j][t] for s, t in right] for i, j in left]
+
+
+def least_assignment(problem: Problem, instance: int) -> float:
+    """Least energy of the vertex costs alone, by SciPy: for more vertices than can be enumerated.
+
+    Raises:
+        ValueError: the mask allows no matching.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    vertex = problem.costs.vertex[instance].double()
+    costs = vertex.masked_fill(~problem.topology.allowed[instance], float("inf")).numpy()
+    rows, columns = linear_sum_assignment(costs)
+    return float(costs[rows, columns].sum())

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import torch
 
 from gmssl.problem import Problem
 from gmssl.testing.generators import knn_problem, paired_embeddings
+from gmssl.testing.variants import identity_labelled, relabelled
 
-__all__ = ["knn_problem", "paired_embeddings", "problems", "relabelled", "some_matching"]
+__all__ = [
+    "edge_lists",
+    "identity_labelled",
+    "knn_problem",
+    "paired_embeddings",
+    "partial_problems",
+    "problems",
+    "relabelled",
+    "scales",
+    "some_matching",
+]
+
+_TWINS = {
+    "duplicate": lambda edge: edge,
+    "reversed": lambda edge: edge.flip(-1),
+    "self-loop": lambda edge: edge[..., :1].expand_as(edge),
+}
 
 
 @st.composite
@@ -20,6 +39,7 @@ def problems(
     masks: bool = True,
     edges: bool = True,
     ties: bool = True,
+    extreme: bool = False,
     dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.float64),
 ) -> Problem:
     """Matching problems that have at least one matching.
@@ -31,33 +51,74 @@ def problems(
         rectangular: also n ≠ m.
         masks: also forbidden pairs.
         edges: also edges, with duplicates, self-loops, both directions, and none on one or both sides.
-        ties: also costs that are small integers, so that many matchings are optimal.
+        ties: also costs that are small integers, or all equal, so that many matchings are optimal.
+        extreme: costs as large and as small as `scales` draws; otherwise of the order of 1.
         dtypes: of the costs.
     """
     graphs = draw(st.integers(1, max_graphs))
     n = draw(st.integers(1, max_n))
     m = draw(st.integers(1, max_n)) if rectangular else n
-    left, right = (draw(st.integers(0, 3 * size)) if edges else 0 for size in (n, m))
+    left, right = (draw(edge_lists(graphs, size)) if edges else _none(graphs) for size in (n, m))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     dtype = draw(st.sampled_from(dtypes))
-    integers = draw(st.booleans()) if ties else False
+    values = draw(st.sampled_from(["normal", "integer", "equal"] if ties else ["normal"]))
+    scale = draw(scales(dtype)) if extreme else 1.0
 
     def costs(*shape: int) -> torch.Tensor:
-        if integers:
-            return torch.randint(-2, 3, shape, generator=generator).to(dtype)
-        return torch.randn(shape, generator=generator, dtype=dtype)
+        if values == "normal":
+            return torch.randn(shape, generator=generator, dtype=dtype) * scale
+        numbers = torch.randint(-2, 3, shape if values == "integer" else (shape[0], 1, 1), generator=generator)
+        return numbers.to(dtype).expand(shape).clone() * scale
 
     allowed = None
     if masks and draw(st.booleans()):
         allowed = torch.rand(graphs, n, m, generator=generator) < draw(st.sampled_from([0.2, 0.5, 0.9]))
         allowed |= some_matching(graphs, n, m, generator).bool()
     return Problem.build(
-        costs(graphs, n, m),
-        torch.randint(0, n, (graphs, left, 2), generator=generator),
-        torch.randint(0, m, (graphs, right, 2), generator=generator),
-        costs(graphs, left, right),
-        allowed=allowed,
+        costs(graphs, n, m), left, right, costs(graphs, left.shape[1], right.shape[1]), allowed=allowed
     )
+
+
+@st.composite
+def partial_problems(draw: st.DrawFn, max_n: int = 4, edges: bool = True) -> Problem:
+    """Problems whose vertices may stay unmatched, some of them without any allowed partner.
+
+    Args:
+        draw: given by hypothesis.
+        max_n: as `problems` has it.
+        edges: as `problems` has it.
+    """
+    problem = draw(problems(max_n=max_n, edges=edges)).partially(draw(st.sampled_from([-1.0, 0.0, 1.0])))
+    allowed = problem.topology.allowed
+    for side, size in ((1, allowed.shape[1]), (2, allowed.shape[2])):
+        if draw(st.booleans()):
+            lonely = torch.tensor([draw(st.integers(0, size - 1))])
+            allowed = allowed.index_fill(side, lonely, False)
+    return replace(problem, topology=replace(problem.topology, allowed=allowed))
+
+
+@st.composite
+def edge_lists(draw: st.DrawFn, graphs: int, vertices: int) -> torch.Tensor:
+    """Directed edges `[G,E,2]` with 0 ≤ E ≤ 3·vertices; often with a duplicate, a reversed edge or a self-loop.
+
+    Args:
+        draw: given by hypothesis.
+        graphs: G.
+        vertices: of each graph.
+    """
+    count = draw(st.integers(0, 3 * vertices))
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    edges = torch.randint(0, vertices, (graphs, count, 2), generator=generator)
+    for place, twin in enumerate(sorted(draw(st.sets(st.sampled_from(sorted(_TWINS))))), start=1):
+        if place < count:
+            edges[:, -place] = _TWINS[twin](edges[:, 0])
+    return edges
+
+
+def scales(dtype: torch.dtype) -> st.SearchStrategy[float]:
+    """Powers of ten whose multiples and sums the dtype still carries: 1e±30 in float32, 1e±200 in float64."""
+    largest = 200 if dtype == torch.float64 else 30
+    return st.sampled_from([-largest, -largest // 2, -10, 0, 10, largest // 2, largest]).map(lambda power: 10.0**power)
 
 
 def some_matching(graphs: int, n: int, m: int, generator: torch.Generator) -> torch.Tensor:
@@ -67,18 +128,5 @@ def some_matching(graphs: int, n: int, m: int, generator: torch.Generator) -> to
     return torch.eye(long)[order][:, :n, :m] if n <= m else torch.eye(long)[order].transpose(1, 2)[:, :, :m]
 
 
-def relabelled(problem: Problem, rows: torch.Tensor, columns: torch.Tensor) -> Problem:
-    """The same problem with its vertices renamed: new row i is old row `rows[i]`, and so for columns.
-
-    Args:
-        problem: any problem.
-        rows, columns: permutations `[n]` and `[m]`, the same for every instance.
-    """
-    costs, topology = problem.costs, problem.topology
-    return Problem.build(
-        costs.vertex[:, rows][:, :, columns],
-        rows.argsort()[topology.left],
-        columns.argsort()[topology.right],
-        costs.edge,
-        allowed=topology.allowed[:, rows][:, :, columns],
-    )
+def _none(graphs: int) -> torch.Tensor:
+    return torch.zeros(graphs, 0, 2, dtype=torch.long)
