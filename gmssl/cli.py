@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from gmssl.commands.check import check
 from gmssl.commands.evaluate import evaluate
 from gmssl.commands.parts import parts
+from gmssl.commands.solve import solve
 from gmssl.commands.train import train
 from gmssl.commands.version import version
 from gmssl.errors import GmsslError
@@ -65,6 +66,7 @@ app = typer.Typer(
 app.command()(train)
 app.command()(evaluate)
 app.command()(check)
+app.command()(solve)
 app.add_typer(parts, name="parts")
 app.command()(version)
 

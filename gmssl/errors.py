@@ -21,6 +21,10 @@ class ProblemError(GmsslError):
     """A matching problem with wrong shapes, types, devices, indices, or non-finite costs."""
 
 
+class FormatError(ProblemError):
+    """A file of matching problems that is missing, malformed (the message names file and line), or too large."""
+
+
 class DataError(GmsslError):
     """Images or manifests that are missing, empty, or unreadable above the share that the recipe allows."""
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "gmssl"
 FLOORS = [
     {"errors", "lazy", "pairs", "topology", "problem", "energy", "clock"},
     {"parts", "registry"},
-    {"interfaces", "solving"},
+    {"interfaces", "solving", "formats"},
     {
         "affinities",
         "data",

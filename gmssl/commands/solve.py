@@ -1,0 +1,194 @@
+"""`gmssl solve`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from gmssl.formats.instance import Instance
+    from gmssl.interfaces.solver import Solver
+
+
+@dataclass
+class Result:
+    """What is reported of an instance. Without `fault` it was solved; with one, the numbers are missing."""
+
+    file: str
+    name: str
+    n: int
+    m: int
+    energy: float | None = None
+    bound: float | None = None
+    gap: float | None = None
+    converged: bool | None = None
+    seconds: float | None = None
+    best_known: float | None = None
+    assignment: list[int | None] | None = None
+    fault: str | None = None
+
+
+def solve(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Matching problems: .dd, .txt or .dat.")],
+    solver: Annotated[str, typer.Option(metavar="KIND", help="See `gmssl parts list solver`.")] = "lagrange",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the solver. Repeatable."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of the table.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the JSON document here, too.", show_default=False)
+    ] = None,
+) -> None:
+    """Solve matching problems from files: energy, proven bound, gap and time of each instance."""
+    from gmssl.errors import FormatError, ProblemError
+
+    chosen = _solver(solver, overrides or [])
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise FormatError(f"--out {out} cannot be written; name a file in a folder that exists.")
+
+    # Everything is read before anything is solved: a broken file costs no result.
+    from gmssl.formats.reading import read
+
+    instances = [(path, instance) for path in files for instance in read(path)]
+    done: list[Result] = []
+    try:
+        _solve_all(instances, chosen, done)
+    finally:  # what is done is told, also after Ctrl-C
+        if done:
+            _report(done, chosen, as_json, out)
+    failed = [result for result in done if result.fault is not None]
+    if failed:
+        more = f" (and {len(failed) - 1} more instances)" if len(failed) > 1 else ""
+        raise ProblemError(f"{failed[0].file}, {failed[0].name}{more}: {failed[0].fault}")
+
+
+def _solver(kind: str, overrides: list[str]) -> Solver:
+    from pydantic import ValidationError
+
+    from gmssl.errors import RecipeError
+    from gmssl.interfaces.solver import Solver
+    from gmssl.recipe import _apply as apply_override
+    from gmssl.registry import describe, resolve
+
+    settings: dict[str, Any] = {"kind": kind}
+    for override in overrides:
+        apply_override(settings, override)
+    try:
+        chosen = resolve("solver", settings)
+    except ValidationError as error:
+        raise RecipeError(f"solver {kind!r}: {describe(error)}") from None
+    assert isinstance(chosen, Solver)
+    if chosen.differentiable:
+        raise RecipeError(f"solver {chosen.kind!r} gives relaxed matchings; use one that matches one to one.")
+    return chosen
+
+
+def _solve_all(instances: list[tuple[Path, Instance]], solver: Solver, done: list[Result]) -> None:
+    """Append a result for each instance, in order."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=len(instances) < 2 or not console.is_terminal) as progress:
+        task = progress.add_task("compiling", total=len(instances))
+        for partial in {instance.problem.topology.partial for _, instance in instances}:
+            _warm_up(solver, partial)
+        for path, instance in instances:
+            progress.update(task, description=instance.name)
+            done.append(_solved(path, instance, solver))
+            progress.advance(task)
+
+
+def _warm_up(solver: Solver, partial: bool) -> None:
+    """Solve a problem of three vertices, so that no reported time holds imports and compilation."""
+    import contextlib
+
+    import torch
+
+    from gmssl.errors import ProblemError
+    from gmssl.problem import Problem
+    from gmssl.solving import solve as solve_problem
+
+    edges = torch.tensor([[[0, 1], [1, 2]]])
+    costs = torch.arange(9, dtype=torch.float64)
+    edge = costs[:4].view(1, 2, 2) * solver.uses_edges
+    problem = Problem.build(-costs.view(1, 3, 3), edges, edges, edge, partial=partial)
+    with contextlib.suppress(ProblemError):  # a refusal is told where it concerns an instance of the user
+        solve_problem(problem, solver)
+
+
+def _solved(path: Path, instance: Instance, solver: Solver) -> Result:
+    from time import perf_counter
+
+    from gmssl.errors import ProblemError
+    from gmssl.solving import solve as solve_problem
+
+    n, m = instance.problem.costs.vertex.shape[1:]
+    result = Result(str(path), instance.name, n, m, best_known=instance.best_known)
+    start = perf_counter()
+    try:
+        solution = solve_problem(instance.problem, solver)
+    except ProblemError as error:  # this problem and this solver do not fit; the others may
+        result.fault = str(error)
+        return result
+    result.seconds = perf_counter() - start
+    result.energy, result.converged = solution.energy.item(), bool(solution.converged)
+    if solution.bound is not None and solution.gap is not None:
+        result.bound, result.gap = solution.bound.item(), solution.gap.item()
+    result.assignment = [row.index(1) if 1 in row else None for row in solution.matching.vertex[0].tolist()]
+    return result
+
+
+def _report(done: list[Result], solver: Solver, as_json: bool, out: Path | None) -> None:
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+
+    from gmssl.formats.text import write_text
+
+    document = {"solver": solver.model_dump(mode="json"), "instances": [asdict(result) for result in done]}
+    text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+    if as_json:
+        typer.echo(text)
+    else:
+        Console(highlight=False).print(_table(done))
+    if out is not None:
+        write_text(out, text + "\n")
+
+
+def _table(done: list[Result]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    with_best = any(result.best_known is not None for result in done)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("instance", overflow="fold")
+    for heading in ("n×m", "energy", "bound", "gap", "seconds", *(["best known", "difference"] if with_best else [])):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in done:
+        gap = "-" if result.gap is None else f"{result.gap:.3%}"
+        seconds = "-" if result.seconds is None else f"{result.seconds:.4f}"
+        cells = [f"{result.n}×{result.m}", _number(result.energy), _number(result.bound), gap, seconds]
+        if with_best:
+            cells += [_number(result.best_known), _difference(result)]
+        table.add_row(Text(result.name), *cells)
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.10g}"
+
+
+def _difference(result: Result) -> str:
+    if result.energy is None or result.best_known is None:
+        return "-"
+    above = result.energy - result.best_known
+    share = f" ({above / abs(result.best_known):+.2%})" if above and result.best_known else ""
+    return f"{above:+.10g}{share}" if above else "0"
