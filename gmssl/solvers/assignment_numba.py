@@ -14,7 +14,7 @@ Computing 38 (1987), whose augmenting row reduction the bids are; Crouse, "On im
 algorithms", IEEE TAES 52 (2016).
 """
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def,call-arg"
 # numba infers the types of kernels from their first call; annotations would not be checked by anything.
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ REALS, INTEGERS = 3, 5  # rows of the workspaces of `match`
 
 @intrinsic
 def lesser(typingctx, a, b):
-    """The lesser of two floats, neither NaN. A reduction by numba's `min` does not vectorise: its select lacks flags."""
+    """The lesser of two floats, neither NaN. A reduction by numba's `min` is not vectorised: its select lacks flags."""
 
     def codegen(context, builder, signature, args):
         below = builder.fcmp_ordered("<", *args, flags=("nnan", "nsz"))
@@ -64,10 +64,8 @@ def _bid(cost, i, price, key, reach):
         reach[j] = cost[i, j] - price[j]
         least = lesser(reach[j], least)
     best = _preferred(reach, key, least)
-    if best >= 0:
-        reach[best & NAME] = np.inf
-        for j in range(reach.shape[0]):
-            second = lesser(reach[j], second)
+    for j in range(reach.shape[0]):
+        second = lesser(np.inf if key[j] == best else reach[j], second)
     return best, least, second
 
 
