@@ -34,35 +34,44 @@ def adjacency(left, entry, first, head):
 
 
 @njit(cache=True, nogil=True)
-def headroom(vertex, edge, left, right, masked):
-    """The integer that a cost of 1 becomes, as large as int32 gains permit, and the penalty of a forbidden placement.
+def _largest(values):
+    """Largest magnitude of contiguous float32. Their bits without the sign compare as they do, and vectorise."""
+    bits, most = values.view(np.int32), np.zeros(1, np.int32)
+    top = np.int32(0)
+    for k in range(bits.shape[0]):
+        top = max(top, bits[k] & np.int32(0x7FFFFFFF))
+    most[0] = top
+    return most.view(np.float32)[0]
 
-    A placement costs at most `bound` times the largest cost: its vertex, plus each incident left edge on the most often
-    repeated right edge. A gain is the sum of four placements and two pairs. The penalty outweighs one placement.
+
+@njit(cache=True, nogil=True)
+def headroom(vertex, edge, left, right, masked, limit):
+    """The integer that a cost of 1 becomes, as large as gains below `limit` permit, and what a forbidden pair costs.
+
+    A placement costs at most its vertex, plus each incident left edge on the most often repeated right edge. A gain is
+    the sum of four placements and two pairs. The penalty outweighs the dearest placement.
     """
     n, m = vertex.shape
-    largest = np.float32(0)
-    for i in range(n):
-        for s in range(m):
-            largest = max(largest, abs(vertex[i, s]))
-    for e in range(edge.shape[0]):
-        for f in range(edge.shape[1]):
-            largest = max(largest, abs(edge[e, f]))
-    incident, repeated = np.zeros(n, np.int64), np.zeros((m, m), np.int64)
-    for e in range(left.shape[0]):
-        incident[left[e, 0]] += 1
-        incident[left[e, 1]] += 1
+    dearest, repeated = np.zeros(n), np.zeros((m, m), np.int64)
     for f in range(right.shape[0]):
         repeated[right[f, 0], right[f, 1]] += 1
-    bound = 1 + incident.max() * repeated.max()
-    whole = np.int64(2**31 - 2) // (6 * bound * (3 if masked else 1))
-    unit = np.float64(whole) / largest if largest > 0 else np.float64(1)
-    return unit, np.int32(2 * bound * whole if masked else 0)
+    times = np.float64(repeated.max())
+    for i in range(n):
+        dearest[i] = _largest(vertex[i])
+    for e in range(left.shape[0]):
+        cost = times * np.float64(_largest(edge[e]))
+        dearest[left[e, 0]] += cost
+        if left[e, 0] != left[e, 1]:
+            dearest[left[e, 1]] += cost
+    most = dearest.max()
+    whole = 0.999 * limit / (18 if masked else 6)  # the remainder is for rounding
+    unit = whole / most if most > 0 else 1.0
+    return unit, np.int32(2 * whole if masked else 0)
 
 
 @njit(cache=True, nogil=True)
 def fold(vertex, edge, left, right, rename, renames, entry, count, unit, pairs, single):
-    """Fill `single[k, s]`, the cost of placing k at s, and `pairs[entry[i,k], s, t]`, the cost of i at s with k at t.
+    """Fill `single`, at (k, s) the cost of placing k at s; `pairs`, at (entry[i,k], s, t) that of i at s with k at t.
 
     Args:
         vertex, edge: costs of one instance, `[n,m]`, `[E,F]`.
@@ -70,24 +79,31 @@ def fold(vertex, edge, left, right, rename, renames, entry, count, unit, pairs, 
         rename, renames: new names of rows and columns.
         entry, count: of `adjacency`.
         unit: what a cost of 1 becomes.
-        pairs, single: output, int32, at least `[count,n,·]` and `[n,·]`.
+        pairs, single: output, int32, `[≥ count·n·stride]` and `[n·stride]`, flat.
     """
+    n = entry.shape[0]
+    stride = single.shape[0] // n
+    size, edges = n * stride, right.shape[0]
     single[:] = 0
-    pairs[:count] = 0
+    pairs[: count * size] = 0
     for i in range(vertex.shape[0]):
         for s in range(vertex.shape[1]):
-            single[rename[i], renames[s]] = np.int32(np.rint(vertex[i, s] * unit))
+            single[rename[i] * stride + renames[s]] = np.int32(np.rint(vertex[i, s] * unit))
+    whole, there, back = np.empty(edges, np.int32), np.empty(edges, np.int32), np.empty(edges, np.int32)
+    for f in range(edges):
+        there[f] = right[f, 0] * stride + right[f, 1]
+        back[f] = right[f, 1] * stride + right[f, 0]
     for e in range(left.shape[0]):
         i, k = left[e, 0], left[e, 1]
+        for f in range(edges):
+            whole[f] = np.int32(np.rint(edge[e, f] * unit))
         if i == k:
-            for f in range(right.shape[0]):
-                if right[f, 0] == right[f, 1]:
-                    single[i, right[f, 0]] += np.int32(np.rint(edge[e, f] * unit))
+            for f in range(edges):
+                if there[f] == back[f]:
+                    single[i * stride + right[f, 0]] += whole[f]
             continue
-        there, back = pairs[entry[i, k]], pairs[entry[k, i]]
-        for f in range(right.shape[0]):
-            if right[f, 0] != right[f, 1]:
-                s, t = right[f, 0], right[f, 1]
-                cost = np.int32(np.rint(edge[e, f] * unit))
-                there[s, t] += cost
-                back[t, s] += cost
+        one, other = entry[i, k] * size, entry[k, i] * size
+        for f in range(edges):
+            cost = whole[f] if there[f] != back[f] else np.int32(0)
+            pairs[one + there[f]] += cost
+            pairs[other + back[f]] += cost

@@ -56,3 +56,12 @@ def scatter_seed(state, seed, vertex):
             h ^= h >> np.uint64(29)
     h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     state[0] = (h ^ (h >> np.uint64(31))) | np.uint64(1)
+
+
+@njit(cache=True, nogil=True)
+def stream(state, seed, number):
+    """Begin stream `number` of a `seed` (uint64, of `scatter_seed`): independent of how much other streams draw."""
+    h = seed + (np.uint64(number) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    state[0] = (h ^ (h >> np.uint64(31))) | np.uint64(1)

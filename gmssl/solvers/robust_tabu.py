@@ -64,19 +64,22 @@ class RobustTabu(Solver):
         return _with_longer_left(problem, self._in_threads)
 
     def _in_threads(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-        from gmssl.solvers.robust_tabu_numba import solve_slice
+        from gmssl.solvers.robust_tabu_layout import lay_out
+        from gmssl.solvers.robust_tabu_starts import solve_slice
 
         costs, topology = _single_precision(problem.costs), problem.topology
         vertex, edge = _array(costs.vertex), _array(costs.edge)
         left, right, allowed = _array(topology.left), _array(topology.right), _array(topology.allowed)
-        graphs, n, _ = costs.vertex.shape
+        graphs, n, m = costs.vertex.shape
         columns, converged = numpy.empty((graphs, n), numpy.int64), numpy.empty(graphs, bool)
+        given = numpy.empty((graphs, 0, n), numpy.int64)
 
         def run(lo: int, hi: int) -> None:
             part = slice(lo, hi)
             solve_slice(
-                vertex[part], edge[part], left[part], right[part], allowed[part],
-                self.starts, self.iterations, self.agree or 0, self.seed, columns[part], converged[part],
+                vertex[part], edge[part], left[part], right[part], allowed[part], given[part],
+                self.starts, self.iterations, self.agree or 0, self.seed, *lay_out(n, m, left.shape[1], self.starts),
+                columns[part], converged[part],
             )  # fmt: skip
 
         in_slices(run, graphs, self.threads or torch.get_num_threads())

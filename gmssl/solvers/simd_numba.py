@@ -1,0 +1,266 @@
+"""Vector instructions for kernels, written in LLVM's own language, so that no compiler is needed at installation.
+
+numba's loops vectorise where memory is contiguous and the trip count pays for it. Tabu search on some ten to thirty
+vertices has neither: it adds a matrix to its transpose, and rows of two to four vectors. These functions say what is
+meant. LLVM turns vectors of eight int32 into whatever the machine has (AVX2, AVX-512, NEON, SSE).
+
+All work on one flat int32 array. Offsets are not checked and must not be negative: numba's own indexing spends a
+comparison and a selection on each access to let negative ones count from the end.
+"""
+
+# mypy: disable-error-code="no-untyped-def"
+# numba infers the types of kernels from their first call; annotations would not be checked by anything.
+from __future__ import annotations
+
+import llvmlite.ir as ir
+import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+LANES = 8
+NEVER = np.int32(2**31 - 1)
+
+# A number of `rows` carries a gain in its lower 29 bits and above them, as multiples of TABU, how often it is tabu.
+TABU = np.int32(2**29)
+GAIN_LIMIT = 2**28
+
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+_VECTOR = ir.VectorType(_I32, LANES)
+
+
+def _i64(value):
+    return ir.Constant(_I64, value)
+
+
+def _constant(values):
+    return ir.Constant(_VECTOR, [ir.Constant(_I32, int(v)) for v in values])
+
+
+def _splat(builder, scalar):
+    one = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), scalar, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(one, ir.Constant(_VECTOR, ir.Undefined), _constant([0] * LANES))
+
+
+class _Memory:
+    """The array, read and written eight numbers at a time; numpy promises no alignment beyond four bytes."""
+
+    def __init__(self, context, builder, signature, args):
+        self._builder = builder
+        self._data = context.make_array(signature.args[0])(context, builder, args[0]).data
+
+    def _at(self, offset):
+        return self._builder.bitcast(self.element(offset), _VECTOR.as_pointer())
+
+    def element(self, offset):
+        return self._builder.gep(self._data, [offset])
+
+    def load(self, offset):
+        return self._builder.load(self._at(offset), align=4)
+
+    def store(self, value, offset):
+        self._builder.store(value, self._at(offset), align=4)
+
+    def scalar(self, offset):
+        return self._builder.load(self.element(offset))
+
+
+@intrinsic
+def peek(typingctx, array, offset):
+    """`array[offset]`, unchecked."""
+
+    def codegen(context, builder, signature, args):
+        memory = _Memory(context, builder, signature, args)
+        return memory.scalar(args[1])
+
+    return types.int32(array, types.intp), codegen
+
+
+@intrinsic
+def poke(typingctx, array, offset, value):
+    """`array[offset] = value`, unchecked."""
+
+    def codegen(context, builder, signature, args):
+        memory = _Memory(context, builder, signature, args)
+        builder.store(args[2], memory.element(args[1]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.int32), codegen
+
+
+@intrinsic
+def increase(typingctx, array, offset, value):
+    """`array[offset] += value`, unchecked."""
+
+    def codegen(context, builder, signature, args):
+        memory = _Memory(context, builder, signature, args)
+        builder.store(builder.add(memory.scalar(args[1]), args[2]), memory.element(args[1]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.int32), codegen
+
+
+@intrinsic
+def add_row(typingctx, array, target, plus, blocks):
+    """`array[target + t] += array[plus + t]` for t in 0..8·blocks−1."""
+
+    def codegen(context, builder, signature, args):
+        memory = _Memory(context, builder, signature, args)
+        with cgutils.for_range(builder, args[3]) as loop:
+            here, there = (builder.add(x, builder.mul(loop.index, _i64(LANES))) for x in args[1:3])
+            memory.store(builder.add(memory.load(here), memory.load(there)), here)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def shift_row(typingctx, array, target, plus, minus, blocks):
+    """`array[target + t] += array[plus + t] − array[minus + t]` for t in 0..8·blocks−1."""
+
+    def codegen(context, builder, signature, args):
+        memory = _Memory(context, builder, signature, args)
+        with cgutils.for_range(builder, args[4]) as loop:
+            here, new, old = (builder.add(x, builder.mul(loop.index, _i64(LANES))) for x in args[1:4])
+            change = builder.sub(memory.load(new), memory.load(old))
+            memory.store(builder.add(memory.load(here), change), here)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def swap_rows(typingctx, array, one, other, blocks):
+    """Exchange `array[one + t]` and `array[other + t]` for t in 0..8·blocks−1."""
+
+    def codegen(context, builder, signature, args):
+        memory = _Memory(context, builder, signature, args)
+        with cgutils.for_range(builder, args[3]) as loop:
+            here, there = (builder.add(x, builder.mul(loop.index, _i64(LANES))) for x in args[1:3])
+            x, y = memory.load(here), memory.load(there)
+            memory.store(y, here)
+            memory.store(x, there)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, types.intp), codegen
+
+
+def _transposed(builder, rows):
+    """An 8×8 matrix of eight vectors, transposed by three rounds of exchanges of 1, 2 and 4 columns."""
+
+    def exchange(one, other, low, high):
+        return (builder.shuffle_vector(one, other, _constant(mask)) for mask in (low, high))
+
+    a, b, c, d, e, f, g, h = rows
+    low, high = [0, 8, 1, 9, 4, 12, 5, 13], [2, 10, 3, 11, 6, 14, 7, 15]
+    (a, b), (c, d), (e, f), (g, h) = (exchange(x, y, low, high) for x, y in ((a, b), (c, d), (e, f), (g, h)))
+    low, high = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
+    (a, c), (b, d), (e, g), (f, h) = (exchange(x, y, low, high) for x, y in ((a, c), (b, d), (e, g), (f, h)))
+    low, high = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
+    (a, e), (c, g), (b, f), (d, h) = (exchange(x, y, low, high) for x, y in ((a, e), (c, g), (b, f), (d, h)))
+    return a, c, b, d, e, g, f, h
+
+
+def _least_swap(rectangular):
+    @intrinsic
+    def least_swap(typingctx, array, rows, own, dummy, blocks, aspiration):
+        """The best swap that is not tabu on both sides, or that is but gains more than `aspiration`.
+
+        The gain of swapping s < t is `rows[s,t] + rows[t,s] − own[s] − own[t]`, between −2²⁸ and 2²⁸, where each of the
+        two numbers of `rows` is greater by TABU if its placement is tabu.
+
+        Args:
+            array: all numbers; the following are offsets of
+            rows: square matrix of 8·blocks rows and columns,
+            own: `[8·blocks]`,
+            dummy: `[8·blocks]`, −1 where a location is a dummy, else 0; two dummies are not swapped. Read by
+                `least_swap_rectangular` only.
+            blocks, aspiration: intp, int32; `aspiration` ≤ 0.
+
+        Returns:
+            int64: the gain in the upper half, NEVER if there is no swap; in the lower half the code of the swap, see
+            `swap_blocks`. The least code wins a tie.
+        """
+
+        def codegen(context, builder, signature, args):
+            scan = _Scan(builder, _Memory(context, builder, signature, args), args[1:], rectangular)
+            with cgutils.for_range(builder, args[4]) as high:
+                scan.block(high.index, high.index, same=True)
+                after = builder.add(high.index, _i64(1))
+                with cgutils.for_range_slice(builder, after, args[4], _i64(1), _I64) as (low, _):
+                    scan.block(high.index, low, same=False)
+            return scan.result()
+
+        return types.int64(array, types.intp, types.intp, types.intp, types.intp, types.int32), codegen
+
+    return least_swap
+
+
+least_swap, least_swap_rectangular = _least_swap(False), _least_swap(True)
+
+
+def swap_blocks(count: int) -> np.ndarray:
+    """First row and column of each 8×8 block that `least_swap` visits, in its order, `[count·(count+1)]` int32.
+
+    Code c means row `c >> 3 & 7` and column `c & 7` of block `c >> 6`.
+    """
+    return (LANES * np.stack(np.triu_indices(count), 1)).astype(np.int32).ravel()
+
+
+class _Scan:
+    """Emits the search for the least gain, block by block of 8×8."""
+
+    def __init__(self, builder, memory, args, rectangular):
+        self._builder, self._memory, self._rectangular = builder, memory, rectangular
+        self._rows, self._own, self._dummy, blocks, aspiration = args
+        self._stride = builder.mul(blocks, _i64(LANES))
+        self._aspiration, self._never = _splat(builder, aspiration), _constant([NEVER] * LANES)
+        self._best, self._where, self._step = (cgutils.alloca_once(builder, _VECTOR) for _ in range(3))
+        builder.store(self._never, self._best)
+        builder.store(_constant([0] * LANES), self._where)
+        builder.store(_constant([0] * LANES), self._step)
+
+    def block(self, high, low, same):
+        b = self._builder
+        top, left = (b.mul(x, _i64(LANES)) for x in (high, low))
+        above, below = self._lines(top, left), self._lines(left, top)
+        below = _transposed(b, above if same else below)
+        columns = self._memory.load(b.add(self._own, left))
+        best, where, step = b.load(self._best), b.load(self._where), b.load(self._step)
+        for r in range(LANES):
+            row = b.add(top, _i64(r))
+            marked = b.sub(
+                b.sub(b.add(above[r], below[r]), columns), _splat(b, self._memory.scalar(b.add(self._own, row)))
+            )
+            gain = b.ashr(b.shl(marked, _constant([3] * LANES)), _constant([3] * LANES))
+            free = b.icmp_signed("<", marked, _constant([2 * int(TABU) - GAIN_LIMIT] * LANES))
+            free = b.or_(free, b.icmp_signed("<", gain, self._aspiration))
+            if self._rectangular:
+                placed = self._memory.load(b.add(self._dummy, left))
+                both = b.and_(placed, _splat(b, self._memory.scalar(b.add(self._dummy, row))))
+                free = b.and_(free, b.icmp_signed("==", both, _constant([0] * LANES)))
+            if same:  # only above the diagonal
+                after = [ir.Constant(ir.IntType(1), lane > r) for lane in range(LANES)]
+                free = b.and_(free, ir.Constant(ir.VectorType(ir.IntType(1), LANES), after))
+            gain = b.select(free, gain, self._never)
+            better = b.icmp_signed("<", gain, best)
+            best, where = b.select(better, gain, best), b.select(better, step, where)
+            step = b.add(step, _constant([1] * LANES))
+        for value, place in ((best, self._best), (where, self._where), (step, self._step)):
+            b.store(value, place)
+
+    def _lines(self, first, column):
+        b = self._builder
+        start = b.add(self._rows, column)
+        return [self._memory.load(b.add(start, b.mul(b.add(first, _i64(r)), self._stride))) for r in range(LANES)]
+
+    def result(self):
+        b = self._builder
+        best, where = b.load(self._best), b.load(self._where)
+        least = None
+        for lane in range(LANES):
+            gain, step = (b.extract_element(x, ir.Constant(_I32, lane)) for x in (best, where))
+            code = b.add(b.mul(step, ir.Constant(_I32, LANES)), ir.Constant(_I32, lane))
+            key = b.or_(b.shl(b.sext(gain, _I64), _i64(32)), b.zext(code, _I64))
+            least = key if least is None else b.select(b.icmp_signed("<", key, least), key, least)
+        return least
