@@ -45,6 +45,8 @@ def test_energies_are_sums_of_lines(tmp_path):
     (instance,) = from_text(SMALL, tmp_path)
     assert instance.name == "small"
     assert instance.problem.topology.partial
+    assert instance.problem.topology.left.tolist() == [[[0, 1]]]
+    assert instance.problem.topology.right.tolist() == [[[0, 1], [0, 2]]], "edges that never apply are dropped"
     cost = {0: -1.5, 7: 0.25, 2: 1e-3, 3: 4.0}
     ends = {0: (0, 0), 7: (0, 2), 2: (1, 1), 3: (1, 2)}
     pairs = [(0, 2, -3.0), (2, 0, -0.5), (3, 7, 100.0), (0, 3, 0.125)]
