@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
+import gmssl
 from gmssl.energy import lift, vertex_matching
 from gmssl.solvers.assignment_numba import assign
 from gmssl.solvers.fold_numba import adjacency, fold, headroom
@@ -100,6 +101,11 @@ def test_outcome_equals_lift(problem):
     expected = lift(vertex_matching(columns, m, problem.costs.vertex.dtype), problem.topology)
     assert torch.equal(found.matching.vertex, expected.vertex)
     assert torch.equal(found.matching.edge, expected.edge)
+    torch.testing.assert_close(found.energy, gmssl.energy(problem.costs, expected), atol=1e-4, rtol=1e-5)
+    half = problem.with_costs(problem.costs.map(torch.Tensor.half))  # not compiled
+    torch.testing.assert_close(
+        outcome(half, columns, found.converged, proven=False).energy.to(found.energy), found.energy, atol=0.1, rtol=0.01
+    )
 
 
 @given(problems())
