@@ -9,11 +9,11 @@ from pydantic import Field
 
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import numpy, torch
-from gmssl.pairs import Costs, Pairs
+from gmssl.pairs import Costs
 from gmssl.problem import Problem, Solution
 from gmssl.solvers.outcome import outcome, refuse_unmatchable
+from gmssl.solvers.sides import opposite, turned, with_dummies
 from gmssl.solvers.slices import in_slices
-from gmssl.topology import Topology
 
 
 class RobustTabu(Solver):
@@ -60,24 +60,41 @@ class RobustTabu(Solver):
 
         return _with_longer_left(problem, run)
 
-    def _compiled(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-        return _with_longer_left(problem, self._in_threads)
+    def improve(self, problem: Problem, columns: torch.Tensor) -> torch.Tensor:
+        """Search again, this time also from given assignments; on the CPU.
 
-    def _in_threads(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+        Args:
+            problem: G problems, on any device.
+            columns: `[G,K,n]`, −1 where a row is unmatched; K < `starts` to try all.
+
+        Returns:
+            Columns `[G,n]`; ≥ m or −1 where unmatched.
+        """
+        return self._compiled(problem.detach(), columns)[0]
+
+    def _compiled(self, problem: Problem, given: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        graphs, n, m = problem.costs.vertex.shape
+        if given is None:
+            given = torch.empty(graphs, 0, n, dtype=torch.long)
+        if n < m:
+            given = opposite(given.flatten(0, 1), m).unflatten(0, given.shape[:2])
+        given = with_dummies(given.flatten(0, 1), min(n, m)).unflatten(0, given.shape[:2])
+        return _with_longer_left(problem, lambda longer: self._in_threads(longer, given))
+
+    def _in_threads(self, problem: Problem, given: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         from gmssl.solvers.robust_tabu_layout import lay_out
         from gmssl.solvers.robust_tabu_starts import solve_slice
 
         costs, topology = _single_precision(problem.costs), problem.topology
-        vertex, edge = _array(costs.vertex), _array(costs.edge)
+        vertex, edge, begin = _array(costs.vertex), _array(costs.edge), _array(given)
         left, right, allowed = _array(topology.left), _array(topology.right), _array(topology.allowed)
         graphs, n, m = costs.vertex.shape
         columns, converged = numpy.empty((graphs, n), numpy.int64), numpy.empty(graphs, bool)
-        given = numpy.empty((graphs, 0, n), numpy.int64)
 
         def run(lo: int, hi: int) -> None:
             part = slice(lo, hi)
             solve_slice(
-                vertex[part], edge[part], left[part], right[part], allowed[part], given[part],
+                vertex[part], edge[part], left[part], right[part], allowed[part], begin[part],
                 self.starts, self.iterations, self.agree or 0, self.seed, *lay_out(n, m, left.shape[1], self.starts),
                 columns[part], converged[part],
             )  # fmt: skip
@@ -90,23 +107,15 @@ def _with_longer_left(
     problem: Problem, search: Callable[[Problem], tuple[torch.Tensor, torch.Tensor]]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Swap the sides where n < m, so that only columns need dummies; and swap the answer back."""
-    costs, topology = problem.costs, problem.topology
-    graphs, n, m = costs.vertex.shape
+    n, m = problem.costs.vertex.shape[1:]
     if n >= m:
         return search(problem)
-    turned = Problem(
-        Pairs(costs.vertex.transpose(1, 2), costs.edge.transpose(1, 2)),
-        Topology(topology.right, topology.left, topology.allowed.transpose(1, 2)),
-    )
-    rows, converged = search(turned)  # the row of each column
-    columns = torch.full((graphs, n + 1), -1, dtype=torch.long, device=rows.device)
-    right = torch.arange(m, device=rows.device).expand(graphs, m)
-    columns.scatter_(1, torch.where(rows < 0, n, rows.clamp(max=n)), right)
-    return columns[:, :n], converged
+    rows, converged = search(turned(problem))
+    return opposite(rows, n), converged
 
 
 def _array(tensor: torch.Tensor) -> numpy.ndarray:
-    return numpy.ascontiguousarray(tensor.numpy())
+    return numpy.ascontiguousarray(tensor.cpu().numpy())
 
 
 def _single_precision(costs: Costs) -> Costs:

@@ -45,9 +45,9 @@ def _splat(builder, scalar):
 class _Memory:
     """The array, read and written eight numbers at a time; numpy promises no alignment beyond four bytes."""
 
-    def __init__(self, context, builder, signature, args):
+    def __init__(self, context, builder, signature, args, which=0):
         self._builder = builder
-        self._data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        self._data = context.make_array(signature.args[which])(context, builder, args[which]).data
 
     def _at(self, offset):
         return self._builder.bitcast(self.element(offset), _VECTOR.as_pointer())
@@ -159,6 +159,30 @@ def _transposed(builder, rows):
     low, high = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
     (a, e), (c, g), (b, f), (d, h) = (exchange(x, y, low, high) for x, y in ((a, e), (c, g), (b, f), (d, h)))
     return a, c, b, d, e, g, f, h
+
+
+@intrinsic
+def transpose(typingctx, target, at, source, start, blocks):
+    """Write the transpose of the square matrix `source[start:]`, of 8·blocks rows and columns, to `target[at:]`.
+
+    Two flat arrays of 32-bit numbers of any kind.
+    """
+
+    def codegen(context, builder, signature, args):
+        to, of = (_Memory(context, builder, signature, args, which) for which in (0, 2))
+        stride = builder.mul(args[4], _i64(LANES))
+
+        def line(begin, first, r, column):
+            return builder.add(builder.add(begin, builder.mul(builder.add(first, _i64(r)), stride)), column)
+
+        with cgutils.for_range(builder, args[4]) as high, cgutils.for_range(builder, args[4]) as low:
+            top, left = (builder.mul(x.index, _i64(LANES)) for x in (high, low))
+            block = _transposed(builder, [of.load(line(args[3], top, r, left)) for r in range(LANES)])
+            for r in range(LANES):
+                to.store(block[r], line(args[1], left, r, top))
+        return context.get_dummy_value()
+
+    return types.void(target, types.intp, source, types.intp, types.intp), codegen
 
 
 def _least_swap(rectangular):
