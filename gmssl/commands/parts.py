@@ -1,4 +1,4 @@
-"""`gmssl parts list | show | schema`."""
+"""`gmssl parts list | show | schema | check`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gmssl.commands.parts_check import check_part
+
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from gmssl.parts import Part
 
 parts = typer.Typer(help="What recipes can be made of: installed kinds and their settings.", no_args_is_help=True)
+parts.command("check")(check_part)
 
 
 @parts.command("list")

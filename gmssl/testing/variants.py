@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -68,3 +69,15 @@ def scale_of(problem: Problem) -> torch.Tensor:
     """The largest absolute cost of each instance, `[G]` in float64: the unit of tolerances of energies."""
     vertex, edge = (x.detach().double().abs().flatten(1) for x in (problem.costs.vertex, problem.costs.edge))
     return torch.cat([vertex, edge], 1).amax(1)
+
+
+def concatenated(problems: Sequence[Problem]) -> Problem:
+    """The instances of several problems of equal n, m, E, F and kind, one after the other, without targets."""
+    costs, topologies = [p.costs for p in problems], [p.topology for p in problems]
+    topology = Topology(
+        torch.cat([t.left for t in topologies]),
+        torch.cat([t.right for t in topologies]),
+        torch.cat([t.allowed for t in topologies]),
+        topologies[0].partial,
+    )
+    return Problem(Pairs(torch.cat([c.vertex for c in costs]), torch.cat([c.edge for c in costs])), topology)
