@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from threading import Timer
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from gmssl.interfaces.solver import Solver
-from gmssl.lazy import numpy, torch
+from gmssl.lazy import torch
 from gmssl.problem import Multipliers, Problem, Solution
 from gmssl.registry import field_of
+from gmssl.solvers.ascent import Ascent, columns_of, rounded_down
 from gmssl.solvers.outcome import outcome, refuse_unmatchable
 from gmssl.solvers.robust_tabu import RobustTabu
 from gmssl.solvers.sides import opposite, turned
-from gmssl.solvers.slices import in_slices
+from gmssl.solvers.timing import stopping_after
 
 
 class Lagrange(Solver):
@@ -46,6 +46,9 @@ class Lagrange(Solver):
     every: int = Field(50, ge=1, description="steps between evaluations of bound and rounding")
     tolerance: float = Field(1e-4, ge=0, description="relative gap at which an instance is done, and converged")
     seconds: float | None = Field(None, gt=0, description="time for the ascent of a batch; None: as long as it takes")
+    pairs: Literal["adjacent", "all"] = Field(
+        "all", description="left pairs that are relaxed: all is tighter, adjacent faster where edges are few"
+    )
     polish: field_of(RobustTabu) = Field(default_factory=RobustTabu, description="search for the matching")  # type: ignore[valid-type]
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
@@ -61,84 +64,25 @@ class Lagrange(Solver):
         """
         problem, searched = problem.detach(), self.polish.solve(problem)
         n, m = problem.costs.vertex.shape[1:]
-        columns = _columns(searched.matching.vertex)
+        columns = columns_of(searched.matching.vertex)
         shorter, begin = (problem, columns) if n <= m else (turned(problem), opposite(columns, m))
-        rounded, bound, multipliers = self._ascend(shorter, begin, multipliers)
-        refuse_unmatchable(bound == torch.inf)
-        rounded = rounded if n <= m else opposite(rounded, n)
-        solution = self._better(problem, searched, columns, rounded)
-        dtype = problem.costs.vertex.dtype
-        bound = _rounded_down(bound, dtype)
+        with stopping_after(self.seconds) as stop:
+            ascent = Ascent(self.iterations, self.every, self.tolerance, self.pairs == "all", self.threads, stop)
+            dual = ascent.run(shorter, begin, multipliers=multipliers)
+        refuse_unmatchable(dual.bound == torch.inf)
+        rounded = dual.columns if n <= m else opposite(dual.columns, n)
+        solution = self._search_on(problem, searched, columns, rounded)
+        bound = rounded_down(dual.bound, problem.costs.vertex.dtype)
         gap = solution.energy.double() - bound.double()
         converged = gap <= self.tolerance * solution.energy.double().abs()
-        return Solution(solution.matching, solution.energy, bound, converged, multipliers)
+        return Solution(solution.matching, solution.energy, bound, converged, dual.multipliers)
 
-    def _better(self, problem: Problem, searched: Solution, columns: torch.Tensor, rounded: torch.Tensor) -> Solution:
-        """Search on from roundings that differ from what the first search found: the ascent returns better ones."""
-        changed = (rounded != columns).any(1)
-        if not bool(changed.any()):
+    def _search_on(
+        self, problem: Problem, searched: Solution, columns: torch.Tensor, rounded: torch.Tensor
+    ) -> Solution:
+        """Search again from roundings that the ascent returned, which it does only where they are better."""
+        better = (rounded != columns).any(1).nonzero().flatten()
+        if not len(better):
             return searched
-        index = changed.nonzero().flatten()
-        again = self.polish.improve(problem.select(index), rounded[index][:, None])
-        columns = columns.index_copy(0, index, again.to(columns))
-        solution = outcome(problem, columns, searched.converged, proven=False)
-        return solution
-
-    def _ascend(
-        self, problem: Problem, columns: torch.Tensor, multipliers: Multipliers | None
-    ) -> tuple[torch.Tensor, torch.Tensor, Multipliers]:
-        """Columns, bounds in float64 and multipliers of problems with n ≤ m."""
-        graphs, n, m = problem.costs.vertex.shape
-        edges, device = problem.topology.left.shape[1], columns.device
-        if multipliers is None:
-            shapes = (graphs, edges, m), (graphs, edges, m), (graphs, n, m, m)
-            multipliers = Multipliers(*(torch.zeros(shape, device=device) for shape in shapes))
-        stop = numpy.zeros(1, numpy.int64)
-        timer = None if self.seconds is None else Timer(self.seconds, stop.fill, (1,))
-        if timer is not None:
-            timer.daemon = True
-            timer.start()
-        try:
-            if device.type == "cpu":
-                return self._compiled(problem, columns, multipliers, stop)
-            from gmssl.solvers.lagrange_torch import ascend
-
-            return ascend(problem, columns, multipliers, self.iterations, self.every, self.tolerance, stop)
-        finally:
-            if timer is not None:
-                timer.cancel()
-
-    def _compiled(
-        self, problem: Problem, columns: torch.Tensor, multipliers: Multipliers, stop: numpy.ndarray
-    ) -> tuple[torch.Tensor, torch.Tensor, Multipliers]:
-        from gmssl.solvers.lagrange_ascent_numba import ascend_slice
-
-        costs, topology = problem.costs, problem.topology
-        given = [costs.vertex.double(), costs.edge.double(), topology.left, topology.right, topology.allowed]
-        given = [x.contiguous().numpy() for x in given]
-        duals = [x.clone() for x in (multipliers.tail, multipliers.head, multipliers.capacity)]
-        columns, bound = columns.clone(), torch.empty(len(columns), dtype=torch.float64)
-        steps = torch.empty(len(columns), dtype=torch.int64)
-        changed = [x.numpy() for x in (*duals, columns, bound, steps)]
-
-        def run(lo: int, hi: int) -> None:
-            ascend_slice(
-                *(x[lo:hi] for x in given), self.iterations, self.every, self.tolerance, stop,
-                *(x[lo:hi] for x in changed),
-            )  # fmt: skip
-
-        in_slices(run, len(columns), self.threads or torch.get_num_threads())
-        return columns, bound, Multipliers(*duals)
-
-
-def _columns(vertex: torch.Tensor) -> torch.Tensor:
-    """The column of each row, `[G,n]`, −1 where unmatched, of a matching `[G,n,m]`."""
-    value, index = vertex.max(2)
-    return torch.where(value > 0.5, index, -1)
-
-
-def _rounded_down(bound: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Float64 bounds in another dtype, never above what they were."""
-    given = bound.to(dtype)
-    lower = torch.nextafter(given, torch.full_like(given, -torch.inf))
-    return torch.where(given.double() > bound, lower, given)
+        again = self.polish.improve(problem.select(better), rounded[better][:, None])
+        return outcome(problem, columns.index_copy(0, better, again.to(columns)), searched.converged, proven=False)

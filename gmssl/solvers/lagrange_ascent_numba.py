@@ -61,10 +61,10 @@ def _mean(total, count, mean):
 
 
 @njit(cache=True, nogil=True)
-def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop, duals, columns, upper):
-    """Improve `duals` (α, β, capacity, scaled) to the best found. Returns bound, best energy of a rounding, and steps.
+def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop, duals, columns, upper, excess):
+    """Improve `duals` (α, β, capacity, scaled) to the best found. Returns the bound and the lowest energy known.
 
-    `columns` is the assignment of energy `upper` at first, and of the best rounding if that is lower.
+    `columns` is replaced by the best rounding if that is below `upper`, the energy to beat; `excess` is of `bound_of`.
     """
     n, m = single.shape
     stride = (m + LANES - 1) // LANES * LANES
@@ -84,23 +84,25 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
     column, turned = np.empty(stride, np.float32), np.empty(stride * stride, np.float32)
     totals = np.zeros_like(alpha), np.zeros_like(beta), np.zeros_like(capacity)
     means = np.empty_like(alpha), np.empty_like(beta), np.empty_like(capacity)
-    chosen, reduced = np.empty(n, np.int64), np.empty((n, m))
+    chosen, grown = np.empty(n, np.int64), np.empty((n, m))
     best, done, averaged, restart = -np.inf, 0, 0, 2 * every
     while True:
         for kind in range(2 if averaged else 1):
             now = means if kind else (alpha, beta, capacity)
             bound = bound_of(
-                single, pairs, tail, head, now[0], now[1], now[2].reshape(n, stride, stride), scale, chosen, reduced
+                single, pairs, tail, head, now[0], now[1], now[2].reshape(n, stride, stride), scale, chosen, grown
             )
             if bound > best:
                 best = bound
+                excess[:] = grown
                 duals[0][:], duals[1][:], duals[2][:] = now[0], now[1], now[2]
             energy = energy_of(chosen, single, pairs, tail, head) if bound < np.inf else np.inf
             if energy < upper:
                 upper = energy
                 columns[:] = chosen
-        if best == np.inf or upper - best <= tolerance * abs(upper) or done >= iterations or stop[0]:
-            return best, upper, done
+        closed = best == np.inf or (upper < np.inf and upper - best <= tolerance * abs(upper))
+        if closed or done >= iterations or stop[0]:
+            return best, upper
         if done >= restart:
             totals[0][:], totals[1][:], totals[2][:], averaged, restart = 0, 0, 0, 0, 2 * restart
         for _ in range(min(every, iterations - done)):
@@ -119,28 +121,32 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
 
 @njit(cache=True, nogil=True)
 def ascend_slice(
-    vertex, edge, left, right, allowed, iterations, every, tolerance, stop, tails, heads, capacities,
-    columns, bound, steps,
+    vertex, edge, left, right, allowed, every_pair, iterations, every, tolerance, stop, tails, heads, capacities,
+    columns, upper, bound, excess,
 ):  # fmt: skip
     """Bound G problems with n ≤ m, one after the other.
 
     Args:
         vertex, edge: costs `[G,n,m]`, `[G,E,F]`, float64.
         left, right: edges `[G,E,2]`, `[G,F,2]`, int64. allowed: `[G,n,m]`.
+        every_pair: relax all pairs of left vertices, not only adjacent ones.
         iterations, every: steps, and steps between evaluations.
         tolerance: relative gap at which an instance is done.
         stop: `[1]`; anything but 0 ends all after their next evaluation.
-        tails, heads, capacities: multipliers `[G,E,m]`, `[G,E,m]`, `[G,n,m,m]` float32, where to start and, at the end,
-            those of the bound; a row for each adjacent pair in the order of its first edge.
+        tails, heads, capacities: multipliers `[G,P,m]`, `[G,P,m]`, `[G,n,m,m]` float32, where to start and, at the end,
+            those of the bound; a row for each pair in the order of `tabulate`, P at least their number.
         columns: `[G,n]`, an assignment, replaced by a better one if rounding finds one.
-        bound: output `[G]`, float64. steps: output `[G]`.
+        upper: `[G]` float64, a known energy, or +inf; lowered to that of `columns` and of roundings.
+        bound: output `[G]`, float64. excess: output `[G,n,m]`, of `bound_of`.
     """
     graphs, n, m = vertex.shape
-    stride, edges = (m + LANES - 1) // LANES * LANES, left.shape[1]
-    single, pairs = np.empty((n, m)), np.empty((edges, m, m))
-    tail, head = np.empty(edges, np.int64), np.empty(edges, np.int64)
+    stride, most = (m + LANES - 1) // LANES * LANES, tails.shape[1]
+    single, pairs = np.empty((n, m)), np.empty((most, m, m))
+    tail, head = np.empty(most, np.int64), np.empty(most, np.int64)
     for g in range(graphs):
-        count, largest = tabulate(vertex[g], edge[g], left[g], right[g], allowed[g], single, pairs, tail, head)
+        count, largest = tabulate(
+            vertex[g], edge[g], left[g], right[g], allowed[g], every_pair, single, pairs, tail, head
+        )  # fmt: skip
         table, first, second = pairs[:count], tail[:count], head[:count]
         scale = _scale(table, largest)
         alpha, beta = np.zeros((count, m), np.float32), np.zeros((count, stride), np.float32)
@@ -148,10 +154,9 @@ def ascend_slice(
         square = capacity.reshape(n, stride, stride)
         alpha[:], beta[:, :m] = tails[g, :count] / scale, heads[g, :count] / scale
         square[:, :m, :m] = capacities[g] / scale
-        upper = energy_of(columns[g], single, table, first, second)
-        bound[g], _, steps[g] = _ascend(
+        bound[g], upper[g] = _ascend(
             single, table, first, second, scale, iterations, every, tolerance, stop, (alpha, beta, capacity),
-            columns[g], upper,
+            columns[g], min(upper[g], energy_of(columns[g], single, table, first, second)), excess[g],
         )  # fmt: skip
         tails[g, :count], heads[g, :count] = scale * alpha, scale * beta[:, :m]
         capacities[g] = scale * square[:, :m, :m]

@@ -25,11 +25,11 @@ FORBIDDEN = np.float32(1e6)  # scaled cost of what is not allowed: its variable 
 
 
 @njit(cache=True, nogil=True)
-def tabulate(vertex, edge, left, right, allowed, single, pairs, tail, head):
+def tabulate(vertex, edge, left, right, allowed, every_pair, single, pairs, tail, head):
     """Costs of one instance as tables: `single [n,m]` and `pairs [P,m,m]`, float64, of P adjacent pairs tail < head.
 
-    `pairs[p, s, t]` is what tail[p] at s and head[p] at t cost together, +inf where forbidden. Returns P and the
-    largest magnitude.
+    `pairs[p, s, t]` is what tail[p] at s and head[p] at t cost together, +inf where forbidden. The pairs stand in the
+    order of their first edges; all others follow, free of cost, if `every_pair`. Returns P and the largest magnitude.
     """
     n, m = vertex.shape
     number = np.full((n, n), -1)
@@ -40,6 +40,11 @@ def tabulate(vertex, edge, left, right, allowed, single, pairs, tail, head):
             number[i, j] = count
             tail[count], head[count] = i, j
             count += 1
+    for i in range(n if every_pair else 0):
+        for j in range(i + 1, n):
+            if number[i, j] < 0:
+                tail[count], head[count] = i, j
+                count += 1
     for i in range(n):
         for s in range(m):
             single[i, s] = vertex[i, s]
@@ -71,19 +76,21 @@ def tabulate(vertex, edge, left, right, allowed, single, pairs, tail, head):
 
 
 @njit(cache=True, nogil=True)
-def bound_of(single, pairs, tail, head, alpha, beta, capacity, scale, columns, reduced):
+def bound_of(single, pairs, tail, head, alpha, beta, capacity, scale, columns, excess):
     """The lower bound of multipliers, in float64; valid for all of them with `capacity` ≥ 0.
 
     Args:
         single, pairs, tail, head: of `tabulate`, P long.
         alpha, beta: `[P,≥m]` float32. capacity: `[n,≥m,≥m]` float32. They are multiplied by `scale`.
         columns: output `[n]`, the assignment of least reduced cost.
-        reduced: output `[n,m]`, the reduced costs of vertices.
+        excess: output `[n,m]`, ≥ 0: by how much the bound grows at least where i must go to s.
 
     Returns:
         The bound; +inf if no matching is allowed.
     """
     n, m = single.shape
+    reduced, row, column = np.empty((n, m)), np.empty(m), np.empty(m)
+    excess[:] = 0
     total = 0.0
     for i in range(n):
         for s in range(m):
@@ -93,18 +100,29 @@ def bound_of(single, pairs, tail, head, alpha, beta, capacity, scale, columns, r
             reduced[i, s] = single[i, s] - scale * given
     for p in range(pairs.shape[0]):
         i, j = tail[p], head[p]
-        least = np.inf
+        column[:] = np.inf
         for s in range(m):
             reduced[i, s] += scale * np.float64(alpha[p, s])
             reduced[j, s] += scale * np.float64(beta[p, s])
-            a = np.float64(alpha[p, s])
+            a, least = np.float64(alpha[p, s]), np.inf
             for t in range(m):
                 moved = np.float64(capacity[i, s, t]) + np.float64(capacity[j, t, s]) - a - np.float64(beta[p, t])
-                least = min(least, pairs[p, s, t] + scale * moved)
+                cost = pairs[p, s, t] + scale * moved
+                least, column[t] = min(least, cost), min(column[t], cost)
+            row[s] = least
+        least = row.min()
+        if least == np.inf:
+            return np.inf
         total += least
+        for s in range(m):
+            excess[i, s] += row[s] - least
+            excess[j, s] += column[s] - least
     u, v = np.empty(n), np.empty(m)
     if not assign_rectangular(reduced, columns, u, v):
         return np.inf
+    for i in range(n):
+        for s in range(m):
+            excess[i, s] += reduced[i, s] - u[i] - v[s]
     return total + u.sum() + v.sum()
 
 

@@ -11,9 +11,8 @@ from __future__ import annotations
 import llvmlite.ir as ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from gmssl.solvers.simd_numba import LANES
+from gmssl.solvers.simd_numba import LANES, intrinsic
 
 _F32, _I64 = ir.FloatType(), ir.IntType(64)
 _VECTOR, _MASK = ir.VectorType(_F32, LANES), ir.VectorType(ir.IntType(32), LANES)

@@ -42,7 +42,10 @@ def _evaluated(problem: Problem, columns: torch.Tensor) -> tuple[Pairs, torch.Te
     matching = costs.map(lambda x: torch.zeros(x.shape, dtype=x.dtype))
     energy = torch.empty(len(columns), dtype=torch.float64)
     tensors = (costs.vertex, costs.edge, topology.left, topology.right, columns)
-    evaluate(*(x.contiguous().numpy() for x in tensors), matching.vertex.numpy(), matching.edge.numpy(), energy.numpy())
+    vertex, edge, left, right, chosen = (x.contiguous().numpy() for x in tensors)
+    evaluate(
+        vertex, edge, left, right, chosen, matching.vertex.numpy(), matching.edge.numpy(), energy.numpy()
+    )  # fmt: skip
     return matching, energy.to(costs.vertex.dtype)
 
 

@@ -12,11 +12,15 @@ comparison and a selection on each access to let negative ones count from the en
 # numba infers the types of kernels from their first call; annotations would not be checked by anything.
 from __future__ import annotations
 
+from typing import Any
+
 import llvmlite.ir as ir
+import numba.extending
 import numpy as np
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+
+intrinsic: Any = numba.extending.intrinsic  # its type keeps the typing context among the arguments of a call
 
 LANES = 8
 NEVER = np.int32(2**31 - 1)
