@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from gmssl.lazy import numpy, torch
 from gmssl.solvers.slices import in_slices
 
-SMALL = 1 << 17  # vertex pairs of a batch below which starting threads costs more than they save
+SMALL = 1 << 18  # vertex pairs of a batch below which starting threads costs more than they save
 
 
 def assign(

@@ -80,8 +80,10 @@ def test_more_rows_than_columns_are_refused():
 
 
 def random_batch(n, m, graphs=8, integers=False, density=1.0, dtype=torch.float32, device="cpu"):
+    """Costs and mask. Vertices differ in how much they are wanted, so that matching one after the other goes wrong."""
     generator = torch.Generator().manual_seed(100 * n + m)
-    costs = torch.randn(graphs, n, m, generator=generator).mul(2 if integers else 1)
+    costs = torch.rand(graphs, n, m, generator=generator)
+    costs += 10 * torch.rand(graphs, n, 1, generator=generator) + 10 * torch.rand(graphs, 1, m, generator=generator)
     allowed = torch.rand(graphs, n, m, generator=generator) < density
     return (costs.round() if integers else costs).to(device, dtype), allowed.to(device)
 
@@ -144,7 +146,7 @@ def test_contests_are_decided_at_chance(n, m):
 
 
 def check_kernel(device, shapes, graphs):
-    """The Triton kernel on a device, or interpreted on the CPU, against SciPy and the CPU's energies."""
+    """The Triton kernel on a device, or interpreted on the CPU, against SciPy."""
     from gmssl.solvers.assignment_triton import assign_on_device
 
     for n, m in shapes:
@@ -152,7 +154,6 @@ def check_kernel(device, shapes, graphs):
             costs, allowed = random_batch(n, m, graphs, integers, density, device=device)
             columns = assign_on_device(costs, allowed, 0)
             expect_optimal(costs, allowed, columns)
-            expect_optimal(costs, allowed, assign(costs.cpu(), allowed.cpu()))
             assert torch.equal(assign_on_device(costs[1:2], allowed[1:2], 0), columns[1:2])
     square, allowed = random_batch(4, 4, graphs, dtype=torch.bfloat16, device=device)
     anything = torch.ones((), dtype=torch.bool, device=device).expand(allowed.shape)
@@ -175,8 +176,8 @@ def test_the_kernel_interpreted():
     script = f"""
 import runpy
 test = runpy.run_path({__file__!r})
-test["check_kernel"]("cpu", [(1, 1), (3, 5), (4, 3), (4, 4)], 2)
-test["check_kernel_is_fair"]("cpu", 60)
+test["check_kernel"]("cpu", [(1, 1), (3, 5), (4, 3), (5, 5)], 3)
+test["check_kernel_is_fair"]("cpu", 40)
 """
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
