@@ -81,7 +81,7 @@ def _bids(cost, order, columns, price, owner, key, pending, reach):
                 return -1
             j = best & NAME
             former = owner[j]
-            if former >= 0 and (least == second or budget == 0):
+            if former >= 0 and (least == second or second == np.inf or budget == 0):
                 pending[waiting] = i
                 waiting += 1
                 break
