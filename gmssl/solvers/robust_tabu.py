@@ -20,7 +20,8 @@ class RobustTabu(Solver):
     """Search for the matching of least energy by swaps, uphill too, with a short memory (Taillard 1991).
 
     Start 0 is the linear assignment of the vertex costs, the others are random; from 24 vertices on, the second half of
-    the starts recombines two earlier results. Presets by n: 10: 8×50; 16: 12×50, or 24×50; 32: 32×250.
+    the starts recombines two earlier results. Presets by n: 10: 8×50; 16: 12×50, or 24×50; 32: 32×250. By default the
+    swaps are 50 up to 16 vertices and then grow with their square.
 
     Compiled with numba for problems on the CPU (its first call in a fresh installation compiles for some seconds), in
     batched torch operations on other devices. Which start wins may differ between the two, as their random numbers do.
@@ -30,7 +31,7 @@ class RobustTabu(Solver):
     uses_edges: ClassVar[bool] = True
 
     starts: int = Field(12, ge=1, description="independent searches per instance")
-    iterations: int = Field(50, ge=0, description="swaps per search")
+    iterations: int | None = Field(None, ge=0, description="swaps per search; None: by size, 50 for 16 vertices")
     agree: int | None = Field(
         4,
         ge=2,
@@ -38,6 +39,10 @@ class RobustTabu(Solver):
     )
     seed: int = Field(0, ge=0, lt=2**31, description="of the random starts and tenures")
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
+
+    def swaps(self, n: int) -> int:
+        """`iterations`, or what a side of n vertices, the longer one, gets by default."""
+        return max(50, round(50 * (n / 16) ** 2)) if self.iterations is None else self.iterations
 
     def solve(self, problem: Problem) -> Solution:
         """Search; `converged` tells whether the agreement rule ended the search of an instance before its budget.
@@ -54,9 +59,11 @@ class RobustTabu(Solver):
         """The batched reference, on any device: columns `[G,n]` (≥ m: unmatched; −1: impossible), converged `[G]`."""
         from gmssl.solvers.robust_tabu_torch import search
 
+        longest = max(problem.costs.vertex.shape[1:])
+
         def run(turned: Problem) -> tuple[torch.Tensor, torch.Tensor]:
             single = turned.with_costs(_single_precision(turned.costs))
-            return search(single, self.starts, self.iterations, self.agree, self.seed)
+            return search(single, self.starts, self.swaps(longest), self.agree, self.seed)
 
         return _with_longer_left(problem, run)
 
@@ -95,7 +102,7 @@ class RobustTabu(Solver):
             part = slice(lo, hi)
             solve_slice(
                 vertex[part], edge[part], left[part], right[part], allowed[part], begin[part],
-                self.starts, self.iterations, self.agree or 0, self.seed, *lay_out(n, m, left.shape[1], self.starts),
+                self.starts, self.swaps(n), self.agree or 0, self.seed, *lay_out(n, m, left.shape[1], self.starts),
                 columns[part], converged[part],
             )  # fmt: skip
 
