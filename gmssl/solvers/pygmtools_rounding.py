@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from gmssl.lazy import torch
 from gmssl.pairs import Pairs
@@ -37,17 +38,29 @@ def rounded(problem: Problem, soft: Callable[[torch.Tensor, torch.Tensor], torch
         again = _transposed(again)
     weights = torch.empty(again.costs.vertex.shape, dtype=torch.float64)
     step = max(1, _ENTRIES // (n * m) ** 2)
-    for low in range(0, graphs, step):
-        part = again.select(torch.arange(low, min(low + step, graphs)))
-        for graph, matrix in enumerate(affinity_matrix(part)):
-            # A copy of its own: kernels of linear algebra may round by the alignment of what they are given.
-            weights[low + graph] = soft(matrix.clone()[None], part.topology.allowed[graph][None])[0]
+    with _one_thread():
+        for low in range(0, graphs, step):
+            part = again.select(torch.arange(low, min(low + step, graphs)))
+            for graph, matrix in enumerate(affinity_matrix(part)):
+                # A copy of its own: kernels of linear algebra may round by the alignment of what they are given.
+                weights[low + graph] = soft(matrix.clone()[None], part.topology.allowed[graph][None])[0]
     chosen = _heaviest(weights, again.topology.allowed)
     if n > m:
         chosen = chosen.transpose(1, 2)
     found = torch.where(chosen.any(2), chosen.int().argmax(2), -1).to(rows.device)
     unknown = torch.zeros(graphs, dtype=torch.bool, device=rows.device)  # pygmtools does not say whether it converged
     return outcome(problem, restored(found, rows, columns), unknown, proven=False)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """torch on one thread: its sums do not depend on their number, and small matrices only wait for more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _on_cpu(problem: Problem) -> Problem:

@@ -112,6 +112,22 @@ def test_backend_of_pygmtools_is_left_alone(kind: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_threads_do_not_matter_and_stay(kind: str) -> None:
+    problem = knn_problem(2, 10, noise=1.0, seed=8)
+    solver = gmssl.part("solver", kind)
+    before = torch.get_num_threads()
+    found = []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(gmssl.solve(problem, solver).matching.vertex)
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_masks_without_matching_are_refused(kind: str) -> None:
     allowed = torch.ones(2, 3, 3, dtype=torch.bool)
     allowed[1, :2, 1:] = False
