@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
+import gmssl
 from gmssl.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +50,21 @@ def test_matching_alone_runs() -> None:
     exec(code, names)
     solution, torch = names["solution"], names["torch"]
     torch.testing.assert_close(names["gmssl"].energy(names["problem"].costs, solution.matching), solution.energy)
+
+
+def test_solver_examples_run_and_say_what_they_say() -> None:
+    names: dict = {}
+    for code in (block for block in blocks(ROOT / "docs" / "solvers.md", "python") if "import torch" in block):
+        exec(code, names)
+        if "partially" in code:
+            said = [float(x.replace("−", "-")) for x in re.findall(r"#\s+(−?[\d.]+?)[:;]", code)]
+            found = [names["gmssl"].solve(p, names["lap"]).energy.item() for p in _by_unmatched_cost(names["problem"])]
+            assert said == found
+    assert names["certified"].bound <= names["certified"].energy
+
+
+def _by_unmatched_cost(problem: gmssl.Problem) -> list[gmssl.Problem]:
+    return [problem, problem.partially(), problem.partially(1.0)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
