@@ -10,13 +10,13 @@ from numba import njit
 
 @njit(cache=True, nogil=True)
 def evaluate(vertex, edge, left, right, columns, matched, lifted, energy):
-    """Fill what is 1 and sum in float64.
+    """Fill both matchings and sum in float64.
 
     Args:
         vertex, edge: costs `[G,n,m]`, `[G,E,F]`.
         left, right: edges `[G,E,2]`, `[G,F,2]`.
         columns: `[G,n]`; outside 0..m−1 leaves a row unmatched.
-        matched, lifted: output of zeros, `[G,n,m]`, `[G,E,F]`.
+        matched, lifted: output `[G,n,m]`, `[G,E,F]`.
         energy: output `[G]`.
     """
     graphs, n, m = vertex.shape
@@ -24,6 +24,8 @@ def evaluate(vertex, edge, left, right, columns, matched, lifted, energy):
     last, previous = np.empty((m, m), np.int64), np.empty(edges, np.int64)  # the right edges of each ordered pair
     for g in range(graphs):
         total = 0.0
+        matched[g] = 0
+        lifted[g] = 0
         for i in range(n):
             s = columns[g, i]
             if 0 <= s < m:

@@ -7,10 +7,13 @@ from gmssl.errors import ProblemError
 from gmssl.lazy import torch
 from gmssl.pairs import Pairs
 from gmssl.problem import Problem, Solution
+from gmssl.solvers.slices import in_slices
 from gmssl.topology import Topology
 
 
-def outcome(problem: Problem, columns: torch.Tensor, converged: torch.Tensor, proven: bool) -> Solution:
+def outcome(
+    problem: Problem, columns: torch.Tensor, converged: torch.Tensor, proven: bool, threads: int = 1
+) -> Solution:
     """Lift an assignment and evaluate it.
 
     Args:
@@ -18,6 +21,7 @@ def outcome(problem: Problem, columns: torch.Tensor, converged: torch.Tensor, pr
         columns: `[G,n]` matched column of each row; −1 or ≥ m leaves the row unmatched.
         converged: bool `[G]`.
         proven: the assignments are optimal, so that their energy is a bound.
+        threads: over the batch, on the CPU.
 
     Returns:
         The solution; energies are summed in float64, so that solvers agree, and returned in the costs' dtype.
@@ -25,7 +29,7 @@ def outcome(problem: Problem, columns: torch.Tensor, converged: torch.Tensor, pr
     costs = problem.costs
     dtype, m = costs.vertex.dtype, costs.vertex.shape[2]
     if costs.vertex.device.type == "cpu" and dtype in (torch.float32, torch.float64):
-        matching, energy = _evaluated(problem, columns)
+        matching, energy = _evaluated(problem, columns, threads)
         return Solution(matching, energy, energy.clone() if proven else None, converged)
     matching = Pairs(vertex_matching(columns, m, dtype), _lifted(columns, m, problem.topology).to(dtype))
     # A product with 0 or 1 is exact, so only the sum needs float64.
@@ -34,18 +38,24 @@ def outcome(problem: Problem, columns: torch.Tensor, converged: torch.Tensor, pr
     return Solution(matching, energy, energy.clone() if proven else None, converged)
 
 
-def _evaluated(problem: Problem, columns: torch.Tensor) -> tuple[Pairs, torch.Tensor]:
+def _evaluated(problem: Problem, columns: torch.Tensor, threads: int) -> tuple[Pairs, torch.Tensor]:
     """The matching and its energy `[G]` on the CPU: few of the E·F pairs of edges are matched, so none else is read."""
     from gmssl.solvers.lift_numba import evaluate
 
     costs, topology = problem.costs.detach(), problem.topology
-    matching = costs.map(lambda x: torch.zeros(x.shape, dtype=x.dtype))
+    matching = costs.map(lambda x: torch.empty(x.shape, dtype=x.dtype))
     energy = torch.empty(len(columns), dtype=torch.float64)
     tensors = (costs.vertex, costs.edge, topology.left, topology.right, columns)
     vertex, edge, left, right, chosen = (x.contiguous().numpy() for x in tensors)
-    evaluate(
-        vertex, edge, left, right, chosen, matching.vertex.numpy(), matching.edge.numpy(), energy.numpy()
-    )  # fmt: skip
+    matched, lifted, energies = matching.vertex.numpy(), matching.edge.numpy(), energy.numpy()
+
+    def run(lo: int, hi: int) -> None:
+        part = slice(lo, hi)
+        evaluate(
+            vertex[part], edge[part], left[part], right[part], chosen[part], matched[part], lifted[part], energies[part]
+        )
+
+    in_slices(run, len(columns), threads)
     return matching, energy.to(costs.vertex.dtype)
 
 

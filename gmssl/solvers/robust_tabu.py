@@ -53,7 +53,7 @@ class RobustTabu(Solver):
         search = self._compiled if problem.costs.vertex.device.type == "cpu" else self.search_in_torch
         columns, converged = search(problem.detach())
         refuse_unmatchable((columns < 0).all(1))
-        return outcome(problem, columns, converged, proven=False)
+        return outcome(problem, columns, converged, proven=False, threads=self.threads or torch.get_num_threads())
 
     def search_in_torch(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
         """The batched reference, on any device: columns `[G,n]` (≥ m: unmatched; −1: impossible), converged `[G]`."""
