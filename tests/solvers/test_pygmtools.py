@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import numpy
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import gmssl
 from gmssl.errors import ProblemError
 from gmssl.solvers.pygmtools_affinity import affinity_matrix, raised
+from gmssl.solvers.pygmtools_ipfp import _shifted, _spread
 from gmssl.testing.oracles import energy_of, matchings
 from gmssl.testing.solver_contract import SolverContract
 from gmssl.testing.strategies import knn_problem, problems
@@ -153,3 +155,19 @@ def test_more_iterations_of_ipfp_never_hurt(seed: int) -> None:
     problem = knn_problem(2, 6, noise=0.8, neighbours=2, seed=seed)
     one, many = (gmssl.solve(problem, gmssl.part("solver", "ipfp", iterations=i)).energy for i in (1, 50))
     assert (many <= one + 1e-5).all()
+
+
+@given(problems(max_graphs=2, max_n=5))
+def test_penalty_keeps_ipfp_off_forbidden_pairs(problem: gmssl.Problem) -> None:
+    """Before any rounding; otherwise rounding would repair what the search never judged."""
+    import pygmtools
+
+    assume(problem.costs.vertex.shape[1] <= problem.costs.vertex.shape[2])
+    n, m = problem.costs.vertex.shape[1:]
+    for matrix, allowed in zip(affinity_matrix(problem), problem.topology.allowed, strict=True):
+        start = _spread(allowed[None])
+        affinity = _shifted(matrix[None], start, allowed[None]).numpy()
+        with numpy.errstate(divide="ignore", invalid="ignore"):
+            found = pygmtools.ipfp(affinity, n1max=n, n2max=m, x0=start.numpy(), backend="numpy")[0]
+        assert found.sum() == n
+        assert (found[~allowed.numpy()] == 0).all()
