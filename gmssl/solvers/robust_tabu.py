@@ -72,12 +72,13 @@ class RobustTabu(Solver):
 
         Args:
             problem: G problems, on any device.
-            columns: `[G,K,n]`, −1 where a row is unmatched; K < `starts` to try all.
+            columns: `[G,K,n]`, −1 where a row is unmatched. All are tried, and so is the linear assignment.
 
         Returns:
             Columns `[G,n]`; ≥ m or −1 where unmatched.
         """
-        return self._compiled(problem.detach(), columns)[0]
+        enough = self.model_copy(update={"starts": max(self.starts, columns.shape[1] + 1)})
+        return enough._compiled(problem.detach(), columns)[0]
 
     def _compiled(self, problem: Problem, given: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         graphs, n, m = problem.costs.vertex.shape
