@@ -92,20 +92,20 @@ def measured(solver: Solver, n: int) -> Measured:
     if not solver.uses_edges:
         problem = edgeless(problem)
     try:
-        first = _timed(problem.select(torch.arange(len(settings))), solver, warm_up=True)[0] / len(settings)
-        count = min(len(settings) * INSTANCES, max(len(settings), int(PATIENCE / first)))
-        problem = problem.select(torch.arange(count))
-        seconds, energy = _timed(problem, solver)
+        gmssl.solve(problem.select(torch.arange(1)), solver)  # compiles
+        for count in (len(settings), 4 * len(settings), len(settings) * INSTANCES):
+            first = problem.select(torch.arange(count))
+            seconds, energy = _timed(first, solver)
+            if 4 * seconds > PATIENCE:
+                break
     except ProblemError as refusal:
         return Measured(n, 0, 0.0, None, str(refusal))
-    solved = None if solver.differentiable else _solved(problem, energy)
+    solved = None if solver.differentiable else _solved(first, energy)
     return Measured(n, count, seconds / count * 1e6, solved)
 
 
-def _timed(problem: Problem, solver: Solver, warm_up: bool = False) -> tuple[float, torch.Tensor]:
-    """Least seconds of up to three solves, and the energies; `warm_up` solves once more before, to compile."""
-    if warm_up:
-        gmssl.solve(problem, solver)
+def _timed(problem: Problem, solver: Solver) -> tuple[float, torch.Tensor]:
+    """Least seconds of up to three solves, and the energies."""
     least, start = float("inf"), perf_counter()
     for _ in range(3):
         before = perf_counter()

@@ -1,4 +1,4 @@
-"""The laws of all first-party solvers."""
+"""The laws of first-party solvers; `exact`, `rrwm`, `ipfp` and `sm` keep them in the files of their own."""
 
 import gmssl
 from gmssl.testing.solver_contract import SolverContract
@@ -18,3 +18,7 @@ class TestRobustTabu(SolverContract):
 
 class TestRowSoftmax(SolverContract):
     solver = gmssl.part("solver", "row_softmax")
+
+
+class TestLagrange(SolverContract):
+    solver = gmssl.part("solver", "lagrange", iterations=30)
