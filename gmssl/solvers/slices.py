@@ -10,11 +10,22 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def in_slices(run: Callable[[int, int], None], count: int, threads: int) -> None:
-    """Call `run(lo, hi)` for slices that cover `range(count)`, about four per thread as instances differ in effort."""
-    if threads == 1 or count == 1:
+    """Call `run(lo, hi)` for slices that cover `range(count)`, about four per thread as instances differ in effort.
+
+    The calling thread is one of them; all take the next slice that nobody has taken.
+    """
+    if threads == 1 or count <= 1:
         run(0, count)
         return
     step = max(1, -(-count // (4 * threads)))
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(run, lo, min(lo + step, count)) for lo in range(0, count, step)]:
-            done.result()
+    starts = iter(range(0, count, step))  # advanced by one thread at a time, as that is a single bytecode
+
+    def work() -> None:
+        for lo in starts:
+            run(lo, min(lo + step, count))
+
+    with ThreadPoolExecutor(threads - 1) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
+        for other in others:
+            other.result()
