@@ -251,7 +251,7 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
     try:
         settings = copy.deepcopy(dict(source)) if isinstance(source, Mapping) else read_recipe(source)
         for override in overrides:
-            _apply(settings, override)
+            apply_override(settings, override)
         return Recipe.model_validate(settings)
     except ValidationError as error:
         raise RecipeError(f"{name}:\n{describe(error)}") from None
@@ -259,11 +259,16 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
         raise RecipeError(f"{name} is nested too deeply; flatten it.") from None
 
 
-def _apply(settings: dict[str, Any], override: str) -> None:
+def apply_override(settings: dict[str, Any], override: str) -> None:
+    """Change one setting in place, as `--set PATH=VALUE` asks.
+
+    Raises:
+        RecipeError: `override` is not of that form, its value is no YAML, or its path leads nowhere.
+    """
     path, equals, text = override.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise RecipeError(f"--set {override!r} is not of the form path=value; write for example train.epochs=3.")
+        raise RecipeError(f"--set {override!r} is not of the form path=value, as in train.epochs=3; correct it.")
     try:
         value = yaml.load(text, Loader=_UniqueKeys)
     except (yaml.YAMLError, ValueError, RecursionError):

@@ -128,7 +128,9 @@ def _refuse_infeasible(problem: Problem, matching: torch.Tensor) -> None:
 def _nothing(problem: Problem, solver: Solver) -> Solution:
     """The solution of an empty batch; solvers need not think of it."""
     costs = problem.costs
-    none = costs.vertex.new_zeros(0)
-    matching = costs.map(torch.zeros_like)
+    none = costs.vertex.sum((1, 2)) * 0  # on the autograd graph, as those of any batch
+    matching = costs.map(lambda x: x * 0)
+    if not solver.differentiable:
+        none, matching = none.detach(), matching.detach()
     converged = torch.ones(0, dtype=torch.bool, device=none.device)
     return Solution(matching, none, none.clone() if solver.gives_bound else None, converged)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from gmssl.commands.options import part_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +40,7 @@ def check_part(
 
     from gmssl.registry import source
 
-    part = _part(slot, kind, overrides or [])
+    part = part_with(slot, kind, overrides or [])
     report_card = _report_card()
     if slot not in report_card.CONTRACTS:
         from gmssl.errors import RecipeError
@@ -52,22 +54,6 @@ def check_part(
         _measure(console, report_card, part)
     if any(verdict.holds is False for verdict in verdicts):
         raise typer.Exit(1)
-
-
-def _part(slot: str, kind: str, overrides: list[str]) -> Part:
-    from pydantic import ValidationError
-
-    from gmssl.errors import RecipeError
-    from gmssl.recipe import _apply as apply_override
-    from gmssl.registry import describe, resolve
-
-    settings: dict[str, Any] = {"kind": kind}
-    for override in overrides:
-        apply_override(settings, override)
-    try:
-        return resolve(slot, settings)
-    except ValidationError as error:
-        raise RecipeError(f"{slot} {kind!r}: {describe(error)}") from None
 
 
 def _report_card() -> ModuleType:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from gmssl.commands.options import part_with
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -69,20 +71,10 @@ def solve(
 
 
 def _solver(kind: str, overrides: list[str]) -> Solver:
-    from pydantic import ValidationError
-
     from gmssl.errors import RecipeError
     from gmssl.interfaces.solver import Solver
-    from gmssl.recipe import _apply as apply_override
-    from gmssl.registry import describe, resolve
 
-    settings: dict[str, Any] = {"kind": kind}
-    for override in overrides:
-        apply_override(settings, override)
-    try:
-        chosen = resolve("solver", settings)
-    except ValidationError as error:
-        raise RecipeError(f"solver {kind!r}: {describe(error)}") from None
+    chosen = part_with("solver", kind, overrides)
     assert isinstance(chosen, Solver)
     if chosen.differentiable:
         raise RecipeError(f"solver {chosen.kind!r} gives relaxed matchings; use one that matches one to one.")

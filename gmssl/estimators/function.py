@@ -90,6 +90,8 @@ def _solve_unless_certain(perturbation: Perturbation, shifted: Problem, record: 
         return solve(shifted, perturbation.solver).matching
     truth = lift(target.to(shifted.costs.vertex.dtype), shifted.topology)
     certain = proves_optimal(shifted, target)
+    if len(certain) == 0:
+        return truth
     record.certified = float(certain.float().mean())
     record.target_is_truth = record.certified
     if bool(certain.all()):

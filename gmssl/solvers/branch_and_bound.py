@@ -22,6 +22,7 @@ from gmssl.solvers.ascent import Ascent, Dual
 from gmssl.topology import Topology
 
 AT_ONCE = 8  # nodes that branch together
+ROUNDING = 1e-9  # of sums, relative to the largest cost: closes the search where the energy is 0
 
 
 @dataclass(order=True)
@@ -77,7 +78,8 @@ class Search:
 
     def _limit(self) -> float:
         """What has at least this bound is not worth a look; pairs were forbidden for no more."""
-        return self.energy - self.ascent.tolerance * abs(self.energy)
+        costs = [x.abs().max().item() for x in (self.problem.costs.vertex, self.problem.costs.edge) if x.numel()]
+        return self.energy - max(self.ascent.tolerance * abs(self.energy), ROUNDING * max(costs))
 
     def _closed(self, bound: float) -> bool:
         closed = bound >= self._limit()

@@ -1,7 +1,5 @@
 """The laws of all first-party estimators."""
 
-import pytest
-
 import gmssl
 from gmssl.testing.estimator_contract import EstimatorContract
 
@@ -38,9 +36,3 @@ class TestImleWithRelaxedSolver(EstimatorContract):
 
 class TestExact(EstimatorContract):
     estimator = gmssl.part("estimator", "exact")
-
-    @pytest.mark.xfail(
-        strict=True, reason="gmssl.solving._nothing: the solution of an empty batch is cut off from the autograd graph"
-    )
-    def test_smallest_problems(self) -> None:
-        super().test_smallest_problems()
