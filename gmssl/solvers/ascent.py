@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from gmssl.errors import ProblemError
 from gmssl.lazy import numpy, torch
 from gmssl.problem import Multipliers, Problem
 from gmssl.solvers.slices import in_slices
@@ -55,12 +56,12 @@ class Ascent:
             upper: `[G]` float64, an energy to beat, or None.
             multipliers: to start from, of problems with the same edges; None: zero.
         """
-        if multipliers is None:
-            multipliers = self._zero(problem)
+        zero = self._zero(problem)
+        multipliers = zero if multipliers is None else _checked(multipliers, zero)
         if columns.device.type != "cpu":
             from gmssl.solvers.lagrange_torch import ascend
 
-            return ascend(self, problem, columns, multipliers)
+            return ascend(self, problem, columns, multipliers, upper)
         return self._compiled(problem, columns, upper, multipliers)
 
     def _zero(self, problem: Problem) -> Multipliers:
@@ -93,6 +94,21 @@ class Ascent:
 
         in_slices(run, len(columns), self.threads or torch.get_num_threads())
         return Dual(columns, upper, bound, Multipliers(*duals), excess)
+
+
+def _checked(given: Multipliers, zero: Multipliers) -> Multipliers:
+    """Multipliers on the device of the problem; a bound holds for finite ones with capacities ≥ 0 only."""
+    names = ("tail", "head", "capacity")
+    for name in names:
+        one, other = getattr(given, name), getattr(zero, name)
+        if one.shape != other.shape:
+            raise ProblemError(
+                f"multipliers.{name} has shape {list(one.shape)}, these problems need {list(other.shape)}; warm-start "
+                "problems of the same G, n, m and edges, with the same setting of `pairs`."
+            )
+        if not bool(torch.isfinite(one).all()) or (name == "capacity" and bool((one < 0).any())):
+            raise ProblemError(f"multipliers.{name} is not finite, or capacity is below 0; start without multipliers.")
+    return Multipliers(*(getattr(given, name).to(zero.tail) for name in names))
 
 
 def columns_of(vertex: torch.Tensor) -> torch.Tensor:

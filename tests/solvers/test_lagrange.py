@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 
 import pytest
@@ -153,3 +154,13 @@ def test_cuda_agrees_with_the_cpu():
         )
     warm = lagrange(iterations=0).solve(there, one.multipliers)
     torch.testing.assert_close(warm.bound.cpu(), one.bound, rtol=1e-5, atol=0)
+
+
+def test_multipliers_of_other_problems_are_refused():
+    problem = paired_embeddings(1, 6, noise=1, neighbours=1)
+    adjacent, every = (gmssl.part("solver", "lagrange", iterations=10, pairs=p) for p in ("adjacent", "all"))
+    other = adjacent.solve(problem).multipliers
+    with pytest.raises(ProblemError, match=r"multipliers.tail has shape .* same setting of `pairs`"):
+        every.solve(problem, other)
+    with pytest.raises(ProblemError, match=r"multipliers\.capacity is not finite"):
+        adjacent.solve(problem, replace(other, capacity=other.capacity - 1))
