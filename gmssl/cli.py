@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from gmssl.commands.bench import bench
 from gmssl.commands.check import check
 from gmssl.commands.evaluate import evaluate
 from gmssl.commands.parts import parts
@@ -67,6 +68,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(check)
 app.command()(solve)
+app.add_typer(bench, name="bench")
 app.add_typer(parts, name="parts")
 app.command()(version)
 

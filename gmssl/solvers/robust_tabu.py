@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import ClassVar
 
 from pydantic import Field
@@ -23,8 +24,8 @@ class RobustTabu(Solver):
     the starts recombines two earlier results. Presets by n: 10: 8×50; 16: 12×50, or 24×50; 32: 32×250. By default the
     swaps are 50 up to 16 vertices and then grow with their square.
 
-    Compiled with numba for problems on the CPU (its first call in a fresh installation compiles for some seconds), in
-    batched torch operations on other devices. Which start wins may differ between the two, as their random numbers do.
+    Compiled with numba for problems on the CPU (its first call in a fresh installation compiles for some seconds), one
+    Triton kernel for up to 64 vertices on CUDA, batched torch operations elsewhere: all three find the same matching.
     """
 
     kind: ClassVar[str] = "robust_tabu"
@@ -50,20 +51,40 @@ class RobustTabu(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side.
         """
-        search = self._compiled if problem.costs.vertex.device.type == "cpu" else self.search_in_torch
+        search = self._compiled if problem.costs.vertex.device.type == "cpu" else self._on_device
         columns, converged = search(problem.detach())
-        refuse_unmatchable((columns < 0).all(1))
-        return outcome(problem, columns, converged, proven=False, threads=self.threads or torch.get_num_threads())
+        threads = self.threads or torch.get_num_threads()
+        solution = outcome(problem, columns, converged, proven=False, threads=threads)
+        refuse_unmatchable((columns < 0).all(1))  # last: on a GPU it is the only wait for the device
+        return solution
+
+    def _on_device(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+        if problem.costs.vertex.is_cuda and find_spec("triton") is not None:
+            from gmssl.solvers.robust_tabu_triton import LARGEST
+
+            if max(problem.costs.vertex.shape[1:]) <= LARGEST:
+                return self.search_in_triton(problem)
+        return self.search_in_torch(problem)
+
+    def search_in_triton(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+        """The kernel for CUDA: columns `[G,n]` (≥ m: unmatched; −1: impossible), converged `[G]`."""
+        from gmssl.solvers.robust_tabu_triton import search
+
+        return self._batched(problem, search)
 
     def search_in_torch(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
         """The batched reference, on any device: columns `[G,n]` (≥ m: unmatched; −1: impossible), converged `[G]`."""
         from gmssl.solvers.robust_tabu_torch import search
 
-        longest = max(problem.costs.vertex.shape[1:])
+        return self._batched(problem, search)
 
-        def run(turned: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-            single = turned.with_costs(_single_precision(turned.costs))
-            return search(single, self.starts, self.swaps(longest), self.agree, self.seed)
+    def _batched(
+        self, problem: Problem, search: Callable[[Problem, int, int, int, int], tuple[torch.Tensor, torch.Tensor]]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        def run(longer: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+            single = longer.with_costs(_single_precision(longer.costs))
+            swaps = self.swaps(longer.costs.vertex.shape[1])
+            return search(single, self.starts, swaps, self.agree or 0, self.seed)
 
         return _with_longer_left(problem, run)
 

@@ -1,7 +1,8 @@
 """Robust tabu search in batched torch operations: every start of every instance at once, on any device.
 
-The search of `robust_tabu_numba`, written for reading: `gain` is computed afresh from the placement costs U in each
-iteration, in vertex order. Two differences: all starts are independent (no recombination), and all run to the end.
+The search of `robust_tabu_numba`, written for reading and equal to it bit by bit: the same integer costs, the same
+random numbers, the same choice among equal swaps. `gain` is computed afresh from the placement costs U in each
+iteration, in vertex order. Starts run to the end even where the agreement rule makes them needless; they do not count.
 
 Costs are rounded to int32, so that sums do not depend on their order, which scatter operations on a GPU leave open.
 
@@ -10,121 +11,121 @@ Letters beyond the package's: B = G·S searches, K the largest degree of a left 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 
 from gmssl.problem import Problem
-from gmssl.solvers.relabelling import restored, shuffled
+from gmssl.solvers import robust_tabu_numba, simd_numba
+from gmssl.solvers.assignment_numba import assign
+from gmssl.solvers.fold_torch import Tables, tabulate
+from gmssl.solvers.random_torch import below, scatter_seed, shuffle, streams
+from gmssl.solvers.relabelling import restored
+from gmssl.solvers.robust_tabu_waves import recombines, waves
 
-NEVER = 2**31 - 1
-NOTHING = 2**62
-
-
-@dataclass(frozen=True)
-class Tables:
-    """Integer costs of G instances, n×n with dummy columns from m on.
-
-    `single [G,n,n]`: placement. `neighbour [G,n,K]`: adjacent vertices, n where there are fewer than K.
-    `pairs [G,n,K,n,n]`: cost of i at s with its neighbour at t. `banned [G,n,n]`: forbidden placements.
-    """
-
-    single: torch.Tensor
-    neighbour: torch.Tensor
-    pairs: torch.Tensor
-    banned: torch.Tensor
+NEVER, LANES = int(simd_numba.NEVER), simd_numba.LANES
+NOTHING = int(robust_tabu_numba.NOTHING)
 
 
-def search(
-    problem: Problem, starts: int, iterations: int, agree: int | None, seed: int
-) -> tuple[torch.Tensor, torch.Tensor]:
+def search(problem: Problem, starts: int, iterations: int, agree: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Solve G problems with n ≥ m; see `RobustTabu.search_in_torch`."""
-    m = problem.costs.vertex.shape[2]
-    again, rows, columns = shuffled(problem, seed)
-    tables = _tables(again)
-    where, feasible = _starts(tables, starts, seed)
-    best, energies = _descend(tables, where, m, iterations, seed)
-    lowest, index = energies.min(1)
-    chosen = best.gather(1, index[:, None, None].expand(-1, 1, best.shape[2]))[:, 0]
-    chosen = torch.where(feasible[:, None], restored(chosen, rows, columns), -1)
-    same = (energies == lowest[:, None]).sum(1)
-    return chosen, (same >= agree) if agree else torch.zeros_like(feasible)
+    _, n, m = problem.costs.vertex.shape
+    states, rename = shuffle(scatter_seed(seed, problem.costs.vertex), n)
+    seeds, renames = shuffle(states, m)
+    tables = tabulate(problem, rename, renames)
+    best = torch.empty(len(seeds), 0, n, dtype=torch.int64, device=seeds.device)
+    energies = torch.empty(len(seeds), 0, dtype=torch.int64, device=seeds.device)
+    for lo, hi in waves(n, starts, starts):
+        numbers = torch.arange(lo, hi, device=seeds.device)
+        states_GS = streams(seeds, numbers)
+        if recombines(lo, n, starts):
+            states_GS, where, feasible = _begin(tables, states_GS, numbers, best, energies)
+        else:
+            states_GS, where, feasible = _begin(tables, states_GS, numbers)
+        found, energy = _descend(tables, where, m, iterations, states_GS)
+        best = torch.cat([best, found], 1)
+        energies = torch.cat([energies, torch.where(feasible, energy, NOTHING)], 1)
+    first, lowest, converged = _agreement(energies, agree)
+    chosen = best.gather(1, first[:, None, None].expand(-1, 1, n))[:, 0]
+    chosen = restored(chosen, rename.argsort(1), renames.argsort(1))
+    return torch.where((lowest < NOTHING)[:, None], chosen, -1), converged
 
 
-def _tables(problem: Problem) -> Tables:
-    costs, topology = problem.costs, problem.topology
-    graphs, n, m = costs.vertex.shape
-    left, right = topology.left, topology.right
-    vertex, edge, penalty = _integers(problem)
-    banned = torch.nn.functional.pad(~topology.allowed, (0, n - m))
-    single = torch.nn.functional.pad(vertex, (0, n - m)) + penalty[:, None, None] * banned
-    (i, k), (s, t) = left.unbind(2), right.unbind(2)
-    adjacent = torch.zeros(graphs, n * n, dtype=torch.int32, device=left.device)
-    for pair in (i * n + k, k * n + i):
-        adjacent.scatter_add_(1, pair, (i != k).int())
-    adjacent = adjacent.view(graphs, n, n) > 0
-    degree = max(1, int(adjacent.sum(2).max()))
-    slot = (adjacent.cumsum(2) - 1).flatten(1)
-    listed = torch.where(adjacent, torch.arange(n, device=left.device).expand_as(adjacent), n)
-    neighbour = listed.sort(2).values[:, :, :degree]
-    pairs = torch.zeros(graphs, n * degree * n * n, dtype=torch.int32, device=left.device)
-    proper = (i != k)[:, :, None] & (s != t)[:, None, :]
-    for head, tail, ahead, behind in ((i, k, s, t), (k, i, t, s)):
-        entry = head * degree + slot.gather(1, head * n + tail).clamp(min=0)
-        place = entry[:, :, None] * (n * n) + (ahead * n + behind)[:, None, :]
-        pairs.scatter_add_(1, place.flatten(1), (edge * proper).flatten(1))
-    loops = (i == k)[:, :, None] & (s == t)[:, None, :]
-    place = (i[:, :, None] * n + s[:, None, :]).flatten(1)
-    single = single.flatten(1).scatter_add(1, place, (edge * loops).flatten(1))
-    return Tables(single.view(graphs, n, n), neighbour, pairs.view(graphs, n, degree, n, n), banned)
+def _agreement(energies: torch.Tensor, agree: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The best among the starts up to the one at which `agree` share the best energy.
 
-
-def _integers(problem: Problem) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Vertex and edge costs as int32 and the penalty of a forbidden placement; see `fold_numba.headroom`."""
-    costs, (left, right) = problem.costs, (problem.topology.left, problem.topology.right)
-    graphs, n, m = costs.vertex.shape
-    largest = costs.vertex.abs().amax((1, 2)).double()
-    if costs.edge.numel():
-        largest = torch.maximum(largest, costs.edge.abs().amax((1, 2)).double())
-    incident = torch.zeros(graphs, n, dtype=torch.int64, device=left.device)
-    incident.scatter_add_(1, left.flatten(1), torch.ones_like(left).flatten(1))
-    repeated = torch.zeros(graphs, m * m, dtype=torch.int64, device=left.device)
-    flat = right[..., 0] * m + right[..., 1]
-    repeated.scatter_add_(1, flat, torch.ones_like(flat))
-    bound = 1 + incident.amax(1) * repeated.amax(1)
-    masked = ~problem.topology.allowed.all(2).all(1)
-    whole = (2**31 - 2) // (6 * bound * torch.where(masked, 3, 1))
-    unit = torch.where(largest > 0, whole / torch.where(largest > 0, largest, 1), 1.0)[:, None, None]
-    vertex, edge = (torch.round(x.double() * unit).int() for x in (costs.vertex, costs.edge))
-    return vertex, edge, (2 * bound * whole * masked).int()
-
-
-def _starts(tables: Tables, starts: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Starting assignments `[G,S,n]`, and whether the mask permits any `[G]`.
-
-    The first is the linear assignment of the placements. The others are random: permutations where everything is
-    allowed, else linear assignments of random costs.
+    Returns:
+        The first start that has it and the energy, `[G]`, and whether the rule applied.
     """
-    banned = tables.banned.cpu().numpy()
-    single = tables.single.cpu().numpy().astype(np.float64)
-    graphs, n, _ = single.shape
-    random = np.random.default_rng(seed)
-    permutations = random.permuted(np.tile(np.arange(n), (starts, 1)), axis=1)
-    noise = random.random((starts, n, n))
-    where = np.tile(permutations, (graphs, 1, 1))
-    feasible = np.ones(graphs, bool)
-    for graph in range(graphs):
-        try:
-            where[graph, 0] = linear_sum_assignment(np.where(banned[graph], np.inf, single[graph]))[1]
-        except ValueError:  # infeasible
-            feasible[graph] = False
-            continue
-        for start in range(1, starts if banned[graph].any() else 1):
-            where[graph, start] = linear_sum_assignment(np.where(banned[graph], np.inf, noise[start]))[1]
-    device = tables.single.device
-    return torch.from_numpy(where).to(device), torch.from_numpy(feasible).to(device)
+    lowest = energies[:, 0]
+    first, same = torch.zeros_like(lowest), torch.ones_like(lowest)
+    converged = torch.zeros_like(lowest, dtype=torch.bool)
+    for start in range(1, energies.shape[1]):
+        found = torch.where(converged, NOTHING, energies[:, start])
+        same = torch.where(found < lowest, 1, same + (found == lowest))
+        first = torch.where(found < lowest, start, first)
+        lowest = torch.minimum(lowest, found)
+        converged |= (same == agree) & (lowest < NOTHING)
+    return first, lowest, converged
+
+
+def _begin(
+    tables: Tables,
+    states: torch.Tensor,
+    numbers: torch.Tensor,
+    best: torch.Tensor | None = None,
+    energies: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Where the starts `numbers [S]` begin.
+
+    Start 0 is the linear assignment of the placements. The others are random: permutations where everything is allowed,
+    which recombine two of the earlier results if these are given; else linear assignments of random costs.
+
+    Returns:
+        The states `[G,S]` after all draws, assignments `[G,S,n]`, and whether the mask permits any, `[G,S]`.
+    """
+    n, first, masked = tables.single.shape[1], numbers == 0, tables.banned.flatten(1).any(1)
+    shuffled, where = (x.view(*states.shape, *x.shape[1:]) for x in shuffle(states.flatten(), n))
+    if best is not None and energies is not None:
+        shuffled, where = _recombine(shuffled, where, best, energies)
+    drawn, costs = states, []
+    for _ in range(n * n if bool(masked.any()) else 0):
+        drawn, cost = below(drawn, 1 << 30)
+        costs.append(cost)
+    noise = torch.stack(costs, 2).view(*states.shape, n, n) if costs else tables.single[:, None]
+    costs_GSnn = torch.where(first[:, None, None], tables.single[:, None], noise)
+    by_costs = first | masked[:, None]
+    assigned, feasible = _assigned(costs_GSnn, tables.banned, by_costs)
+    states = torch.where(first, states, torch.where(masked[:, None], drawn, shuffled))
+    return states, torch.where(by_costs[:, :, None], assigned, where), feasible
+
+
+def _assigned(costs: torch.Tensor, banned: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Linear assignments `[G,S,n]` of costs `[G,S,n,n]` where `wanted [G,S]`, and whether there is one; on the host."""
+    forbidden, given = banned.cpu().numpy(), costs.double().cpu().numpy()
+    columns, feasible = np.zeros(given.shape[:3], np.int64), np.ones(given.shape[:2], bool)
+    for g, s in wanted.nonzero().tolist():
+        feasible[g, s] = assign(np.where(forbidden[g], np.inf, given[g, s]), columns[g, s])
+        if not feasible[g, s]:
+            columns[g, s] = np.arange(given.shape[2])  # anything: it does not count
+    return torch.from_numpy(columns).to(costs.device), torch.from_numpy(feasible).to(costs.device)
+
+
+def _recombine(
+    states: torch.Tensor, where: torch.Tensor, best: torch.Tensor, energies: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Keep what two elites of `best [G,S,n]` have in common; the rest stays in the random order of `where [G,1,n]`."""
+    parents = []
+    for _ in range(2):
+        states, one = below(states, energies.shape[1])
+        states, other = below(states, energies.shape[1])
+        better = energies.gather(1, one) <= energies.gather(1, other)
+        elite = torch.where(better, one, other)[:, :, None].expand(-1, -1, where.shape[2])
+        parents.append(best.gather(1, elite))
+    common = parents[0] == parents[1]
+    taken = torch.zeros_like(common).scatter_(2, parents[0], common)
+    pool = where.gather(2, taken.gather(2, where).int().sort(dim=2, stable=True).indices)  # free locations come first
+    rest = pool.gather(2, ((~common).cumsum(2) - 1).clamp(min=0))
+    return states, torch.where(common, parents[0], rest)
 
 
 class _Searches:
@@ -166,9 +167,8 @@ class _Searches:
         corrections.scatter_add_(2, self.neighbour, now + exchanged)
         return change + change.transpose(1, 2) + corrections[..., :n]
 
-    def swap(self, one: torch.Tensor, other: torch.Tensor, gain: torch.Tensor) -> None:
-        """Swap two vertices `[B]` of each search; `one == other` leaves it as it is."""
-        both = torch.stack([one, other], 1)
+    def swap(self, both: torch.Tensor, gain: torch.Tensor) -> None:
+        """Swap the vertices `both [B,2]` of each search; twice the same leaves it as it is."""
         old = self.where.gather(1, both)
         new = old.flip(1)
         rows = self._rows(both, new[..., None]) - self._rows(both, old[..., None])
@@ -179,17 +179,13 @@ class _Searches:
 
 
 def _descend(
-    tables: Tables, where: torch.Tensor, m: int, iterations: int, seed: int
+    tables: Tables, where: torch.Tensor, m: int, iterations: int, states: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Best permitted assignments `[G,S,n]` of all searches and their energies `[G,S]` (NOTHING if none)."""
     graphs, starts, n = where.shape
-    searches = _Searches(tables, where.flatten(0, 1))
-    index = torch.arange(n * n, device=where.device)
-    upper = torch.ones(n, n, dtype=torch.bool, device=where.device).triu(1)
+    searches, states = _Searches(tables, where.flatten(0, 1)), states.flatten()
     until = torch.zeros(graphs * starts, n, n, dtype=torch.int64, device=where.device)
-    shortest, longest = max(1, 9 * n // 10), max(1, 9 * n // 10, 15 * n // 10)
-    tenures = np.random.default_rng([seed, 1]).integers(shortest, longest + 1, (iterations, starts, 2))
-    tenures_ISv = torch.from_numpy(tenures).to(where.device)
+    shortest, longest = robust_tabu_numba.tenure(n)
     best, level = searches.where, searches.energy
     kept = torch.where(_permitted(searches), searches.energy, NOTHING)
     for iteration in range(1, iterations + 1):
@@ -197,26 +193,34 @@ def _descend(
         placed = until.gather(2, searches.where[:, None, :].expand(-1, n, -1))
         tabu = torch.minimum(placed, placed.transpose(1, 2)) > iteration
         gains = searches.gains().long()
-        possible = upper & (real[:, :, None] | real[:, None, :])
+        possible = (real[:, :, None] | real[:, None, :]) & (searches.where[:, :, None] < searches.where[:, None, :])
         possible &= ~tabu | (gains + searches.energy[:, None, None] < level[:, None, None])
-        # Energy change and index in one number: the same minimum on every device, ties included.
-        key = torch.where(possible, gains, NEVER).flatten(1) * (n * n) + index
-        least = key.amin(1)
-        move = least < NEVER * (n * n)
-        pair = least % (n * n)
-        one, other = torch.where(move, pair // n, 0), torch.where(move, pair % n, 0)
-        both = torch.stack([one, other], 1)
+        key = torch.where(possible, gains, NEVER) * _CODES + _codes(searches.where)
+        least, pair = key.flatten(1).min(1)
+        move = least < NEVER * _CODES
+        both = torch.where(move[:, None], torch.stack([pair // n, pair % n], 1), 0)
         left = searches.where.gather(1, both)
-        tenure = iteration + 1 + tenures_ISv[iteration - 1].repeat(graphs, 1)
-        slot = both * n + left
-        held = torch.where(move[:, None], tenure, until.flatten(1).gather(1, slot))
-        until = until.flatten(1).scatter(1, slot, held).view_as(until)
-        searches.swap(one, other, torch.where(move, least // (n * n), 0))
+        for k in range(2):
+            drawn, length = below(states, longest - shortest + 1)
+            states = torch.where(move, drawn, states)
+            slot = (both * n + left)[:, k : k + 1]
+            held = torch.where(move, iteration + 1 + shortest + length, until.flatten(1).gather(1, slot)[:, 0])
+            until = until.flatten(1).scatter(1, slot, held[:, None]).view_as(until)
+        searches.swap(both, torch.where(move, least // _CODES, 0))
         level = torch.minimum(level, searches.energy)
         better = (searches.energy < kept) & _permitted(searches)
         kept = torch.where(better, searches.energy, kept)
         best = torch.where(better[:, None], searches.where, best)
     return best.view(graphs, starts, n), kept.view(graphs, starts)
+
+
+_CODES = 2**31  # more than there are codes of swaps
+
+
+def _codes(where: torch.Tensor) -> torch.Tensor:
+    """What decides between equal gains, `[B,n,n]`: the block of 8×8 locations, then the row, then the column in it."""
+    a, b, blocks = where[:, :, None], where[:, None, :], -(-where.shape[1] // LANES)
+    return ((a // LANES * blocks + b // LANES) * LANES + a % LANES) * LANES + b % LANES
 
 
 def _permitted(searches: _Searches) -> torch.Tensor:

@@ -1,0 +1,52 @@
+"""Where a measurement was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("gmssl", "torch", "numpy", "numba", "scipy", "pygmtools", "pylibmgm")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Processor, cores that this process may use, load of the minute before, date, and versions of packages."""
+
+    processor: str
+    cores: int
+    load: float | None
+    date: str
+    versions: dict[str, str]
+
+
+def this_machine() -> Machine:
+    """As it is now."""
+    load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+    today = datetime.now(UTC).date().isoformat()
+    return Machine(_processor(), cores(), load, today, {"python": platform.python_version(), **_versions()})
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,71 @@
+"""Which settings of which solver are measured at which size. The only place where the benchmark knows kinds by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Setting: TypeAlias = "float | str | dict[str, Setting] | None"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings of a solver, and what to add to its kind in tables."""
+
+    name: str = ""
+    settings: dict[str, Setting] = field(default_factory=dict)
+
+
+def _search(starts: int, iterations: int, agree: int) -> dict[str, Setting]:
+    return {"starts": starts, "iterations": iterations, "agree": agree}
+
+
+def _tabu(starts: int, iterations: int, agree: int = 4) -> Preset:
+    rule = "" if agree == 4 else f", agree {agree}"
+    return Preset(f"{starts}×{iterations}{rule}", _search(starts, iterations, agree))
+
+
+def _dual(steps: int, starts: int, iterations: int) -> Preset:
+    search = {"kind": "robust_tabu", **_search(starts, iterations, agree=4)}
+    return Preset(f"{steps}", {"iterations": steps, "polish": search})
+
+
+PRESETS: dict[str, dict[int, tuple[Preset, ...]]] = {
+    "robust_tabu": {
+        10: (_tabu(8, 50), _tabu(16, 100, agree=8)),
+        16: (_tabu(12, 50), _tabu(24, 50), _tabu(16, 100, agree=8)),
+        32: (_tabu(4, 500), _tabu(32, 250), _tabu(32, 500, agree=8)),
+    },
+    # Larger trees do not end within a benchmark: cut off at 16, left out at 32.
+    "exact": {10: (Preset(),), 16: (Preset("0.1 s", {"seconds": 0.1}),), 32: ()},
+    "lagrange": {10: (_dual(500, 8, 50),), 16: (_dual(500, 24, 50),), 32: (_dual(500, 32, 250),)},
+}
+"""By kind and size, none where it takes too long; every other kind runs at its defaults."""
+
+LONG: dict[int, tuple[int, int]] = {10: (64, 100), 16: (128, 200), 32: (256, 1000)}
+"""Starts and iterations of the long `robust_tabu` run, by size, that looks for the best known energies."""
+
+LONG_KIND = "robust_tabu"
+
+THREADED = "robust_tabu"
+"""The kind whose time on two threads is compared with that on one."""
+
+REFERENCE = "libmgm"
+"""The kind whose time and energies all others are compared with."""
+
+PEERS = {REFERENCE: "pip install ./plugins/gmssl-libmgm"}
+"""Kinds of plugins that belong to the tables, and how to install them."""
+
+STAGES = {REFERENCE: ("gmssl_libmgm", "build_models", "solve_models")}
+"""Kinds whose model building is timed apart: module, its function from a problem to models, and that from models on."""
+
+
+def presets(kind: str, n: int) -> tuple[Preset, ...]:
+    """Those of the next larger size in the table, or of the largest."""
+    sizes = PRESETS.get(kind)
+    return (Preset(),) if sizes is None else sizes[size_class(n)]
+
+
+def size_class(n: int) -> int:
+    """The smallest of the sizes 10, 16 and 32 that is ≥ n, or 32."""
+    return min((size for size in LONG if size >= n), default=max(LONG))
