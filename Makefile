@@ -37,10 +37,10 @@ $(PLUGINS): $(STAMP) $(wildcard plugins/*/pyproject.toml)
 	touch $(PLUGINS)
 
 unit: $(PLUGINS)
-	$(BIN)/pytest tests plugins
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests plugins -n 2 --dist worksteal
 
 slow: $(STAMP)
-	$(BIN)/pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests plugins -m slow -n 2 --dist worksteal
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

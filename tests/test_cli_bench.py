@@ -37,7 +37,7 @@ def test_everything_is_written(run: Run, tmp_path: Path) -> None:
     assert [size["n"] for size in report["sizes"]] == [5, 6]
     assert len(report["settings"]) == 24
     for size in report["sizes"]:
-        lap, tabu = size["rows"]
+        lap, tabu, _ = size["rows"]
         assert (lap["kind"], tabu["kind"]) == ("lap", "robust_tabu")
         assert tabu["gap"] <= lap["gap"]
         assert tabu["solved"] > lap["solved"]

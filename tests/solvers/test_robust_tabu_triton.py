@@ -85,20 +85,23 @@ if find_spec("triton") is not None:
         tl.store(possible + graph, exists)
 
 
-def expect_the_same_assignments(device, graphs, n):
+def expect_the_same_assignments(device, n, seeds):
     """`match_triton` against `assignment_numba` on integers with many ties, of which some are forbidden."""
-    random = np.random.default_rng(n)
-    costs = random.integers(-2, 3, (graphs, n, n)).astype(np.float64)
-    costs[random.random(costs.shape) < random.random((graphs, 1, 1))] = np.inf
+    costs = np.empty((len(seeds), n, n))
+    for cost, seed in zip(costs, seeds, strict=True):
+        random = np.random.default_rng(seed)
+        cost[:] = random.integers(0, 4, (n, n))
+        cost[random.random((n, n)) < random.random() * 0.3] = np.inf
     given = np.where(np.isinf(costs), 2**31 - 1, costs).astype(np.int32)
-    owner, possible = (torch.zeros(shape, dtype=torch.int32, device=device) for shape in ((graphs, n), graphs))
-    match_kernel[(graphs,)](torch.from_numpy(given).to(device), n, owner, possible, WIDTH=16, num_warps=1)
+    owner, possible = (torch.zeros(shape, dtype=torch.int32, device=device) for shape in ((len(seeds), n), len(seeds)))
+    match_kernel[(len(seeds),)](
+        torch.from_numpy(given).to(device), n, owner, possible, WIDTH=16, num_warps=1, enable_fp_fusion=False
+    )
     columns = np.empty(n, np.int64)
-    for g in range(graphs):
-        assert bool(possible[g]) == assign(costs[g], columns)
+    for g, cost in enumerate(costs):
+        assert bool(possible[g]) == assign(cost, columns)
         if possible[g]:
             assert owner[g].tolist() == np.argsort(columns).tolist()
-    assert 0 < possible.sum() < graphs, "both kinds were to be tested"
 
 
 def expect_the_same_tables(device, problem):
@@ -135,17 +138,22 @@ def decided_last(setting, **settings):
 
 def check_interpreted():
     expect_the_same_tables("cpu", random_problem(2, 5, 4, 7, masked=True))
-    for shape, iterations in (((10, 10, 12, False, True), 22), ((8, 6, 10, True, True), 12)):
+    for shape, iterations in (((10, 10, 25, False, True), 18), ((8, 6, 10, True, True), 12)):
         one = {"starts": 1, "iterations": iterations}
         expect_the_same("cpu", decided_last("iterations", shape=shape, **one), **one)
+    # Decided by each tenure: other results if all are greater by one.
+    for seed in (7, 73):
+        expect_the_same("cpu", random_problem(1, 6, 6, 10, seed=seed), starts=1, iterations=16)
     recombined = {"starts": 4, "iterations": 1}
     expect_the_same("cpu", decided_last("starts", shape=(24, 24, 30), **recombined), **recombined)
-    expect_the_same("cpu", random_problem(2, 3, 5, 5), starts=3, iterations=3, agree=2)
+    expect_the_same("cpu", random_problem(2, 3, 5, 5, integers=True), starts=3, iterations=4, agree=2)
     expect_the_same("cpu", random_problem(1, 1, 1, 0), starts=1, iterations=1)
-    expect_the_same("cpu", unmatchable_among_others(), starts=2, iterations=1)
-    expect_the_same_assignments("cpu", 10, 6)
+    expect_the_same("cpu", unmatchable_among_others(), starts=2, iterations=3, agree=2)
+    # Where stopping at ties, and prices lowered along a path, decide.
+    expect_the_same_assignments("cpu", 8, (2265, 2976, 20, 45))
 
 
+@pytest.mark.slow  # the interpreter takes minutes for what a GPU does in a millisecond
 @needs_triton
 @without_cuda
 def test_interpreted():
@@ -264,7 +272,7 @@ def test_on_cuda_in_parts(monkeypatch):
 @needs_cuda
 def test_on_cuda_assignments():
     for n in range(2, 17):
-        expect_the_same_assignments("cuda", 300, n)
+        expect_the_same_assignments("cuda", n, range(400))
 
 
 @needs_triton
