@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import gmssl
 from gmssl.energy import lift
@@ -64,12 +65,28 @@ def test_torch_is_independent_of_batch(problem):
         assert torch.equal(in_torch(problem.select(index), solver).matching.vertex, together[index])
 
 
-def test_torch_and_numba_agree_in_energies():
-    problem = knn_problem(20, 16, noise=0.3, seed=5, neighbours=3)
-    one, other = (f(problem, tabu(starts=8)) for f in (gmssl.solve, in_torch))
-    difference = (one.energy - other.energy).abs()
-    assert (difference < 1e-3).float().mean() > 0.75
-    assert (one.energy.mean() - other.energy.mean()).abs() < 0.2
+def expect_torch_to_equal_numba(problem, **settings):
+    solver = tabu(**settings)
+    for one, other in zip(solver.search_in_torch(problem), solver._compiled(problem), strict=True):
+        assert torch.equal(one, other), settings
+
+
+@given(problems(max_n=6), st.sampled_from([None, 2]), st.integers(0, 2))
+def test_torch_equals_numba(problem, agree, seed):
+    expect_torch_to_equal_numba(problem, starts=4, iterations=15, agree=agree, seed=seed)
+
+
+@pytest.mark.parametrize(("n", "m"), [(16, 16), (27, 27), (30, 10), (10, 30), (65, 65)])
+@pytest.mark.parametrize("density", [1.0, 0.7])
+def test_torch_equals_numba_with_blocks_and_crossover(n, m, density):
+    random = torch.Generator().manual_seed(n + m)
+    left, right = (torch.randint(0, size, (3, 2 * n, 2), generator=random) for size in (n, m))
+    # Small integers: ties.
+    costs = (torch.randn(3, *shape, generator=random).round() for shape in ((n, m), (2 * n, 2 * n)))
+    allowed = (torch.rand(3, n, m, generator=random) < density) | torch.eye(n, m, dtype=torch.bool)
+    problem = gmssl.Problem.build(next(costs), left, right, next(costs), allowed=allowed)
+    expect_torch_to_equal_numba(problem, starts=6, iterations=n, agree=None)
+    expect_torch_to_equal_numba(problem, starts=5, iterations=n, agree=2, seed=1)
 
 
 def test_easy_problems_are_solved_to_their_truth():
