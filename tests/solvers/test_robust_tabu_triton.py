@@ -1,6 +1,6 @@
 """The CUDA kernels of robust tabu search give the bits of the CPU's: on a GPU, interpreted, and compiled without one.
 
-`python tests/solvers/test_robust_tabu_triton.py` runs the interpreted part alone (with TRITON_INTERPRET=1).
+The interpreted part alone: `TRITON_INTERPRET=1 python tests/solvers/test_robust_tabu_triton.py check_walks`.
 """
 
 from __future__ import annotations
@@ -136,8 +136,18 @@ def decided_last(setting, **settings):
             return problem
 
 
-def check_interpreted():
+def check_form():
+    """Everything once, in few swaps."""
     expect_the_same_tables("cpu", random_problem(2, 5, 4, 7, masked=True))
+    expect_the_same("cpu", random_problem(2, 3, 5, 5, integers=True), starts=3, iterations=4, agree=2)
+    expect_the_same("cpu", random_problem(1, 1, 1, 0), starts=1, iterations=1)
+    expect_the_same("cpu", unmatchable_among_others(), starts=2, iterations=3, agree=2)
+    # Where stopping at ties, and prices lowered along a path, decide.
+    expect_the_same_assignments("cpu", 8, (2265, 2976, 20, 45))
+
+
+def check_walks():
+    """Long walks, where all choices up to the last one matter."""
     for shape, iterations in (((10, 10, 25, False, True), 18), ((8, 6, 10, True, True), 12)):
         one = {"starts": 1, "iterations": iterations}
         expect_the_same("cpu", decided_last("iterations", shape=shape, **one), **one)
@@ -146,19 +156,14 @@ def check_interpreted():
         expect_the_same("cpu", random_problem(1, 6, 6, 10, seed=seed), starts=1, iterations=16)
     recombined = {"starts": 4, "iterations": 1}
     expect_the_same("cpu", decided_last("starts", shape=(24, 24, 30), **recombined), **recombined)
-    expect_the_same("cpu", random_problem(2, 3, 5, 5, integers=True), starts=3, iterations=4, agree=2)
-    expect_the_same("cpu", random_problem(1, 1, 1, 0), starts=1, iterations=1)
-    expect_the_same("cpu", unmatchable_among_others(), starts=2, iterations=3, agree=2)
-    # Where stopping at ties, and prices lowered along a path, decide.
-    expect_the_same_assignments("cpu", 8, (2265, 2976, 20, 45))
 
 
-@pytest.mark.slow  # the interpreter takes minutes for what a GPU does in a millisecond
 @needs_triton
 @without_cuda
-def test_interpreted():
+@pytest.mark.parametrize("check", ["check_form", pytest.param("check_walks", marks=pytest.mark.slow)])
+def test_interpreted(check):
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
-    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, __file__, check], env=environment, capture_output=True, text=True)
     if "only 0-dimensional arrays can be converted" in done.stderr:
         pytest.skip("this release of Triton's interpreter is older than this numpy")
     assert done.returncode == 0, done.stderr[-3000:]
@@ -299,4 +304,4 @@ def test_on_cuda_without_the_kernel(monkeypatch, n):
 
 
 if __name__ == "__main__":
-    check_interpreted()
+    {"check_form": check_form, "check_walks": check_walks}[sys.argv[1]]()
