@@ -64,8 +64,9 @@ class Search:
             parents = [heapq.heappop(heap) for _ in range(min(AT_ONCE, len(heap)))]
             open_ = [parent for parent in parents if not self._closed(parent.bound)]
             if open_:
-                masks = torch.cat([_children(parent.allowed) for parent in open_])
-                origin = torch.tensor([k for k, parent in enumerate(open_) for _ in _children(parent.allowed)])
+                families = [_children(parent.allowed) for parent in open_]
+                masks = torch.cat(families)
+                origin = torch.tensor([k for k, family in enumerate(families) for _ in family])
                 dual = self._bound(masks, _stack([parent.multipliers for parent in open_]).select(origin))
                 floor = torch.tensor([parent.bound for parent in open_], dtype=torch.float64)[origin]
                 bounded += len(masks)

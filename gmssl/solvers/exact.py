@@ -14,9 +14,8 @@ from gmssl.solvers.ascent import Ascent, columns_of, rounded_down
 from gmssl.solvers.branch_and_bound import Search
 from gmssl.solvers.outcome import outcome, refuse_unmatchable
 from gmssl.solvers.robust_tabu import RobustTabu
-from gmssl.solvers.sides import opposite, turned
+from gmssl.solvers.sides import on_cpu, opposite, turned
 from gmssl.solvers.timing import stopping_after
-from gmssl.topology import Topology
 
 
 class Exact(Solver):
@@ -50,7 +49,7 @@ class Exact(Solver):
         problem, searched = problem.detach(), self.polish.solve(problem)
         device, (n, m) = problem.costs.vertex.device, problem.costs.vertex.shape[1:]
         columns = columns_of(searched.matching.vertex).cpu()
-        here = _on_cpu(problem)
+        here = on_cpu(problem)
         shorter, begin = (here, columns) if n <= m else (turned(here), opposite(columns, m))
         found = [self._search(shorter.select(g), begin[g]) for g in torch.arange(len(columns))[:, None]]
         chosen, bounds, proven = (torch.stack(list(x)) for x in zip(*found, strict=True))
@@ -69,9 +68,3 @@ class Exact(Solver):
             search = Search(problem, ascent, self.nodes, self.seconds, columns[0], float("inf"))
             best, bound, completed = search.run(dual)
         return best, torch.tensor(bound, dtype=torch.float64), torch.tensor(completed)
-
-
-def _on_cpu(problem: Problem) -> Problem:
-    topology = problem.topology
-    left, right, allowed = (x.cpu() for x in (topology.left, topology.right, topology.allowed))
-    return Problem(problem.costs.map(torch.Tensor.cpu), Topology(left, right, allowed))

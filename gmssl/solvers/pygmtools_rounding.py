@@ -12,6 +12,7 @@ from gmssl.solvers.lap import Lap
 from gmssl.solvers.outcome import outcome
 from gmssl.solvers.pygmtools_affinity import affinity_matrix
 from gmssl.solvers.relabelling import restored, shuffled
+from gmssl.solvers.sides import on_cpu, turned
 from gmssl.topology import Topology
 
 _ENTRIES = 2**19  # of affinity matrices that are built at a time: 4 MiB stay in the cache
@@ -32,10 +33,10 @@ def rounded(problem: Problem, soft: Callable[[torch.Tensor, torch.Tensor], torch
         ProblemError: `allowed` permits no matching of the shorter side.
     """
     again, rows, columns = shuffled(problem.detach(), seed=0)
-    again = _on_cpu(again)
+    again = on_cpu(again)
     graphs, n, m = again.costs.vertex.shape
     if n > m:
-        again = _transposed(again)
+        again = turned(again)
     weights = torch.empty(again.costs.vertex.shape, dtype=torch.float64)
     step = max(1, _ENTRIES // (n * m) ** 2)
     with _one_thread():
@@ -61,20 +62,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _on_cpu(problem: Problem) -> Problem:
-    costs, topology = problem.costs.map(torch.Tensor.cpu), problem.topology
-    return Problem(costs, Topology(topology.left.cpu(), topology.right.cpu(), topology.allowed.cpu()))
-
-
-def _transposed(problem: Problem) -> Problem:
-    """Left and right exchanged."""
-    topology = problem.topology
-    return Problem(
-        problem.costs.map(lambda x: x.transpose(1, 2)),
-        Topology(topology.right, topology.left, topology.allowed.transpose(1, 2)),
-    )
 
 
 def _heaviest(weights: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:

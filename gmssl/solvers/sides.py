@@ -29,3 +29,9 @@ def with_dummies(columns: torch.Tensor, m: int) -> torch.Tensor:
     """Unmatched rows of `columns [G,n]` get columns of their own, m, m + 1, …"""
     unmatched = (columns < 0) | (columns >= m)
     return torch.where(unmatched, m - 1 + unmatched.cumsum(1), columns)
+
+
+def on_cpu(problem: Problem) -> Problem:
+    """The same problem in main memory, without the target."""
+    costs, topology = problem.costs.map(torch.Tensor.cpu), problem.topology
+    return Problem(costs, Topology(topology.left.cpu(), topology.right.cpu(), topology.allowed.cpu()))
