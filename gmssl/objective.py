@@ -8,12 +8,15 @@ import torch
 from torch import nn
 
 from gmssl.clock import StageClock
+from gmssl.gathering import gathered
+from gmssl.errors import ProblemError
 from gmssl.interfaces.affinity import Affinity, Side
 from gmssl.interfaces.vertices import Arrangement
 from gmssl.interfaces.views import ViewBatch
 from gmssl.pairs import Costs, Pairs
 from gmssl.problem import Problem, Solution
 from gmssl.recipe import Recipe
+from gmssl.teacher import Teacher
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,40 +61,89 @@ class MatchingObjective(nn.Module):
         self.recipe = recipe
         self.encoder = recipe.encoder.build()
         self.projector = recipe.projector.build(int(self.encoder.channels))  # type: ignore[arg-type]
-        self.message_passing = recipe.message_passing.build(int(self.projector.channels))  # type: ignore[arg-type]
+        channels = int(self.projector.channels)  # type: ignore[arg-type]
+        self.predictor = recipe.predictor.build(channels) if recipe.predictor else None
+        self.message_passing = recipe.message_passing.build(channels)
+        self.vertices = recipe.vertices.build(channels)
+        self.target = recipe.target.build()
+        self.teacher = Teacher(self._students()) if recipe.teacher else None
         self.reads_maps = any(term.reads_maps for term in (*recipe.affinity.vertex, *recipe.affinity.edge))
 
     def forward(self, batch: ViewBatch, generator: torch.Generator | None, clock: StageClock) -> Step:
         """One step on finished views (`Views.finish`); `generator` draws relabelling and noise."""
         recipe = self.recipe
         with clock.stage("encoder"):
-            maps, pooled_VBC = encode(self.encoder, batch.images)
-            embeddings_VBD = self.projector(pooled_VBC.flatten(0, 1)).view(*pooled_VBC.shape[:2], -1)
+            maps, embeddings_VBD = project(self.encoder, self.projector, batch.images)
+            student_VBD, teacher_VBD = self._student_and_teacher(embeddings_VBD, batch.images)
         # Energies of different matchings differ by little: from here on everything is float32, also under bf16.
         with torch.autocast(embeddings_VBD.device.type, enabled=False):
             with clock.stage("graph"):
-                arrangement = recipe.vertices.arrange(embeddings_VBD.float(), recipe.views.pairs)
-                relabelling = random_permutations(arrangement.right, generator)
+                arrangement = self.vertices(student_VBD.float(), teacher_VBD.float(), recipe.views.pairs)
+                relabelling = self._relabelling(arrangement.right, generator)
                 left, right = arrangement.left, take(arrangement.right, relabelling)
                 edges = recipe.graph.edges(left), recipe.graph.edges(right)
                 left, right = self.message_passing(left, edges[0]), self.message_passing(right, edges[1])
             with clock.stage("costs"):
                 sides = Side(left, edges[0]), Side(right, edges[1])
                 if self.reads_maps:
-                    sources = arrangement.left_source, arrangement.right_source.gather(1, relabelling)
-                    sides = attach_maps(sides, sources, maps, batch)
-                columns = relabelling[:, None, :].expand_as(arrangement.target)
-                target, allowed = arrangement.target.gather(2, columns), arrangement.allowed.gather(2, columns)
-                costs = add_margin(self.costs(*sides), target, recipe.margin)
+                    sides = attach_maps(sides, sources(arrangement, relabelling), maps, batch)
+                costs = self.costs(*sides)
+                target = take_columns(self._target(costs, teacher_VBD), relabelling)
+                allowed = take_columns(arrangement.allowed, relabelling)
+                costs = add_margin(costs, target, recipe.margin)
                 scored = edges if recipe.affinity.edge else (edges[0][:, :0], edges[1][:, :0])
                 problem = Problem.build(costs.vertex, *scored, costs.edge, allowed, target)
             with clock.stage("match"):
                 solution = recipe.estimator.match(recipe.solver, problem, generator)
             with clock.stage("loss"):
-                loss = recipe.loss(solution.matching, problem).mean()
+                loss = recipe.loss(solution.matching, problem).mean() + self._regularisation(embeddings_VBD)
         return Step(
             loss, problem, solution, arrangement, embeddings_VBD, (left, right), edges, relabelling, recipe.margin
         )
+
+    def follow(self, progress: float) -> None:
+        """The teacher follows the student, after an optimiser step; `progress`: share of all steps that are done."""
+        if self.teacher is not None and self.recipe.teacher is not None:
+            self.teacher.follow(self._students(), self.recipe.teacher.at(progress))
+
+    def _students(self) -> dict[str, nn.Module]:
+        return {"encoder": self.encoder, "projector": self.projector, "vertices": self.vertices}
+
+    def _student_and_teacher(
+        self, embeddings_VBD: torch.Tensor, images: tuple[torch.Tensor, ...]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        student_VBD = embeddings_VBD
+        if self.predictor is not None:
+            student_VBD = self.predictor(embeddings_VBD.flatten(0, 1)).view(*embeddings_VBD.shape[:2], -1)
+        if self.teacher is None:
+            return student_VBD, embeddings_VBD
+        with torch.no_grad():
+            copies, seen = self.teacher.copies, 1 + max(right for _, right in self.recipe.views.pairs)
+            return student_VBD, project(copies["encoder"], copies["projector"], images[:seen])[1]
+
+    def _relabelling(self, right: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+        """Relaxed solvers break no ties, so there is nothing to hide from them."""
+        if self.recipe.solver.differentiable:
+            return torch.arange(right.shape[1], device=right.device).expand(right.shape[:2])
+        return random_permutations(right, generator)
+
+    def _target(self, costs: Costs, teacher_VBD: torch.Tensor) -> torch.Tensor:
+        """`[G,n,m]`, columns in the order of the arrangement; no gradient."""
+        with torch.no_grad():
+            if not self.recipe.target.reads_reference:
+                return self.target(costs.vertex)
+            vertices = self.vertices if self.teacher is None else self.teacher.copies["vertices"]
+            exchanged = tuple((right, left) for left, right in self.recipe.views.pairs)
+            seen = vertices(teacher_VBD.float(), teacher_VBD.float(), exchanged)
+            nothing = costs.edge.new_zeros(len(seen.left), 0, 2, dtype=torch.int64)
+            return self.target(self.costs(Side(seen.left, nothing), Side(seen.right, nothing)).vertex)
+
+    def _regularisation(self, embeddings_VBD: torch.Tensor) -> torch.Tensor | float:
+        terms = self.recipe.regularisers
+        if not terms:
+            return 0.0
+        views = [gathered(view.float()) for view in embeddings_VBD]
+        return sum(term.weight * sum(term(view) for view in views) / len(views) for term in terms)
 
     def costs(self, left: Side, right: Side) -> Costs:
         """Affinities, weighted, summed, and negated (LVM-Med, Eq. 3 and 4)."""
@@ -128,6 +180,31 @@ def random_permutations(nodes_GmD: torch.Tensor, generator: torch.Generator | No
 def take(nodes_GmD: torch.Tensor, order_Gm: torch.Tensor) -> torch.Tensor:
     """Nodes in another order."""
     return nodes_GmD.gather(1, order_Gm[..., None].expand_as(nodes_GmD))
+
+
+def take_columns(pairs_Gnm: torch.Tensor, order_Gm: torch.Tensor) -> torch.Tensor:
+    """Vertex pairs with their columns in another order."""
+    return pairs_Gnm.gather(2, order_Gm[:, None, :].expand_as(pairs_Gnm))
+
+
+def sources(arrangement: Arrangement, relabelling: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Which view and image the nodes are, the right ones relabelled.
+
+    Raises:
+        ProblemError: nodes are no images of the batch.
+    """
+    if arrangement.sources is None:
+        raise ProblemError("an affinity compares feature maps, and these vertices have none; use vertices images.")
+    left, right = arrangement.sources
+    return left, right.gather(1, relabelling)
+
+
+def project(
+    encoder: nn.Module, projector: nn.Module, images: tuple[torch.Tensor, ...]
+) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Maps of each view, and embeddings `[V,B,D]`."""
+    maps, pooled_VBC = encode(encoder, images)
+    return maps, projector(pooled_VBC.flatten(0, 1)).view(*pooled_VBC.shape[:2], -1)
 
 
 def encode(encoder: nn.Module, images: tuple[torch.Tensor, ...]) -> tuple[list[torch.Tensor], torch.Tensor]:

@@ -20,7 +20,8 @@ class Problem:
     Attributes:
         costs: `Pairs` of `vertex [G,n,m]` and `edge [G,E,F]`, floating point, minimised.
         topology: edges of both graphs and the allowed vertex pairs.
-        target: ground-truth matching `[G,n,m]` of 0 and 1, or None.
+        target: what the matching should be, `[G,n,m]`, rows of numbers ≥ 0 that sum to at most 1; 0 and 1 for a
+            matching, or None.
     """
 
     costs: Costs
@@ -46,7 +47,7 @@ class Problem:
             right_edges: directed edges of the right graphs `[G,F,2]`, integers in `0..m-1`.
             edge: costs of edge pairs `[G,E,F]`.
             allowed: bool `[G,n,m]`; None allows every pair.
-            target: ground truth `[G,n,m]` of 0 and 1, or None.
+            target: what the matching should be `[G,n,m]`, or None.
             partial: matchings may leave any vertex unmatched; see also `partially`.
 
         Raises:
@@ -232,8 +233,11 @@ def _check_types(problem: Problem) -> None:
 
 def _check_indices(topology: Topology, n: int, m: int) -> None:
     for name, edges, vertices in (("left_edges", topology.left, n), ("right_edges", topology.right, m)):
-        outside = (edges < 0) | (edges >= vertices)
-        if bool(outside.any()):
+        if edges.numel() == 0:
+            continue
+        least, most = edges.aminmax()
+        if bool((least < 0) | (most >= vertices)):
+            outside = (edges < 0) | (edges >= vertices)
             graph, row, _ = (int(i) for i in outside.nonzero()[0])
             raise ProblemError(
                 f"{name} of instance {graph} names vertex {edges[graph, row].tolist()} in row {row}; "
@@ -243,6 +247,9 @@ def _check_indices(topology: Topology, n: int, m: int) -> None:
 
 def _check_values(problem: Problem) -> None:
     for name, values in (("vertex", problem.costs.vertex), ("edge", problem.costs.edge)):
+        # A sum of numbers with NaN or infinity is not finite: one pass, no mask. A sum may also overflow: look closer then.
+        if bool(torch.isfinite(values.sum())):
+            continue
         finite = torch.isfinite(values)
         if not bool(finite.all()):
             bad = (~finite.flatten(1).all(1)).nonzero().flatten().tolist()
@@ -254,8 +261,7 @@ def _check_values(problem: Problem) -> None:
             )
     target = problem.target
     if target is not None:
-        binary = ((target == 0) | (target == 1)).all()
-        if not bool(binary & (target.sum(1) <= 1).all() & (target.sum(2) <= 1).all()):
-            raise ProblemError("target is not a matching: use 0 and 1, with at most one 1 in each row and column.")
-        if bool(((target == 1) & ~problem.topology.allowed).any()):
+        if not bool((target >= 0).all() & (target.sum(2) <= 1 + 1e-3).all()):
+            raise ProblemError("target is not a matching of rows: use numbers ≥ 0 that sum to at most 1 in each row.")
+        if bool(((target > 0) & ~problem.topology.allowed).any()):
             raise ProblemError("target matches a pair that `allowed` forbids; allow the pairs of the target.")

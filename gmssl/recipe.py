@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from gmssl.errors import PluginError, RecipeError
+from gmssl.composition import faults
+from gmssl.errors import RecipeError
 from gmssl.interfaces.affinity import Affinity
 from gmssl.interfaces.data import Data
 from gmssl.interfaces.encoder import Encoder
@@ -21,12 +22,14 @@ from gmssl.interfaces.loss import Loss
 from gmssl.interfaces.message_passing import MessagePassing
 from gmssl.interfaces.optimiser import Optimiser
 from gmssl.interfaces.projector import Projector
+from gmssl.interfaces.regulariser import Regulariser
 from gmssl.interfaces.schedule import Schedule
 from gmssl.interfaces.solver import Solver
+from gmssl.interfaces.target import Target
 from gmssl.interfaces.vertices import Vertices
 from gmssl.interfaces.views import Views
 from gmssl.parts import Settings
-from gmssl.registry import brief, describe, field_of, find, kinds
+from gmssl.registry import brief, describe, field_of, part
 
 
 class Affinities(Settings):
@@ -87,6 +90,21 @@ class TrainSettings(Settings):
         return self
 
 
+class TeacherSettings(Settings):
+    """The momentum encoder: encoder, projector and vertices, averaged over the run (MoCo, BYOL, DINO)."""
+
+    momentum: float = Field(0.99, ge=0, le=1, description="share of the old weights that a step keeps, at the start")
+    final: float | None = Field(
+        None, ge=0, le=1, description="the same at the end of the run, along half a cosine; none keeps it constant"
+    )
+
+    def at(self, progress: float) -> float:
+        """The momentum when this share of all optimiser steps is done."""
+        if self.final is None:
+            return self.momentum
+        return self.final - (self.final - self.momentum) * (math.cos(math.pi * progress) + 1) / 2
+
+
 class ProbeSettings(Settings):
     """k-nearest-neighbour accuracy of the encoder on labelled images, during training."""
 
@@ -107,14 +125,20 @@ class Recipe(Settings):
     views: field_of(Views)  # type: ignore[valid-type]
     encoder: field_of(Encoder)  # type: ignore[valid-type]
     projector: field_of(Projector)  # type: ignore[valid-type]
+    predictor: field_of(Projector) | None = Field(  # type: ignore[valid-type]
+        None, description="a second head, of the student's embeddings only (BYOL)"
+    )
+    teacher: TeacherSettings | None = Field(None, description="a momentum encoder, whose embeddings are the right nodes")
     vertices: field_of(Vertices)  # type: ignore[valid-type]
     graph: field_of(GraphBuilder)  # type: ignore[valid-type]
     message_passing: field_of(MessagePassing)  # type: ignore[valid-type]
     affinity: Affinities
+    target: field_of(Target) = Field(default_factory=lambda: part("target", "identity"))  # type: ignore[valid-type]
     margin: float = Field(0.0, description="added to the costs of the true pairs, so that they must win by this much")
     solver: field_of(Solver)  # type: ignore[valid-type]
     estimator: field_of(GradientEstimator)  # type: ignore[valid-type]
     loss: field_of(Loss)  # type: ignore[valid-type]
+    regularisers: tuple[field_of(Regulariser), ...] = ()  # type: ignore[valid-type]
     optimiser: field_of(Optimiser)  # type: ignore[valid-type]
     schedule: field_of(Schedule)  # type: ignore[valid-type]
     train: TrainSettings = TrainSettings()
@@ -122,14 +146,7 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
-        for fault in (
-            _zero_gradients(self),
-            _unread_edges(self),
-            _edges_of_nothing(self),
-            _untrained_nodes(self),
-            self.vertices.fault(self.train.batch_per_step),
-            self.views.fault(self.encoder.in_channels),
-        ):
+        for fault in faults(self):
             if fault:
                 raise ValueError(fault)
         return self
@@ -137,53 +154,6 @@ class Recipe(Settings):
     def dump(self) -> str:
         """The resolved recipe as YAML, with every default written out."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
-
-
-def _kinds_where(slot: str, fact: str, value: bool) -> list[str]:
-    """Kinds whose class declares the fact; a broken plugin must not harm a recipe that does not name it."""
-    found = []
-    for kind in kinds(slot):
-        with contextlib.suppress(PluginError):
-            if getattr(find(slot, kind), fact) is value:
-                found.append(kind)
-    return found
-
-
-def _zero_gradients(recipe: Recipe) -> str | None:
-    if not recipe.estimator.differentiates_solver or recipe.solver.differentiable:
-        return None
-    relaxed = _kinds_where("solver", "differentiable", True)
-    others = _kinds_where("estimator", "differentiates_solver", False)
-    return (
-        f"estimator {recipe.estimator.kind!r} with the piecewise-constant solver {recipe.solver.kind!r} would give "
-        f"zero gradients everywhere; use estimator {', '.join(others)}, or a differentiable solver "
-        f"({', '.join(relaxed)})"
-    )
-
-
-def _unread_edges(recipe: Recipe) -> str | None:
-    if not recipe.affinity.edge or recipe.solver.uses_edges:
-        return None
-    readers = _kinds_where("solver", "uses_edges", True)
-    return (
-        f"affinity.edge has {len(recipe.affinity.edge)} term(s), but solver {recipe.solver.kind!r} does not read edge "
-        f"costs; remove them, or use a second-order solver: {', '.join(readers)}"
-    )
-
-
-def _edges_of_nothing(recipe: Recipe) -> str | None:
-    if not recipe.affinity.edge or recipe.graph.has_edges:
-        return None
-    return f"affinity.edge scores edges, but graph {recipe.graph.kind!r} has none; use graph knn, or remove the terms"
-
-
-def _untrained_nodes(recipe: Recipe) -> str | None:
-    if any(term.reads_nodes for term in (*recipe.affinity.vertex, *recipe.affinity.edge)):
-        return None
-    return (
-        "no affinity reads the node embeddings, so projector and message passing would never train; add a term that "
-        "does, such as cosine, to affinity.vertex"
-    )
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:

@@ -31,8 +31,10 @@ GROUPS = {
     "noise": "gmssl.noises",
     "optimiser": "gmssl.optimisers",
     "projector": "gmssl.projectors",
+    "regulariser": "gmssl.regularisers",
     "schedule": "gmssl.schedules",
     "solver": "gmssl.solvers",
+    "target": "gmssl.targets",
     "vertices": "gmssl.vertices",
     "views": "gmssl.views",
 }

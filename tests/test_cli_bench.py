@@ -49,7 +49,7 @@ def test_everything_is_written(run: Run, tmp_path: Path) -> None:
     assert page.startswith("# Page\n")
     assert "Energies by noise setting, n = 6" in page
     for text in (done.stdout, page):
-        assert "robust_tabu 8×50" in text
+        assert "robust_tabu 32×20, agree 8" in text
     again = shlex.split(report["command"])
     assert again[:3] == ["gmssl", "bench", "solvers"]
     assert sorted(again[3:]) == sorted(map(str, (*TINY, "--n", 6))), "what a reader repeats measures the same"

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "gmssl"
 FLOORS = [
     {"errors", "lazy", "pairs", "topology", "problem", "energy", "clock"},
     {"parts", "registry"},
-    {"interfaces", "solving", "formats"},
+    {"interfaces", "solving", "formats", "gathering"},
     {
         "affinities",
         "data",
@@ -26,12 +26,14 @@ FLOORS = [
         "noises",
         "optimisers",
         "projectors",
+        "regularisers",
         "schedules",
         "solvers",
+        "targets",
         "vertices",
         "views",
     },
-    {"objective", "recipe", "health"},
+    {"objective", "recipe", "composition", "teacher", "health"},
     {"training", "evaluation", "benchmarking"},
     {"cli", "commands"},
 ]

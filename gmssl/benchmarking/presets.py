@@ -32,9 +32,9 @@ def _dual(steps: int, starts: int, iterations: int) -> Preset:
 
 PRESETS: dict[str, dict[int, tuple[Preset, ...]]] = {
     "robust_tabu": {
-        10: (_tabu(8, 50), _tabu(32, 50, agree=12)),
-        16: (_tabu(12, 50), _tabu(32, 100, agree=8)),
-        32: (_tabu(8, 500), _tabu(32, 250), _tabu(64, 500, agree=8)),
+        10: (_tabu(32, 20, agree=8), _tabu(64, 25, agree=24)),
+        16: (_tabu(12, 50), _tabu(32, 75, agree=6), _tabu(64, 100, agree=12)),
+        32: (_tabu(8, 500), _tabu(64, 500, agree=8)),
     },
     # Larger trees do not end within a benchmark: cut off at 16, left out at 32.
     "exact": {10: (Preset(),), 16: (Preset("0.1 s", {"seconds": 0.1}),), 32: ()},

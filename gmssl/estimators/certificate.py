@@ -44,6 +44,7 @@ def proves_optimal(problem: Problem, candidate: torch.Tensor) -> torch.Tensor:
     if costs.edge.numel():
         scale = torch.maximum(scale, costs.edge.abs().amax((1, 2)))
     full = (chosen & topology.allowed).sum((1, 2)) == min(n, m)
+    full &= (chosen == candidate).all(2).all(1) & (chosen.sum(1) <= 1).all(1) & (chosen.sum(2) <= 1).all(1)
     return full & (bracket > _TOLERANCE * scale[:, None]).all(1)
 
 

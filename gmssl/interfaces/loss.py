@@ -12,9 +12,13 @@ from gmssl.problem import Problem
 
 
 class Loss(Part):
-    """One number for each instance; the objective averages them."""
+    """One number for each instance; the objective averages them.
+
+    `reads_costs` says that the gradient reaches the costs not only through the matching.
+    """
 
     slot: ClassVar[str] = "loss"
+    reads_costs: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, matching: Matching, problem: Problem) -> torch.Tensor:

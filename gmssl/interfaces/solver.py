@@ -20,6 +20,7 @@ class Solver(Part):
         differentiable: autograd through `solve` is meaningful (relaxed feasible sets).
         uses_edges: reads `costs.edge`.
         gives_bound: returns proven lower bounds.
+        constant: the matching does not depend on the costs.
     """
 
     slot: ClassVar[str] = "solver"
@@ -27,6 +28,7 @@ class Solver(Part):
     differentiable: ClassVar[bool] = False
     uses_edges: ClassVar[bool] = False
     gives_bound: ClassVar[bool] = False
+    constant: ClassVar[bool] = False
 
     @abstractmethod
     def solve(self, problem: Problem) -> Solution:

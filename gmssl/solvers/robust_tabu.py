@@ -21,8 +21,9 @@ class RobustTabu(Solver):
     """Search for the matching of least energy by swaps, uphill too, with a short memory (Taillard 1991).
 
     Start 0 is the linear assignment of the vertex costs, the others are random; from 24 vertices on, the second half of
-    the starts recombines two earlier results. Presets by n: 10: 8×50; 16: 12×50; 32: 8×500. For quality: 32×50 with
-    `agree` 12, 32×100 with 8, 64×500 with 8. By default the swaps are 50 up to 16 vertices and then grow with their square.
+    the starts recombines two earlier results. Presets by n, as starts×iterations with `agree`: 10: 32×20 with 8; 16:
+    12×50 with 4, or 32×75 with 6; 32: 8×500 with 4, or 64×500 with 8. By default the swaps are 50 up to 16 vertices and
+    then grow with their square.
 
     Compiled with numba for problems on the CPU (its first call in a fresh installation compiles for some seconds), one
     Triton kernel for up to 64 vertices on CUDA, batched torch operations elsewhere: all three find the same matching.

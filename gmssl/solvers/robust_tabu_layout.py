@@ -30,7 +30,8 @@ class Layout(NamedTuple):
     at: int  # [n]
     rows: int  # [stride,stride]
     own: int  # [stride]
-    dummy: int  # [stride], −1 where a location is a dummy, else 0
+    idle: int  # [stride], bits of a location: DUMMY if it is one, BLANK if the vertex there is
+    blank: int  # [n+1], BLANK where a vertex has neither edges nor costs, else 0; last, how many are
     until: int  # [n,n], first iteration at which vertex k may go to location s again; 0 where it may
     due: int  # [ring], the first event of each iteration modulo ring, or −1. Event q says that
     who: int  # [2·ring] this vertex
@@ -41,6 +42,8 @@ class Layout(NamedTuple):
     elites: int  # [starts,n]
     end: int
 
+
+DUMMY, BLANK = 1, 2
 
 PADDING = -(2**26)  # what padding pays now: a swap with it gains nothing, and no sum with it overflows
 
@@ -58,7 +61,7 @@ def lay_out(n: int, m: int, edges: int, starts: int) -> tuple[np.ndarray, Layout
     swaps = swap_blocks(blocks)
     sizes = {
         "first": n + 1, "head": entries, "entry": n * n, "pairs": entries * n * stride, "single": n * stride,
-        "banned": n * n, "where": n, "at": n, "rows": stride * stride, "own": stride, "dummy": stride, "until": n * n,
+        "banned": n * n, "where": n, "at": n, "rows": stride * stride, "own": stride, "idle": stride, "blank": n + 1, "until": n * n,
         "due": ring, "who": 2 * ring, "whither": 2 * ring, "link": 2 * ring, "swaps": len(swaps), "best": n,
         "elites": starts * n,
     }  # fmt: skip
@@ -67,8 +70,10 @@ def lay_out(n: int, m: int, edges: int, starts: int) -> tuple[np.ndarray, Layout
         offsets[name] = end
         end += -(-size // LANES) * LANES  # whole vectors: what is aligned once stays so
     layout = Layout(n, m, stride, blocks, ring, **offsets, end=end)
-    memory = np.zeros(end, np.int32)
+    memory = np.empty(end, np.int32)
+    memory[: layout.pairs] = 0  # not the largest part: `fold` clears what it uses of it
+    memory[layout.single :] = 0
     memory[layout.own : layout.own + stride] = PADDING
-    memory[layout.dummy + m : layout.dummy + n] = -1
+    memory[layout.idle + m : layout.idle + n] = DUMMY
     memory[layout.swaps : layout.swaps + len(swaps)] = swaps
     return memory, layout

@@ -17,6 +17,9 @@ the sum tells how many sides of a swap are tabu. Marks expire through a ring of 
 Costs are rounded to integers (the largest becomes about 2²²), so that incremental sums are exact: they neither drift
 nor depend on the order of summation. Every start of every instance has random numbers of its own.
 
+Swaps that change nothing would keep a search of a partial problem busy: two dummy locations are not swapped, nor are two
+*blank* vertices, which have neither edges nor costs.
+
 All of it lies in one int32 array, `memory`, at the offsets of `robust_tabu_layout`: numba counts references to arrays
 that are members of tuples, which costs more than the search.
 
@@ -32,13 +35,14 @@ import numpy as np
 from numba import njit
 
 from gmssl.solvers.random_numba import below
+from gmssl.solvers.robust_tabu_layout import BLANK
 from gmssl.solvers.simd_numba import (
     NEVER,
     TABU,
     add_row,
     increase,
     least_swap,
-    least_swap_rectangular,
+    least_swap_busy,
     peek,
     poke,
     shift_row,
@@ -65,6 +69,7 @@ def _prepare(memory, o):
             entry, there = peek(memory, o.entry + i * n + k), peek(memory, o.where + i)
             add_row(memory, row, o.pairs + (entry * n + there) * stride, o.blocks)
         poke(memory, o.own + s, peek(memory, row + s))
+        poke(memory, o.idle + s, (peek(memory, o.idle + s) & ~BLANK) | peek(memory, o.blank + k))
         twice += peek(memory, o.single + k * stride + s) + peek(memory, row + s)
         for a in range(lo, hi):
             t = peek(memory, o.where + peek(memory, o.head + a))
@@ -131,6 +136,9 @@ def _swap(a, b, memory, o):
     poke(memory, o.where + j, a)
     poke(memory, o.at + a, j)
     poke(memory, o.at + b, i)
+    differ = (peek(memory, o.idle + a) ^ peek(memory, o.idle + b)) & BLANK
+    poke(memory, o.idle + a, peek(memory, o.idle + a) ^ differ)
+    poke(memory, o.idle + b, peek(memory, o.idle + b) ^ differ)
     _leave(i, a, b, j, memory, o)
     _leave(j, b, a, i, memory, o)
     if entry >= 0:
@@ -199,13 +207,14 @@ def search(iterations, masked, random, best, memory, o):
     kept = energy if not masked or _permitted(memory, o) else NOTHING
     _keep(memory, best, o)
     shortest, longest = tenure(o.n)
+    idle = o.m < o.n or peek(memory, o.blank + o.n) > 1
     for iteration in range(1, iterations + 1):
         _expire(iteration, memory, o)
         aspiration = np.int32(max(level - energy, -np.int64(NEVER)))
-        if o.m < o.n:
-            found = least_swap_rectangular(memory, o.rows, o.own, o.dummy, o.blocks, aspiration)
+        if idle:
+            found = least_swap_busy(memory, o.rows, o.own, o.idle, o.blocks, aspiration)
         else:
-            found = least_swap(memory, o.rows, o.own, o.dummy, o.blocks, aspiration)
+            found = least_swap(memory, o.rows, o.own, o.idle, o.blocks, aspiration)
         gain, code = found >> 32, found & np.int64(0xFFFFFFFF)
         if gain == NEVER:
             continue

@@ -10,6 +10,7 @@ from numba import njit
 from gmssl.solvers.assignment_numba import assign
 from gmssl.solvers.fold_numba import adjacency, fold, headroom
 from gmssl.solvers.random_numba import below, draw_names, scatter_seed, shuffle, stream
+from gmssl.solvers.robust_tabu_layout import BLANK
 from gmssl.solvers.robust_tabu_numba import NOTHING, search
 from gmssl.solvers.simd_numba import GAIN_LIMIT, peek, poke
 
@@ -86,7 +87,22 @@ def _load(vertex, edge, left, right, allowed, random, names, ends, memory, o):
         for i in range(n):
             for s in range(n):
                 single[i * o.stride + s] += penalty * peek(memory, o.banned + i * n + s)
+    _find_blank(memory, o)
     return masked
+
+
+@njit(cache=True, nogil=True)
+def _find_blank(memory, o):
+    count = 0
+    for k in range(o.n):
+        busy = peek(memory, o.first + k) < peek(memory, o.first + k + 1)
+        for s in range(o.n):
+            if busy:
+                break
+            busy = peek(memory, o.single + k * o.stride + s) != 0 or peek(memory, o.banned + k * o.n + s) != 0
+        poke(memory, o.blank + k, 0 if busy else BLANK)
+        count += not busy
+    poke(memory, o.blank + o.n, count)
 
 
 @njit(cache=True, nogil=True)

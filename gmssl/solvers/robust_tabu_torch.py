@@ -137,6 +137,8 @@ class _Searches:
         self.graph = torch.arange(self.count, device=where.device) // (self.count // graphs)
         self.neighbour = tables.neighbour[self.graph]
         self.banned = tables.banned[self.graph]
+        self.blank = (tables.neighbour[:, :, 0] == n) & ~((tables.single != 0) | tables.banned).any(2)
+        self.blank = self.blank[self.graph]
         self.pairs = tables.pairs.reshape(-1, n)  # one row of n costs per (graph, vertex, slot, location)
         self.where = where
         single = tables.single[self.graph]
@@ -187,13 +189,14 @@ def _descend(
     until = torch.zeros(graphs * starts, n, n, dtype=torch.int64, device=where.device)
     shortest, longest = robust_tabu_numba.tenure(n)
     best, level = searches.where, searches.energy
+    blank = searches.blank[:, :, None] & searches.blank[:, None, :]
     kept = torch.where(_permitted(searches), searches.energy, NOTHING)
     for iteration in range(1, iterations + 1):
         real = searches.where < m
         placed = until.gather(2, searches.where[:, None, :].expand(-1, n, -1))
         tabu = torch.minimum(placed, placed.transpose(1, 2)) > iteration
         gains = searches.gains().long()
-        possible = (real[:, :, None] | real[:, None, :]) & (searches.where[:, :, None] < searches.where[:, None, :])
+        possible = ~blank & (real[:, :, None] | real[:, None, :]) & (searches.where[:, :, None] < searches.where[:, None, :])
         possible &= ~tabu | (gains + searches.energy[:, None, None] < level[:, None, None])
         key = torch.where(possible, gains, NEVER) * _CODES + _codes(searches.where)
         least, pair = key.flatten(1).min(1)

@@ -69,12 +69,20 @@ def _swapped(matrix, a, b, WIDTH: tl.constexpr):
 
 
 @triton.jit
+def _exchanged(vector, a, b, WIDTH: tl.constexpr):
+    """The vector with its numbers a and b exchanged."""
+    k = tl.arange(0, WIDTH)
+    one, other = tl.sum(tl.where(k == a, vector, 0), 0), tl.sum(tl.where(k == b, vector, 0), 0)
+    return tl.where(k == a, other, tl.where(k == b, one, vector))
+
+
+@triton.jit
 def _swap(a, b, at, rows, pair, until, entry, pairs, n, stride, WIDTH: tl.constexpr):
     """Swap the vertices at locations a < b."""
     k = tl.arange(0, WIDTH)
     s, t = k[:, None], k[None, :]
     i, j = tl.sum(tl.where(k == a, at, 0), 0), tl.sum(tl.where(k == b, at, 0), 0)
-    at = tl.where(k == a, j, tl.where(k == b, i, at))
+    at = _exchanged(at, a, b, WIDTH)
     of_i = tl.load(entry + i * n + at, mask=k < n, other=-1)
     of_j = tl.load(entry + j * n + at, mask=k < n, other=-1)
     rows = _swapped(rows, a, b, WIDTH)
@@ -107,7 +115,7 @@ def _prepare(at, places, entry, pairs, single, n, stride, WIDTH: tl.constexpr):
 
 
 @triton.jit
-def _least_swap(rows, pair, until, iteration, aspiration, n, m, WIDTH: tl.constexpr):
+def _least_swap(rows, pair, until, blank, iteration, aspiration, n, m, WIDTH: tl.constexpr):
     """Gain of the best swap that is not tabu on both sides, or gains more than `aspiration`; and its locations."""
     k = tl.arange(0, WIDTH)
     s, t = k[:, None], k[None, :]
@@ -115,8 +123,9 @@ def _least_swap(rows, pair, until, iteration, aspiration, n, m, WIDTH: tl.conste
     change = rows + pair - own[None, :] + tl.where(until > iteration, _TABU, 0)
     marked = change + tl.trans(change)
     gain = (marked << 3) >> 3
-    # Two dummies are not swapped.
-    possible = (s < t) & (s < m) & (t < n) & ((marked < _TWICE_TABU) | (gain < aspiration))
+    # Neither two dummies nor two blanks are swapped.
+    possible = (s < t) & (s < m) & (t < n) & ((blank[:, None] & blank[None, :]) == 0)
+    possible &= ((marked < _TWICE_TABU) | (gain < aspiration))
     gain = tl.where(possible, gain, _NEVER)
     least = tl.min(tl.min(gain, 0), 0)
     # The order of `swap_blocks`: block, row and column of it.
@@ -124,6 +133,18 @@ def _least_swap(rows, pair, until, iteration, aspiration, n, m, WIDTH: tl.conste
     code = tl.where(gain == least, code, _NEVER)
     best = tl.min(tl.min(code, 0), 0)
     return least, ((best >> 9) << 3) | ((best >> 3) & 7), (((best >> 6) & 7) << 3) | (best & 7)
+
+
+@triton.jit
+def _blank(at, entry, single, banned, n, stride, WIDTH: tl.constexpr):
+    """1 where the vertex at a location has neither edges nor costs, else 0."""
+    k = tl.arange(0, WIDTH)
+    i, s = at[:, None], k[None, :]
+    inside = (k[:, None] < n) & (s < n)
+    busy = (tl.load(entry + i * n + s, mask=inside, other=-1) >= 0).to(tl.int32)
+    busy |= (tl.load(single + i * stride + s, mask=inside, other=0) != 0).to(tl.int32)
+    busy |= tl.load(banned + i * n + s, mask=inside, other=0).to(tl.int32)
+    return 1 - tl.max(busy, 1)
 
 
 @triton.jit
@@ -155,12 +176,14 @@ def _search(
         at = tl.load(places + k, mask=k < n, other=0)
         rows, pair, energy = _prepare(at, places, entry, pairs, single + graph * n * stride, n, stride, WIDTH)
         until = tl.zeros([WIDTH, WIDTH], tl.int32)
+        blank = _blank(at, entry, single + graph * n * stride, banned, n, stride, WIDTH)
         chosen, level = at, energy
         kept = tl.where(_permitted(banned, forbids, at, n, WIDTH) != 0, energy, NOTHING)
         for iteration in range(1, iterations + 1):
             aspiration = tl.maximum(level - energy, -_NEVER).to(tl.int32)
-            gain, a, b = _least_swap(rows, pair, until, iteration, aspiration, n, m, WIDTH)
+            gain, a, b = _least_swap(rows, pair, until, blank, iteration, aspiration, n, m, WIDTH)
             if gain != _NEVER:
+                blank = _exchanged(blank, a, b, WIDTH)
                 at, rows, pair, until = _swap(a, b, at, rows, pair, until, entry, pairs, n, stride, WIDTH)
                 state, one = below(state, longest - shortest + 1)
                 state, other = below(state, longest - shortest + 1)

@@ -189,9 +189,9 @@ def transpose(typingctx, target, at, source, start, blocks):
     return types.void(target, types.intp, source, types.intp, types.intp), codegen
 
 
-def _least_swap(rectangular):
+def _least_swap(busy):
     @intrinsic
-    def least_swap(typingctx, array, rows, own, dummy, blocks, aspiration):
+    def least_swap(typingctx, array, rows, own, idle, blocks, aspiration):
         """The best swap that is not tabu on both sides, or that is but gains more than `aspiration`.
 
         The gain of swapping s < t is `rows[s,t] + rows[t,s] − own[s] − own[t]`, between −2²⁸ and 2²⁸, where each of the
@@ -201,8 +201,7 @@ def _least_swap(rectangular):
             array: all numbers; the following are offsets of
             rows: square matrix of 8·blocks rows and columns,
             own: `[8·blocks]`,
-            dummy: `[8·blocks]`, −1 where a location is a dummy, else 0; two dummies are not swapped. Read by
-                `least_swap_rectangular` only.
+            idle: `[8·blocks]`, bits; two locations that share one are not swapped. Read by `least_swap_busy` only.
             blocks, aspiration: intp, int32; `aspiration` ≤ 0.
 
         Returns:
@@ -211,7 +210,7 @@ def _least_swap(rectangular):
         """
 
         def codegen(context, builder, signature, args):
-            scan = _Scan(builder, _Memory(context, builder, signature, args), args[1:], rectangular)
+            scan = _Scan(builder, _Memory(context, builder, signature, args), args[1:], busy)
             with cgutils.for_range(builder, args[4]) as high:
                 scan.block(high.index, high.index, same=True)
                 after = builder.add(high.index, _i64(1))
@@ -224,7 +223,7 @@ def _least_swap(rectangular):
     return least_swap
 
 
-least_swap, least_swap_rectangular = _least_swap(False), _least_swap(True)
+least_swap, least_swap_busy = _least_swap(False), _least_swap(True)
 
 
 def swap_blocks(count: int) -> np.ndarray:
@@ -238,9 +237,9 @@ def swap_blocks(count: int) -> np.ndarray:
 class _Scan:
     """Emits the search for the least gain, block by block of 8×8."""
 
-    def __init__(self, builder, memory, args, rectangular):
-        self._builder, self._memory, self._rectangular = builder, memory, rectangular
-        self._rows, self._own, self._dummy, blocks, aspiration = args
+    def __init__(self, builder, memory, args, busy):
+        self._builder, self._memory, self._busy = builder, memory, busy
+        self._rows, self._own, self._idle, blocks, aspiration = args
         self._stride = builder.mul(blocks, _i64(LANES))
         self._aspiration, self._never = _splat(builder, aspiration), _constant([NEVER] * LANES)
         self._best, self._where, self._step = (cgutils.alloca_once(builder, _VECTOR) for _ in range(3))
@@ -263,9 +262,9 @@ class _Scan:
             gain = b.ashr(b.shl(marked, _constant([3] * LANES)), _constant([3] * LANES))
             free = b.icmp_signed("<", marked, _constant([2 * int(TABU) - GAIN_LIMIT] * LANES))
             free = b.or_(free, b.icmp_signed("<", gain, self._aspiration))
-            if self._rectangular:
-                placed = self._memory.load(b.add(self._dummy, left))
-                both = b.and_(placed, _splat(b, self._memory.scalar(b.add(self._dummy, row))))
+            if self._busy:
+                bits = self._memory.load(b.add(self._idle, left))
+                both = b.and_(bits, _splat(b, self._memory.scalar(b.add(self._idle, row))))
                 free = b.and_(free, b.icmp_signed("==", both, _constant([0] * LANES)))
             if same:  # only above the diagonal
                 after = [ir.Constant(ir.IntType(1), lane > r) for lane in range(LANES)]

@@ -159,6 +159,7 @@ class MatchingModule(LightningModule):
         """
         super().optimizer_step(*args, **kwargs)
         self.count("optimiser")
+        self.objective.follow((self.global_step + 1) / self._plan.steps)
         if self.global_step + 1 >= self._plan.steps:
             self.trainer.should_stop = True
 

@@ -11,7 +11,7 @@ import torch
 
 from gmssl.interfaces.solver import Solver
 from gmssl.interfaces.views import ViewBatch
-from gmssl.objective import Step
+from gmssl.objective import Step, sources
 from gmssl.solving import solve
 from gmssl.training.files import replacing
 from gmssl.training.table import Table
@@ -81,7 +81,7 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
     level. Edges of both graphs are grey, true matches green, false ones red.
 
     Args:
-        step: a forward pass.
+        step: a forward pass whose nodes are images (`Arrangement.sources`).
         batch: its finished views.
         solver: solves the problem once more, without noise.
         path: PNG file, replaced atomically.
@@ -94,8 +94,7 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
     assert problem.target is not None
     matching = solve(problem, solver).matching.vertex[0].cpu()
     target = problem.target[0].cpu()
-    right_source = step.arrangement.right_source.gather(1, step.relabelling)
-    thumbnails = [_thumbnails(batch, source[0]) for source in (step.arrangement.left_source, right_source)]
+    thumbnails = [_thumbnails(batch, source[0]) for source in sources(step.arrangement, step.relabelling)]
     edges = [side[0].cpu() for side in step.edges]
 
     from matplotlib.figure import Figure

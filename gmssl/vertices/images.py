@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from pydantic import Field
 
 from gmssl.interfaces.vertices import Arrangement, Vertices
 from gmssl.lazy import torch
+from gmssl.vertices.arranging import Pairs, as_module
 
 
 class ImageVertices(Vertices):
@@ -35,23 +37,21 @@ class ImageVertices(Vertices):
         """B mod per_graph."""
         return batch % self.per_graph
 
-    def arrange(self, embeddings_VBD: torch.Tensor, pairs: tuple[tuple[int, int], ...]) -> Arrangement:
-        """G = pairs · ⌊B / per_graph⌋ graph pairs, pair-major."""
-        _, batch, _channels = embeddings_VBD.shape
-        n = self.per_graph
-        graphs = batch // n
-        device = embeddings_VBD.device
-        images = torch.arange(graphs * n, device=device).view(1, graphs, n)
-        views = torch.tensor(pairs, device=device)
-        left, right = ((views[:, side, None, None] * batch + images).view(-1, n) for side in (0, 1))
-        flat = embeddings_VBD.flatten(0, 1)
-        shape = (left.shape[0], n, n)
-        return Arrangement(
-            left=flat[left],
-            right=flat[right],
-            target=torch.eye(n, dtype=flat.dtype, device=device).expand(shape),
-            allowed=torch.ones((), dtype=torch.bool, device=device).expand(shape),
-            left_source=left,
-            right_source=right,
-            left_out=batch - graphs * n,
-        )
+    def build(self, channels: int) -> torch.nn.Module:
+        """G = pairs · ⌊B / per_graph⌋ graph pairs, pair-major; left nodes of the student, right ones of the teacher."""
+        return as_module(partial(_arrange, self.per_graph))
+
+
+def _arrange(n: int, student_VBD: torch.Tensor, teacher_VBD: torch.Tensor, pairs: Pairs) -> Arrangement:
+    batch, device = student_VBD.shape[1], student_VBD.device
+    graphs = batch // n
+    images = torch.arange(graphs * n, device=device).view(1, graphs, n)
+    views = torch.tensor(pairs, device=device)
+    left, right = ((views[:, side, None, None] * batch + images).view(-1, n) for side in (0, 1))
+    return Arrangement(
+        left=student_VBD.flatten(0, 1)[left],
+        right=teacher_VBD.flatten(0, 1)[right],
+        allowed=torch.ones((), dtype=torch.bool, device=device).expand(left.shape[0], n, n),
+        sources=(left, right),
+        left_out=batch - graphs * n,
+    )

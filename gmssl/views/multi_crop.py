@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -53,6 +53,9 @@ class MultiCrop(Views):
     small: int = Field(0, ge=0, description="number of small crops")
     small_size: int = Field(96, ge=1, description="their side in pixels")
     small_scale: Share = Field((0.08, 0.4), description="range of their share of the image's area")
+    matched: Literal["once", "to_large"] = Field(
+        "once", description="once: a pair in one direction; to_large: each view, on the left, with each other large one"
+    )
     aspect: Range = Field((3 / 4, 4 / 3), description="range of width / height of the window a crop is cut from")
     flip: Probability = Field(0.5, description="probability of a left-right flip")
     jitter: Probability = Field(0.8, description="probability of the four colour changes below, together")
@@ -82,7 +85,13 @@ class MultiCrop(Views):
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Without small views each pair of large ones once; with them each large view against every other view."""
+        """Once: without small views each pair of large ones; with them each large view against every other view.
+
+        `to_large` is for methods whose right view teaches the left one (BYOL, SwAV, DINO): large views teach.
+        """
+        if self.matched == "to_large":
+            views = range(self.large + self.small)
+            return tuple((left, right) for right in range(self.large) for left in views if left != right)
         if not self.small:
             return tuple(combinations(range(self.large), 2))
         views = range(self.large + self.small)

@@ -35,8 +35,8 @@ def test_presets_are_settings_of_their_solver(kind: str) -> None:
 
 def test_presets_by_size() -> None:
     assert [size_class(n) for n in (2, 10, 11, 16, 17, 32, 33)] == [10, 10, 16, 16, 32, 32, 32]
-    assert [p.name for p in presets("robust_tabu", 12)] == ["12×50", "32×100, agree 8"]
-    assert [p.name for p in presets("robust_tabu", 64)] == ["8×500", "32×250", "64×500, agree 8"]
+    assert [p.name for p in presets("robust_tabu", 12)] == ["12×50", "32×75, agree 6", "64×100, agree 12"]
+    assert [p.name for p in presets("robust_tabu", 64)] == ["8×500", "64×500, agree 8"]
     (default,) = presets("a plugin's kind", 10)
     assert default.name == ""
     assert default.settings == {}

@@ -22,6 +22,7 @@ from gmssl.solvers import robust_tabu
 from gmssl.solvers.assignment_numba import assign
 from gmssl.solvers.fold_torch import tabulate
 from gmssl.solvers.random_torch import scatter_seed, shuffle
+from gmssl.solving import completed
 from gmssl.testing.strategies import knn_problem
 
 needs_triton = pytest.mark.skipif(find_spec("triton") is None, reason="needs Triton")
@@ -142,6 +143,7 @@ def check_form():
     expect_the_same("cpu", random_problem(2, 3, 5, 5, integers=True), starts=3, iterations=4, agree=2)
     expect_the_same("cpu", random_problem(1, 1, 1, 0), starts=1, iterations=1)
     expect_the_same("cpu", unmatchable_among_others(), starts=2, iterations=3, agree=2)
+    expect_the_same("cpu", completed(random_problem(1, 4, 4, 5)), starts=2, iterations=12)  # blanks
     # Where stopping at ties, and prices lowered along a path, decide.
     expect_the_same_assignments("cpu", 8, (2265, 2976, 20, 45))
 

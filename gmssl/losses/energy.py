@@ -1,0 +1,25 @@
+"""The energy of the matching itself."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gmssl.energy import energy
+from gmssl.interfaces.loss import Loss
+from gmssl.lazy import torch
+from gmssl.pairs import Matching
+from gmssl.problem import Problem
+
+
+class Energy(Loss):
+    """L = ⟨c, x⟩ / n: what the matching costs a row in the mean. Its gradient reaches the costs directly.
+
+    With the solver `given` it is the invariance term of VICReg and the prediction loss of BYOL.
+    """
+
+    kind: ClassVar[str] = "energy"
+    reads_costs: ClassVar[bool] = True
+
+    def __call__(self, matching: Matching, problem: Problem) -> torch.Tensor:
+        """`[G]`, from costs and matching of vertices and edges."""
+        return energy(problem.costs, matching) / matching.vertex.shape[1]

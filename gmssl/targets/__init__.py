@@ -1,0 +1,1 @@
+"""Targets: which matching is right."""

@@ -1,0 +1,23 @@
+"""Node i belongs to node i."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gmssl.interfaces.target import Target
+from gmssl.lazy import torch
+from gmssl.targets.functions import as_module
+
+
+class Identity(Target):
+    """The first min(n, m) nodes of either side belong together: LVM-Med, Barlow Twins, VICReg, MoCo, BYOL."""
+
+    kind: ClassVar[str] = "identity"
+
+    def build(self) -> torch.nn.Module:
+        """See `Target.build`."""
+        return as_module(_identity)
+
+
+def _identity(costs: torch.Tensor) -> torch.Tensor:
+    return torch.eye(*costs.shape[1:], dtype=costs.dtype, device=costs.device).expand(costs.shape)

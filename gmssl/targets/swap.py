@@ -1,0 +1,30 @@
+"""A node belongs to the one half a side away."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gmssl.gathering import rank
+from gmssl.interfaces.target import Target
+from gmssl.interfaces.vertices import Truth
+from gmssl.lazy import torch
+from gmssl.targets.functions import as_module
+
+
+class Swap(Target):
+    """Row i of n belongs to column (i + n/2) mod n of this rank's columns: the other view of the image, with `both_views`."""
+
+    kind: ClassVar[str] = "swap"
+    truth: ClassVar[Truth] = "halves"
+
+    def build(self) -> torch.nn.Module:
+        """See `Target.build`."""
+        return as_module(_swap)
+
+
+def _swap(costs: torch.Tensor) -> torch.Tensor:
+    n = costs.shape[1]
+    rows = torch.arange(n, device=costs.device)
+    target = torch.zeros(costs.shape[1:], dtype=costs.dtype, device=costs.device)
+    target[rows, (rows + n // 2) % n + n * rank()] = 1
+    return target.expand(costs.shape)
