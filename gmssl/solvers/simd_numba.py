@@ -104,15 +104,28 @@ def increase(typingctx, array, offset, value):
     return types.void(array, types.intp, types.int32), codegen
 
 
+def _for_blocks(builder, count, body):
+    """`body(offset)` for each block of a row; two, for 9 to 16 vertices, without a loop: a seventh of a search's time."""
+    with builder.if_else(builder.icmp_signed("==", count, _i64(2))) as (two, other):
+        with two:
+            body(_i64(0))
+            body(_i64(LANES))
+        with other, cgutils.for_range(builder, count) as loop:
+            body(builder.mul(loop.index, _i64(LANES)))
+
+
 @intrinsic
 def add_row(typingctx, array, target, plus, blocks):
     """`array[target + t] += array[plus + t]` for t in 0..8·blocks−1."""
 
     def codegen(context, builder, signature, args):
         memory = _Memory(context, builder, signature, args)
-        with cgutils.for_range(builder, args[3]) as loop:
-            here, there = (builder.add(x, builder.mul(loop.index, _i64(LANES))) for x in args[1:3])
+
+        def body(offset):
+            here, there = (builder.add(x, offset) for x in args[1:3])
             memory.store(builder.add(memory.load(here), memory.load(there)), here)
+
+        _for_blocks(builder, args[3], body)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, types.intp), codegen
@@ -124,10 +137,13 @@ def shift_row(typingctx, array, target, plus, minus, blocks):
 
     def codegen(context, builder, signature, args):
         memory = _Memory(context, builder, signature, args)
-        with cgutils.for_range(builder, args[4]) as loop:
-            here, new, old = (builder.add(x, builder.mul(loop.index, _i64(LANES))) for x in args[1:4])
+
+        def body(offset):
+            here, new, old = (builder.add(x, offset) for x in args[1:4])
             change = builder.sub(memory.load(new), memory.load(old))
             memory.store(builder.add(memory.load(here), change), here)
+
+        _for_blocks(builder, args[4], body)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, types.intp, types.intp), codegen
@@ -139,11 +155,14 @@ def swap_rows(typingctx, array, one, other, blocks):
 
     def codegen(context, builder, signature, args):
         memory = _Memory(context, builder, signature, args)
-        with cgutils.for_range(builder, args[3]) as loop:
-            here, there = (builder.add(x, builder.mul(loop.index, _i64(LANES))) for x in args[1:3])
+
+        def body(offset):
+            here, there = (builder.add(x, offset) for x in args[1:3])
             x, y = memory.load(here), memory.load(there)
             memory.store(y, here)
             memory.store(x, there)
+
+        _for_blocks(builder, args[3], body)
         return context.get_dummy_value()
 
     return types.void(array, types.intp, types.intp, types.intp), codegen
@@ -211,11 +230,15 @@ def _least_swap(busy):
 
         def codegen(context, builder, signature, args):
             scan = _Scan(builder, _Memory(context, builder, signature, args), args[1:], busy)
-            with cgutils.for_range(builder, args[4]) as high:
-                scan.block(high.index, high.index, same=True)
-                after = builder.add(high.index, _i64(1))
-                with cgutils.for_range_slice(builder, after, args[4], _i64(1), _I64) as (low, _):
-                    scan.block(high.index, low, same=False)
+            with builder.if_else(builder.icmp_signed("==", args[4], _i64(2))) as (two, other):  # see `_for_blocks`
+                with two:
+                    for high, low in ((0, 0), (0, 1), (1, 1)):
+                        scan.block(_i64(high), _i64(low), same=high == low)
+                with other, cgutils.for_range(builder, args[4]) as high:
+                    scan.block(high.index, high.index, same=True)
+                    after = builder.add(high.index, _i64(1))
+                    with cgutils.for_range_slice(builder, after, args[4], _i64(1), _I64) as (low, _):
+                        scan.block(high.index, low, same=False)
             return scan.result()
 
         return types.int64(array, types.intp, types.intp, types.intp, types.intp, types.int32), codegen
