@@ -78,7 +78,7 @@ class MatchingObjective(nn.Module):
         # Energies of different matchings differ by little: from here on everything is float32, also under bf16.
         with torch.autocast(embeddings_VBD.device.type, enabled=False):
             with clock.stage("graph"):
-                arrangement = self.vertices(student_VBD.float(), teacher_VBD.float(), recipe.views.pairs)
+                arrangement = self.vertices(exactly(student_VBD), exactly(teacher_VBD), recipe.views.pairs)
                 relabelling = self._relabelling(arrangement.right, generator)
                 left, right = arrangement.left, take(arrangement.right, relabelling)
                 edges = recipe.graph.edges(left), recipe.graph.edges(right)
@@ -134,7 +134,7 @@ class MatchingObjective(nn.Module):
                 return self.target(costs.vertex)
             vertices = self.vertices if self.teacher is None else self.teacher.copies["vertices"]
             exchanged = tuple((right, left) for left, right in self.recipe.views.pairs)
-            seen = vertices(teacher_VBD.float(), teacher_VBD.float(), exchanged)
+            seen = vertices(exactly(teacher_VBD), exactly(teacher_VBD), exchanged)
             nothing = costs.edge.new_zeros(len(seen.left), 0, 2, dtype=torch.int64)
             return self.target(self.costs(Side(seen.left, nothing), Side(seen.right, nothing)).vertex)
 
@@ -142,7 +142,7 @@ class MatchingObjective(nn.Module):
         terms = self.recipe.regularisers
         if not terms:
             return 0.0
-        views = [gathered(view.float()) for view in embeddings_VBD]
+        views = [gathered(exactly(view)) for view in embeddings_VBD]
         return sum(term.weight * sum(term(view) for view in views) / len(views) for term in terms)
 
     def costs(self, left: Side, right: Side) -> Costs:
@@ -180,6 +180,11 @@ def random_permutations(nodes_GmD: torch.Tensor, generator: torch.Generator | No
 def take(nodes_GmD: torch.Tensor, order_Gm: torch.Tensor) -> torch.Tensor:
     """Nodes in another order."""
     return nodes_GmD.gather(1, order_Gm[..., None].expand_as(nodes_GmD))
+
+
+def exactly(tensor: torch.Tensor) -> torch.Tensor:
+    """At least in float32."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def take_columns(pairs_Gnm: torch.Tensor, order_Gm: torch.Tensor) -> torch.Tensor:

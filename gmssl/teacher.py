@@ -20,6 +20,5 @@ class Teacher(nn.Module):
     def follow(self, students: dict[str, nn.Module], momentum: float) -> None:
         """w ← momentum · w + (1 − momentum) · student; buffers keep their own statistics."""
         for name, module in students.items():
-            own = list(self.copies[name].parameters())
-            torch._foreach_mul_(own, momentum)
-            torch._foreach_add_(own, [p.detach() for p in module.parameters()], alpha=1 - momentum)
+            for own, parameter in zip(self.copies[name].parameters(), module.parameters(), strict=True):
+                own.lerp_(parameter, 1 - momentum)
