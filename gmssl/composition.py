@@ -83,8 +83,8 @@ def _constant_solver(recipe: Recipe) -> str | None:
         return None
     readers = _kinds_where("loss", "reads_costs", True)
     return (
-        f"solver {recipe.solver.kind!r} does not look at the costs and loss {recipe.loss.kind!r} looks at nothing else, "
-        f"so that nothing would train; use loss {', '.join(readers)}, or another solver"
+        f"solver {recipe.solver.kind!r} does not look at the costs and loss {recipe.loss.kind!r} looks at nothing "
+        f"else, so that nothing would train; use loss {', '.join(readers)}, or another solver"
     )
 
 

@@ -25,9 +25,9 @@ def gathered(tensor: torch.Tensor, dim: int = 0) -> torch.Tensor:
     """
     if ranks() == 1:
         return tensor
-    from torch.distributed.nn.functional import all_gather
+    from gmssl.all_gather import AllGather
 
-    return torch.cat(all_gather(tensor.contiguous()), dim)
+    return torch.cat(AllGather.apply(tensor).unbind(0), dim)
 
 
 def summed(tensor: torch.Tensor) -> torch.Tensor:

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from gmssl.clock import StageClock
-from gmssl.gathering import gathered
 from gmssl.errors import ProblemError
+from gmssl.gathering import gathered
 from gmssl.interfaces.affinity import Affinity, Side
 from gmssl.interfaces.vertices import Arrangement
 from gmssl.interfaces.views import ViewBatch

@@ -247,7 +247,7 @@ def _check_indices(topology: Topology, n: int, m: int) -> None:
 
 def _check_values(problem: Problem) -> None:
     for name, values in (("vertex", problem.costs.vertex), ("edge", problem.costs.edge)):
-        # A sum of numbers with NaN or infinity is not finite: one pass, no mask. A sum may also overflow: look closer then.
+        # A sum over NaN or infinity is not finite: one pass, no mask. It may also overflow: then look closer.
         if bool(torch.isfinite(values.sum())):
             continue
         finite = torch.isfinite(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import difflib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -128,7 +129,9 @@ class Recipe(Settings):
     predictor: field_of(Projector) | None = Field(  # type: ignore[valid-type]
         None, description="a second head, of the student's embeddings only (BYOL)"
     )
-    teacher: TeacherSettings | None = Field(None, description="a momentum encoder, whose embeddings are the right nodes")
+    teacher: TeacherSettings | None = Field(
+        None, description="a momentum encoder, whose embeddings are the right nodes"
+    )
     vertices: field_of(Vertices)  # type: ignore[valid-type]
     graph: field_of(GraphBuilder)  # type: ignore[valid-type]
     message_passing: field_of(MessagePassing)  # type: ignore[valid-type]
@@ -170,6 +173,8 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     if not found:
         where = path if folder else path.parent
         near = sorted(p.name for p in where.glob("*.yaml") if p.is_file()) if where.is_dir() else []
+        if not folder:  # the most similar names first
+            near = difflib.get_close_matches(path.name, near, n=len(near) or 1, cutoff=0)
         known = f"; recipes there: {_some(near)}" if near else ""
         what = f"{path} is a folder, no recipe" if folder else f"no recipe at {path}"
         raise RecipeError(f"{what}{known}. Give the path of a YAML file.")

@@ -116,7 +116,7 @@ WRONG = [
     (["train"], "no recipe is given"),
     (["train", "nothing.yaml"], "no recipe at nothing.yaml"),
     (["check", "nothing.yaml"], "no recipe at nothing.yaml"),
-    (["train", str(RECIPES)], "is a folder, no recipe; recipes there: brain_tumor_r18.yaml"),
+    (["train", str(RECIPES)], "is a folder, no recipe; recipes there: barlow_twins_r18.yaml"),
     (["train", QUICKSTART, "--out", QUICKSTART], "quickstart.yaml is a file; name a folder"),
     (["train", QUICKSTART, "--out", str(RECIPES)], "name another folder that is new or empty"),
     (["train", QUICKSTART, "--out", "x" * 300], "this path is longer than the system allows"),
@@ -360,10 +360,15 @@ def test_schema_agrees_with_the_loader(shipped_recipe: str, settings_of_a_recipe
 
 
 def test_every_key_is_documented() -> None:
-    from gmssl.recipe import ProbeSettings, TrainSettings
+    from gmssl.recipe import ProbeSettings, TeacherSettings, TrainSettings
 
     page = (RECIPES.parent / "docs" / "recipes.md").read_text(encoding="utf-8")
-    keys = {*Recipe.model_fields, *TrainSettings.model_fields, *ProbeSettings.model_fields} - {"affinity"}
+    keys = {
+        *Recipe.model_fields,
+        *TrainSettings.model_fields,
+        *TeacherSettings.model_fields,
+        *ProbeSettings.model_fields,
+    } - {"affinity"}
     assert not {key for key in keys if f"`{key}`" not in page}
 
 

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "gmssl"
 FLOORS = [
     {"errors", "lazy", "pairs", "topology", "problem", "energy", "clock"},
     {"parts", "registry"},
-    {"interfaces", "solving", "formats", "gathering"},
+    {"interfaces", "solving", "formats", "gathering", "all_gather"},
     {
         "affinities",
         "data",
@@ -34,8 +34,8 @@ FLOORS = [
         "views",
     },
     {"objective", "recipe", "composition", "teacher", "health"},
-    {"training", "evaluation", "benchmarking"},
-    {"cli", "commands"},
+    {"training", "evaluation", "benchmarking", "sweeping"},
+    {"cli", "commands", "__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 TESTING_MAY_IMPORT = 3

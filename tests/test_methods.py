@@ -51,9 +51,7 @@ def objective(name: str, channels: int, overrides: tuple[str, ...] = (), dtype: 
 
 def views(seed: int, count: int, batch: int, channels: int, dtype: torch.dtype) -> Views:
     random = torch.Generator().manual_seed(seed)
-    return tuple(
-        torch.randn(batch, channels, generator=random, dtype=dtype).requires_grad_() for _ in range(count)
-    )
+    return tuple(torch.randn(batch, channels, generator=random, dtype=dtype).requires_grad_() for _ in range(count))
 
 
 def loss_of(model: MatchingObjective, embeddings: Views) -> torch.Tensor:
@@ -86,7 +84,7 @@ def vicreg(e: Views) -> torch.Tensor:
 
 
 def byol(e: Views) -> torch.Tensor:
-    """lightly's is −cos, the mean over both directions; the paper's (Eq. 2) is 2 − 2 cos, their sum up to a constant."""
+    """lightly's is −cos of one direction; the paper's (Eq. 2) is the sum of 2 − 2 cos over both."""
     one, other = e
     similarity = reference.NegativeCosineSimilarity()
     return similarity(one, other.detach()) + similarity(other, one.detach())
@@ -170,9 +168,7 @@ def test_dino(relative: float, dtype: torch.dtype, seed: int, small: int) -> Non
         student = [u @ nn.functional.normalize(model.vertices.prototypes, dim=1).mT for u in units]
         seen = [(u @ nn.functional.normalize(teacher, dim=1).mT).detach() for u in units[:2]]
         expected = theirs(seen, student, teacher_temp=0.0625)
-        expect_equal(
-            loss_of(model, embeddings), expected, (*embeddings, model.vertices.prototypes), 3 * relative
-        )
+        expect_equal(loss_of(model, embeddings), expected, (*embeddings, model.vertices.prototypes), 3 * relative)
 
 
 @pytest.mark.parametrize(("relative", "dtype"), [SINGLE, EXACT])

@@ -69,8 +69,10 @@ WRONG = {
         {"edge": with_value("edge", (0, 1, 0), -float("inf"))},
         r"edge costs of instance 0 .*-inf at \[1,0\]",
     ),
-    "relaxed target": ({"target": torch.full((2, 3, 4), 0.25)}, "target is not a matching"),
-    "two in a column": ({"target": with_value("target", (0, 1, 0), 1)}, "target is not a matching"),
+    "negative target": ({"target": torch.full((2, 3, 4), -0.25)}, "target is not a matching"),
+    "more than one in a row": ({"target": torch.full((2, 3, 4), 0.3)}, "target is not a matching"),
+    "NaN in the target": ({"target": torch.full((2, 3, 4), float("nan"))}, "target is not a matching"),
+    "two in a row": ({"target": with_value("target", (0, 0, 1), 1)}, "target is not a matching"),
     "forbidden target": ({"allowed": ~torch.eye(3, 4).bool().expand(2, 3, 4)}, "target matches a pair"),
 }
 

@@ -14,9 +14,13 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 PHANTOMS = "data={kind: phantoms, number: 40, size: 64}"
 # bfloat16 takes minutes where a CPU emulates it; tests/training/test_dry.py has a small step of it.
 CUT = [
-    "train.devices=1", "train.batch=4", "vertices.per_graph=4", "encoder.pretrained=false", PHANTOMS,
+    "train.devices=1", "train.batch=4", "encoder.pretrained=false", PHANTOMS,
     "train.precision=float32",
 ]  # fmt: skip
+GRAPHS = "vertices.per_graph=4"
+METHODS = ("barlow_twins", "byol", "dino", "moco_v2", "simclr", "swav", "vicreg")
+IMAGES = ("byol", "vicreg")
+WIDTHS = ["projector.widths=[256, 256]"]
 
 
 @pytest.mark.parametrize(
@@ -24,8 +28,10 @@ CUT = [
     [
         ("quickstart", []),
         ("brain_tumor_r18", [PHANTOMS]),
-        ("lvm_med_r50", CUT),
-        ("lvm_med_vit_b", CUT),
+        ("lvm_med_r50", [*CUT, GRAPHS]),
+        ("lvm_med_vit_b", [*CUT, GRAPHS]),
+        *((f"{method}_r18", [PHANTOMS]) for method in METHODS),
+        *((f"{method}_r50", [*CUT, *([GRAPHS] if method in IMAGES else []), *WIDTHS]) for method in METHODS),
     ],
 )
 def test_one_step(name: str, overrides: list[str]) -> None:
@@ -36,6 +42,7 @@ def test_one_step(name: str, overrides: list[str]) -> None:
 def test_every_shipped_recipe_is_tried() -> None:
     assert {path.stem for path in RECIPES.glob("*.yaml")} == {
         "quickstart", "brain_tumor_r18", "lvm_med_r50", "lvm_med_vit_b",
+        *(f"{method}_{size}" for method in METHODS for size in ("r18", "r50")),
     }  # fmt: skip
 
 

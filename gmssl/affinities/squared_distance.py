@@ -9,7 +9,7 @@ from gmssl.lazy import torch
 
 
 class SquaredDistance(Affinity):
-    """−‖z_i − z_s‖² / D: minus the mean squared error over channels, the invariance term of VICReg (Bardes et al. 2022)."""
+    """−‖z_i − z_s‖² / D, minus the mean squared error over channels: VICReg's invariance (Bardes et al. 2022)."""
 
     kind: ClassVar[str] = "squared_distance"
     scores: ClassVar[Literal["vertex", "edge"]] = "vertex"

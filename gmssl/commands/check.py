@@ -10,7 +10,7 @@ from gmssl.commands.options import Overrides, RecipePath
 
 if TYPE_CHECKING:
     from gmssl.parts import Part
-    from gmssl.recipe import Recipe
+    from gmssl.recipe import Recipe, TeacherSettings
 
 
 def check(
@@ -52,13 +52,14 @@ def summary(recipe: Recipe) -> list[tuple[str, str]]:
             f"{_short(recipe.views)}: {len(recipe.views.sizes)} views, {len(recipe.views.pairs)} matched pair(s)",
         ),
         ("encoder", _short(recipe.encoder)),
-        ("projector", _short(recipe.projector)),
-        ("matched", f"{_short(recipe.vertices)}{_graphs(recipe)}"),
+        ("projector", ", then ".join(_short(head) for head in (recipe.projector, recipe.predictor) if head)),
+        *([("teacher", f"momentum {_range(recipe.teacher)}")] if recipe.teacher else []),
+        ("matched", f"{_short(recipe.vertices)}{_graphs(recipe)}; target {_short(recipe.target)}"),
         ("graph", f"{_short(recipe.graph)}, then {_short(recipe.message_passing)}"),
         ("affinity", f"vertex: {', '.join(map(_short, terms.vertex))}; edge: {edge}; margin {recipe.margin:g}"),
         ("solver", _short(recipe.solver)),
         ("estimator", _short(recipe.estimator)),
-        ("loss", _short(recipe.loss)),
+        ("loss", " + ".join(map(_short, (recipe.loss, *recipe.regularisers)))),
         ("optimiser", f"{_short(recipe.optimiser)}, {_short(recipe.schedule)}"),
         (
             "train",
@@ -69,6 +70,10 @@ def summary(recipe: Recipe) -> list[tuple[str, str]]:
     if recipe.probe is not None:
         lines.append(("probe", f"{_short(recipe.probe.data)} every {recipe.probe.every} epoch(s)"))
     return lines
+
+
+def _range(teacher: TeacherSettings) -> str:
+    return f"{teacher.momentum:g}" if teacher.final is None else f"{teacher.momentum:g} to {teacher.final:g}"
 
 
 def _graphs(recipe: Recipe) -> str:

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gmssl.estimators.forward import Forward, Sampling, mean_over_samples, normalised
+from gmssl.estimators.second_solve import solve_unless_certain
 from gmssl.interfaces.noise import Noise
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
@@ -46,13 +48,18 @@ class Perturbation:
 
     def match(self, problem: Problem, generator: torch.Generator | None) -> Solution:
         """Solve under noise; see `GradientEstimator.match`."""
-        from gmssl.estimators.function import differentiable_match
-
-        return differentiable_match(self, problem, generator)
+        return self._sampling().match(self.solver, problem, generator, self.estimate)
 
     def perturb(self, problem: Problem, generator: torch.Generator | None) -> Problem:
         """S·G problems with costs c − ε."""
-        repeated = problem.repeat(self.samples)
-        vertex = self.noise.sample(repeated.costs.vertex, generator)
-        edge = self.edge_noise.sample(repeated.costs.edge, generator)
-        return repeated.with_costs(repeated.costs - Pairs(vertex, edge))
+        return self._sampling().perturb(problem, generator)[0]
+
+    def estimate(self, done: Forward, upstream: Pairs) -> Pairs:
+        """max|g| · mean_s (z'_s − z_s) / λ, `[G,...]`."""
+        largest, direction = normalised(upstream)
+        target_costs = done.problem.costs + direction.repeat(self.samples).scale(self.strength)
+        moved = solve_unless_certain(self.solver, done.problem.with_costs(target_costs), done.record)
+        return mean_over_samples(moved - done.matching, self.samples).scale(largest / self.strength)
+
+    def _sampling(self) -> Sampling:
+        return Sampling(self.noise, self.edge_noise, self.samples)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +18,7 @@ from gmssl.evaluation.pixels import SIDE
 from gmssl.evaluation.protocols import Judgement, Protocol, cross_validate, hold_out
 from gmssl.evaluation.runs import run_recipe, trained, untrained
 from gmssl.interfaces.data import Images
+from gmssl.training.files import replacing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,6 +37,8 @@ class Counts:
         unreadable: left out, because they cannot be decoded.
         duplicates: further copies of a used image; left out of a cross-validation, kept in a published training set.
         contradictory: distinct images whose copies bear different labels; the first copy's label counts.
+        fingerprint: of the used images' pixels, labels and patients in their order, on which the folds depend; two
+            reports with the same one judged by the same images.
     """
 
     listed: int
@@ -45,6 +49,7 @@ class Counts:
     unreadable: int
     duplicates: int
     contradictory: int
+    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -210,7 +215,14 @@ def _counts(sample: Sample) -> Counts:
         chosen.unreadable,
         chosen.duplicates,
         chosen.contradictory,
+        _fingerprint(sample),
     )
+
+
+def _fingerprint(sample: Sample) -> str:
+    rows = zip(sample.digests, sample.known.labels.tolist(), sample.known.patients, strict=True)
+    named = [(digest, sample.classes[label], patient) for digest, label, patient in rows]
+    return hashlib.sha256(json.dumps(named).encode("utf-8")).hexdigest()[:16]
 
 
 def _write(report: Report, folder: Path, name: str) -> None:
@@ -218,7 +230,8 @@ def _write(report: Report, folder: Path, name: str) -> None:
         if folder.exists() and not folder.is_dir():
             raise DataError(f"the report cannot be written: {folder} is a file. Remove or rename it.")
         folder.mkdir(exist_ok=True)
-        (folder / f"{name}.json").write_text(report.to_json() + "\n", encoding="utf-8")
+        with replacing(folder / f"{name}.json") as file:  # a report that is there is whole
+            file.write((report.to_json() + "\n").encode("utf-8"))
     except OSError as error:
         raise DataError(
             f"the report {folder / name}.json cannot be written: {error.strerror}. Make {folder} writable."

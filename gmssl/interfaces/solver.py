@@ -21,6 +21,7 @@ class Solver(Part):
         uses_edges: reads `costs.edge`.
         gives_bound: returns proven lower bounds.
         constant: the matching does not depend on the costs.
+        constrained: the solution is a matching, or its rows are distributions. The contract is about these.
     """
 
     slot: ClassVar[str] = "solver"
@@ -29,6 +30,7 @@ class Solver(Part):
     uses_edges: ClassVar[bool] = False
     gives_bound: ClassVar[bool] = False
     constant: ClassVar[bool] = False
+    constrained: ClassVar[bool] = True
 
     @abstractmethod
     def solve(self, problem: Problem) -> Solution:

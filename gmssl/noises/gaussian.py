@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from gmssl.interfaces.noise import Noise
+from gmssl.interfaces.noise import SmoothNoise
 from gmssl.lazy import torch
 
 
-class Gaussian(Noise):
+class Gaussian(SmoothNoise):
     """Normal noise of mean 0 and standard deviation `temperature` (perturbed optimisers, Berthet et al. 2020)."""
 
     kind: ClassVar[str] = "gaussian"
@@ -21,3 +21,7 @@ class Gaussian(Noise):
         """Independent samples with the shape, dtype and device of `like`."""
         noise = torch.empty_like(like, memory_format=torch.contiguous_format)
         return noise.normal_(0.0, self.temperature, generator=generator)
+
+    def score(self, sample: torch.Tensor) -> torch.Tensor:
+        """−ε / temperature²."""
+        return sample / -(self.temperature**2)

@@ -29,7 +29,9 @@ class Given(Solver):
             ProblemError: the problem has no target.
         """
         if problem.target is None:
-            raise ProblemError("solver 'given' returns the target, and the problem has none; pass Problem.build target=.")
+            raise ProblemError(
+                "solver 'given' returns the target, and the problem has none; pass Problem.build target=."
+            )
         matching = lift(problem.target.to(problem.costs.vertex.dtype), problem.topology)
         converged = torch.ones(len(matching.vertex), dtype=torch.bool, device=matching.vertex.device)
         return Solution(matching, energy(problem.costs, matching), None, converged)

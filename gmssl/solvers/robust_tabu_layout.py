@@ -61,9 +61,9 @@ def lay_out(n: int, m: int, edges: int, starts: int) -> tuple[np.ndarray, Layout
     swaps = swap_blocks(blocks)
     sizes = {
         "first": n + 1, "head": entries, "entry": n * n, "pairs": entries * n * stride, "single": n * stride,
-        "banned": n * n, "where": n, "at": n, "rows": stride * stride, "own": stride, "idle": stride, "blank": n + 1, "until": n * n,
-        "due": ring, "who": 2 * ring, "whither": 2 * ring, "link": 2 * ring, "swaps": len(swaps), "best": n,
-        "elites": starts * n,
+        "banned": n * n, "where": n, "at": n, "rows": stride * stride, "own": stride, "idle": stride, "blank": n + 1,
+        "until": n * n, "due": ring, "who": 2 * ring, "whither": 2 * ring, "link": 2 * ring, "swaps": len(swaps),
+        "best": n, "elites": starts * n,
     }  # fmt: skip
     offsets, end = {}, 0
     for name, size in sizes.items():

@@ -17,8 +17,8 @@ the sum tells how many sides of a swap are tabu. Marks expire through a ring of 
 Costs are rounded to integers (the largest becomes about 2²²), so that incremental sums are exact: they neither drift
 nor depend on the order of summation. Every start of every instance has random numbers of its own.
 
-Swaps that change nothing would keep a search of a partial problem busy: two dummy locations are not swapped, nor are two
-*blank* vertices, which have neither edges nor costs.
+Swaps that change nothing would keep a search of a partial problem busy: two dummy locations are not swapped, nor are
+two *blank* vertices, which have neither edges nor costs.
 
 All of it lies in one int32 array, `memory`, at the offsets of `robust_tabu_layout`: numba counts references to arrays
 that are members of tuples, which costs more than the search.

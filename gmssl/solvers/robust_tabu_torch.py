@@ -196,7 +196,9 @@ def _descend(
         placed = until.gather(2, searches.where[:, None, :].expand(-1, n, -1))
         tabu = torch.minimum(placed, placed.transpose(1, 2)) > iteration
         gains = searches.gains().long()
-        possible = ~blank & (real[:, :, None] | real[:, None, :]) & (searches.where[:, :, None] < searches.where[:, None, :])
+        possible = (
+            ~blank & (real[:, :, None] | real[:, None, :]) & (searches.where[:, :, None] < searches.where[:, None, :])
+        )
         possible &= ~tabu | (gains + searches.energy[:, None, None] < level[:, None, None])
         key = torch.where(possible, gains, NEVER) * _CODES + _codes(searches.where)
         least, pair = key.flatten(1).min(1)

@@ -125,7 +125,7 @@ def _least_swap(rows, pair, until, blank, iteration, aspiration, n, m, WIDTH: tl
     gain = (marked << 3) >> 3
     # Neither two dummies nor two blanks are swapped.
     possible = (s < t) & (s < m) & (t < n) & ((blank[:, None] & blank[None, :]) == 0)
-    possible &= ((marked < _TWICE_TABU) | (gain < aspiration))
+    possible &= (marked < _TWICE_TABU) | (gain < aspiration)
     gain = tl.where(possible, gain, _NEVER)
     least = tl.min(tl.min(gain, 0), 0)
     # The order of `swap_blocks`: block, row and column of it.

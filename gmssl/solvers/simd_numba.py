@@ -105,7 +105,7 @@ def increase(typingctx, array, offset, value):
 
 
 def _for_blocks(builder, count, body):
-    """`body(offset)` for each block of a row; two, for 9 to 16 vertices, without a loop: a seventh of a search's time."""
+    """`body(offset)` for each block of a row; two (9 to 16 vertices) without a loop: a seventh of a search's time."""
     with builder.if_else(builder.icmp_signed("==", count, _i64(2))) as (two, other):
         with two:
             body(_i64(0))

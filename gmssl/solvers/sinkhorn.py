@@ -17,7 +17,8 @@ class SinkhornSolver(Solver):
     """Minimise ⟨c, x⟩ + τ Σ x log x over matrices whose rows sum to 1 and whose columns sum to n / m.
 
     Sinkhorn & Knopp's iterations on logarithms, differentiable by unrolling (Cuturi 2013; Mena et al. 2018). Rows are
-    normalised last, so they are exact; `converged` tells whether columns are, too, within 1e-3.
+    normalised last, so they are exact; `converged` tells whether columns are, too, within 1e-3. Masks that permit no
+    such matrix are not refused: rows keep their sums, and `converged` is False.
 
     `Solution.energy` is ⟨c, x⟩ of the vertices, without the entropy; edges are not read, and `matching.edge` is zero.
     """
@@ -25,24 +26,29 @@ class SinkhornSolver(Solver):
     kind: ClassVar[str] = "sinkhorn"
     differentiable: ClassVar[bool] = True
 
-    temperature: float = Field(0.1, gt=0, description="τ: the smaller, the nearer to a linear assignment, and the slower")
+    temperature: float = Field(
+        0.1, gt=0, description="τ: the smaller, the nearer to a linear assignment, and the slower"
+    )
     iterations: int = Field(50, ge=1)
 
     def solve(self, problem: Problem) -> Solution:
         """Iterate.
 
         Raises:
-            ProblemError: a row or column has no allowed partner.
+            ProblemError: a row has no allowed column.
         """
         costs, allowed = problem.costs, problem.topology.allowed
-        if not bool(allowed.any(1).all() & allowed.any(2).all()):
-            graph = int((~allowed.any(1).all(1) | ~allowed.any(2).all(1)).nonzero()[0])
-            raise ProblemError(f"instance {graph} allows a row or a column no partner; allow at least one pair.")
+        lonely = ~allowed.any(2)
+        if bool(lonely.any()):
+            graph, row = (int(i) for i in lonely.nonzero()[0])
+            raise ProblemError(f"instance {graph} allows no column for row {row}; allow at least one pair.")
         logits = (-costs.vertex / self.temperature).masked_fill(~allowed, float("-inf"))
         n, m = logits.shape[1:]
         share = torch.tensor(n / m, dtype=logits.dtype, device=logits.device).log()
+        possible = allowed.any(1, keepdim=True)  # a column that nobody may take stays empty
         for _ in range(self.iterations):
-            logits = logits - logits.logsumexp(1, keepdim=True) + share
+            total = torch.where(possible, logits, 0).logsumexp(1, keepdim=True)
+            logits = logits - torch.where(possible, total - share, 0)
             logits = logits - logits.logsumexp(2, keepdim=True)
         vertex = logits.exp()
         converged = ((vertex.sum(1) - n / m).abs() <= 1e-3 * n / m).all(1)

@@ -19,6 +19,7 @@ class Unconstrained(Solver):
     kind: ClassVar[str] = "unconstrained"
     exact: ClassVar[bool] = True
     differentiable: ClassVar[bool] = True
+    constrained: ClassVar[bool] = False
 
     def solve(self, problem: Problem) -> Solution:
         """Solve in closed form."""

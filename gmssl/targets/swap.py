@@ -12,7 +12,7 @@ from gmssl.targets.functions import as_module
 
 
 class Swap(Target):
-    """Row i of n belongs to column (i + n/2) mod n of this rank's columns: the other view of the image, with `both_views`."""
+    """Row i of n belongs to column (i + n/2) mod n of this rank's: with `both_views` the other view of the image."""
 
     kind: ClassVar[str] = "swap"
     truth: ClassVar[Truth] = "halves"

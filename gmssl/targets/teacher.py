@@ -15,8 +15,8 @@ from gmssl.lazy import torch
 class TeacherTarget(Target):
     """softmax((s − centre) / τ) of the scores s = −c that the teacher gives to the other view.
 
-    The centre is a running mean of s over the batch and all ranks, taken after use, in training only (DINO, Caron et al.
-    2021, Algorithm 1 and Eq. 4). It keeps one prototype from winning always; the temperature keeps all from being equal.
+    The centre is a running mean of s over the batch and all ranks, taken after use, in training only (DINO, Caron et
+    al. 2021, Algorithm 1 and Eq. 4). It keeps one prototype from winning always, the temperature all from being equal.
     """
 
     kind: ClassVar[str] = "teacher"

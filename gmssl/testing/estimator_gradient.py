@@ -19,8 +19,9 @@ class EstimatorGradient(EstimatorLaws):
 
     @law
     def test_gradient_never_points_uphill(self, data: st.DataObject) -> None:
-        """⟨upstream, gradient⟩ ≤ 0 for each instance and any exact solver."""
+        """⟨upstream, gradient⟩ ≤ 0 for each instance and any exact solver, in each draw."""
         applies_if(self._solver.exact, "its solver is not exact")
+        applies_if(self.estimator.descends_each_draw, "it points downhill in the mean of its draws only")
         problem = self._draw(data, dtypes=(torch.float64,))
         upstream = self._upstream(data, problem)
         gradient = self._pass(problem, upstream).gradient

@@ -26,10 +26,12 @@ class Pictures(Callback):
         """The pair of graphs of the last step of an epoch, while its images are still there."""
         assert isinstance(pl_module, MatchingModule)
         last = trainer.is_last_batch or trainer.global_step >= self._plan.steps
-        drawable = pl_module.step is not None and pl_module.step.arrangement.sources is not None
-        if last and self._due(trainer) and trainer.is_global_zero and drawable:
+        step = pl_module.step
+        if step is None or step.arrangement.sources is None:  # nodes that are no images of the batch
+            return
+        if last and self._due(trainer) and trainer.is_global_zero:
             title = f"epoch {trainer.current_epoch + 1}, step {trainer.global_step}: "
-            draw_matched(pl_module.step, batch.views, self._recipe.solver, self._folder / "matched.png", title)
+            draw_matched(step, batch.views, self._recipe.solver, self._folder / "matched.png", title)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The curves so far."""

@@ -16,8 +16,8 @@ from gmssl.vertices.arranging import Pairs, as_module, views_of
 class Channels(Vertices):
     """One graph for each pair of views; node i is channel i of the embeddings, a vector over the images of all ranks.
 
-    With `normalise: batch` each channel has mean 0 and variance 1 over the batch, and vectors are divided by √B, so that
-    inner products of nodes are the cross-correlation matrix of Barlow Twins (Zbontar et al. 2021, Eq. 2).
+    With `normalise: batch` each channel has mean 0 and variance 1 over the batch, and vectors are divided by √B, so
+    that inner products of nodes are the cross-correlation matrix of Barlow Twins (Zbontar et al. 2021, Eq. 2).
     """
 
     kind: ClassVar[str] = "channels"
@@ -34,9 +34,7 @@ class Channels(Vertices):
         return as_module(partial(_arrange, self.epsilon if self.normalise == "batch" else None))
 
 
-def _arrange(
-    epsilon: float | None, student_VBD: torch.Tensor, teacher_VBD: torch.Tensor, pairs: Pairs
-) -> Arrangement:
+def _arrange(epsilon: float | None, student_VBD: torch.Tensor, teacher_VBD: torch.Tensor, pairs: Pairs) -> Arrangement:
     sides = []
     for side, embeddings_VBD in enumerate((student_VBD, teacher_VBD)):
         views_GBD = gathered(views_of(embeddings_VBD, pairs, side), 1)

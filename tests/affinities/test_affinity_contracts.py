@@ -12,6 +12,10 @@ class TestInnerProduct(AffinityContract):
     affinity = gmssl.part("affinity", "inner_product")
 
 
+class TestSquaredDistance(AffinityContract):
+    affinity = gmssl.part("affinity", "squared_distance")
+
+
 class TestSoftplus(AffinityContract):
     affinity = gmssl.part("affinity", "softplus")
 

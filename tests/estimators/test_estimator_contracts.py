@@ -36,3 +36,39 @@ class TestImleWithRelaxedSolver(EstimatorContract):
 
 class TestExact(EstimatorContract):
     estimator = gmssl.part("estimator", "exact")
+
+
+class TestAimle(EstimatorContract):
+    estimator = gmssl.part("estimator", "aimle")
+
+
+class TestAimleCentralWithoutNoise(EstimatorContract):
+    estimator = gmssl.part("estimator", "aimle", central=True, noise="none", strongest=16.0)
+
+
+class TestAimleOfSeveralSamples(EstimatorContract):
+    estimator = gmssl.part("estimator", "aimle", samples=3, candidates=4, target=2.0, edge_noise="none")
+
+
+class TestIdentity(EstimatorContract):
+    estimator = gmssl.part("estimator", "identity")
+
+
+class TestIdentityUnderNoise(EstimatorContract):
+    estimator = gmssl.part("estimator", "identity", noise="gumbel")
+
+
+class TestPerturbed(EstimatorContract):
+    estimator = gmssl.part("estimator", "perturbed")
+
+
+class TestPerturbedByGumbelNoise(EstimatorContract):
+    estimator = gmssl.part("estimator", "perturbed", noise="gumbel", edge_noise="gaussian", samples=3)
+
+
+class TestStraightThrough(EstimatorContract):
+    estimator = gmssl.part("estimator", "straight_through")
+
+
+class TestStraightThroughUnderNoise(EstimatorContract):
+    estimator = gmssl.part("estimator", "straight_through", noise="gumbel", temperature=0.5)

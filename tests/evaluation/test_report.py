@@ -76,6 +76,19 @@ def test_test_labels_that_training_does_not_know_are_refused(squares, look):
         compare([], look, squares(8), test)
 
 
+def test_the_fingerprint_is_of_pixels_labels_and_patients(squares, look):
+    def fingerprint(images):
+        return compare([], look, images, folds=2, neighbours=3).train.fingerprint
+
+    renamed = squares(8)
+    renamed.records = [Record(f"other/{r.name}", r.label, r.patient) for r in renamed.records]
+    assert fingerprint(squares(8)) == fingerprint(renamed)
+    relabelled = squares(8)
+    relabelled.records[0] = Record("0.png", "top")
+    others = [squares(8, seed=1), squares(9), squares(8, patients=4), relabelled]
+    assert len({fingerprint(images) for images in [squares(8), *others]}) == 5
+
+
 def test_an_image_that_opens_in_grey_only_is_named(encoder, squares, look):
     images = squares(8)
     load = images.load

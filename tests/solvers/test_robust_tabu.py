@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import gmssl
 from gmssl.energy import lift
-from gmssl.solving import completed
 from gmssl.errors import RecipeError
 from gmssl.solvers.outcome import outcome
+from gmssl.solving import completed
 from gmssl.testing.strategies import knn_problem, problems
 
 QAPLIB = Path("/work/shared/data/qap")

@@ -20,5 +20,9 @@ class TestRowSoftmax(SolverContract):
     solver = gmssl.part("solver", "row_softmax")
 
 
+class TestSinkhorn(SolverContract):
+    solver = gmssl.part("solver", "sinkhorn", iterations=20)
+
+
 class TestLagrange(SolverContract):
     solver = gmssl.part("solver", "lagrange", iterations=30)

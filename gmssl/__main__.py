@@ -1,0 +1,14 @@
+"""`python -m gmssl`: the same program as `gmssl`."""
+
+from __future__ import annotations
+
+import os
+
+from gmssl.cli import main
+
+if __name__ == "__main__":
+    if "GMSSL_SWEEP_PROCESS" in os.environ:
+        from gmssl.sweeping.parentage import end_with_sweep
+
+        end_with_sweep()
+    main()

@@ -1,0 +1,86 @@
+"""`gmssl sweep`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gmssl.commands.compare import show
+from gmssl.commands.options import Overrides, RecipePath
+
+if TYPE_CHECKING:
+    from gmssl.sweeping.run import Outcome, Plan
+
+
+class Classifier(StrEnum):
+    """What `gmssl evaluate` judges encoders by."""
+
+    knn = "knn"
+    linear = "linear"
+
+
+def sweep(
+    recipe: RecipePath,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH=V1,V2", help="A setting and its values, e.g. solver=lap,lagrange. Repeatable."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell, with seed 0, 1, ….")] = 3,
+    evaluate: Annotated[
+        list[Classifier] | None, typer.Option(help="Judge each run by this classifier, too. Repeatable.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Labelled images for --evaluate: folder of class sub-folders, or CSV manifest. Default: the images of "
+            "the recipe's probe, or of the recipe.",
+        ),
+    ] = None,
+    overrides: Overrides = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Default: runs/sweeps/<recipe>-<digest>.", show_default=False),
+    ] = None,
+) -> None:
+    """Train a grid of settings × seeds and compare them; the same command goes on with a sweep that was stopped."""
+    from rich.console import Console
+
+    from gmssl.sweeping.run import plan_sweep, run_sweep
+
+    plan = plan_sweep(recipe, grid or [], seeds, [c.value for c in evaluate or []], data, overrides or [], out)
+    console = Console(stderr=True)
+    try:
+        outcome = run_sweep(plan, console)
+    except (KeyboardInterrupt, SystemExit):
+        console.print("stopped; the same command goes on with this sweep", markup=False)
+        raise
+    _report(plan, recipe.name, outcome)
+    for name, message in outcome.failures.items():
+        console.print(f"failed: {name}: {message} (log: {plan.folder.log(name)})", markup=False, soft_wrap=True)
+    typer.echo(plan.folder.root)
+    if outcome.failures:
+        raise typer.Exit(1)
+
+
+def _report(plan: Plan, source: str, outcome: Outcome) -> None:
+    """Write the tables and the picture, and print the tables."""
+    from gmssl.sweeping.picture import to_png
+    from gmssl.sweeping.results import grids, results_csv, runs_csv, sections, to_markdown
+    from gmssl.training.files import replacing
+
+    found = sections(plan, outcome)
+    files = {
+        "results.md": to_markdown(plan, source, found, outcome).encode("utf-8"),
+        "results.csv": results_csv(plan, found).encode("utf-8"),
+        "runs.csv": runs_csv(plan, found).encode("utf-8"),
+    }
+    if found:
+        files["results.png"] = to_png(found)
+    for name, content in files.items():
+        with replacing(plan.folder.root / name) as file:
+            file.write(content)
+    show(grids(plan, found))

@@ -1,0 +1,94 @@
+"""What can go wrong in a sweep and is known before its first run: images, devices, and judges that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gmssl.errors import DataError, RecipeError, TrainingError
+from gmssl.interfaces.data import Images
+from gmssl.sweeping.cells import Cell
+
+FOLDS = 5
+"""Of `gmssl evaluate`, by default."""
+
+
+def refuse_unplannable(cells: Sequence[Cell]) -> None:
+    """Images and devices of each cell, listed once for cells that agree in them.
+
+    Raises:
+        DataError, TrainingError: as `make_plan`, with the cell.
+    """
+    from gmssl.training.plan import make_plan
+
+    seen = set()
+    for cell in cells:
+        recipe = cell.recipe
+        key = repr(
+            [part.model_dump(mode="json") if part else None for part in (recipe.data, recipe.train, recipe.probe)]
+        )
+        if key in seen:
+            continue
+        seen.add(key)
+        try:
+            make_plan(recipe)
+        except DataError as error:
+            raise DataError(f"{cell.name}: {error}") from None
+        except TrainingError as error:
+            raise TrainingError(f"{cell.name}: {error}") from None
+
+
+def refuse_other_probes(cells: Sequence[Cell]) -> None:
+    """The kNN probe is what cells are compared by, so it must not be among the settings that differ.
+
+    Raises:
+        RecipeError: probes with other images, neighbours or folds.
+    """
+    probes = [(cell, probe_of(cell)) for cell in cells]
+    first, own = probes[0]
+    for cell, probe in probes:
+        if probe != own:
+            raise RecipeError(
+                f"the probes of {first.name} and {cell.name} differ in data, neighbours or folds, so that their "
+                "accuracies say nothing about the settings; take `probe` out of the grid (probe.every may vary)."
+            )
+
+
+def probe_of(cell: Cell) -> str | None:
+    """What decides the accuracy of a cell's probe besides the encoder; None where there is no probe."""
+    probe = cell.recipe.probe
+    return None if probe is None else repr((probe.data.model_dump(mode="json"), probe.neighbours, probe.folds))
+
+
+def refuse_unfit_evaluation(cells: Sequence[Cell], data: Path | None) -> None:
+    """The images that runs will be evaluated on.
+
+    Raises:
+        DataError: no images, no labels, a single class, or too few images for the folds.
+        RecipeError: cells that would be evaluated on different images.
+    """
+    from gmssl.evaluation.folds import split
+    from gmssl.evaluation.selection import class_names
+    from gmssl.evaluation.sources import open_source
+
+    images = _own_images(cells) if data is None else open_source(data)
+    place = f"--data {data}" if data is not None else "the images of the recipe, on which --evaluate judges"
+    labelled = [index for index, record in enumerate(images.records) if record.label is not None]
+    names = class_names(images.records, labelled, place)
+    records = [images.records[index] for index in labelled]
+    try:
+        split([names.index(str(r.label)) for r in records], [r.patient for r in records], FOLDS, 0)
+    except DataError as error:
+        raise DataError(f"{place}: {error}") from None
+
+
+def _own_images(cells: Sequence[Cell]) -> Images:
+    """Those that `gmssl evaluate` takes by itself: of the probe, else of the training."""
+    sources = [cell.recipe.probe.data if cell.recipe.probe else cell.recipe.data for cell in cells]
+    for cell, source in zip(cells, sources, strict=True):
+        if source != sources[0]:
+            raise RecipeError(
+                f"{cells[0].name} and {cell.name} have different images, so that --evaluate would judge them on "
+                "different test sets; name labelled images for all with --data."
+            )
+    return sources[0].images()

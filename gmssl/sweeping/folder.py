@@ -1,0 +1,241 @@
+"""The folder of a sweep: what it is a sweep of, where its runs live, and who may work in it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gmssl.errors import RecipeError, TrainingError
+from gmssl.recipe import Recipe, load_recipe
+from gmssl.sweeping.axes import Axis
+from gmssl.training.files import replacing
+
+SWEEP_FILE = "sweep.yaml"
+LOCK_FILE = ".lock"
+EVALUATION = "sweep"
+"""Name of the evaluation that a sweep makes of each run."""
+
+_WEIGHTS = "encoder.safetensors"
+_OWN = ("runs", "recipes", "logs")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What makes two sweeps the same one, and what the evaluations rest on.
+
+    Attributes:
+        settings: of the recipe, `--set` applied, without seed.
+        axes: of the grid.
+        data: labelled images of the evaluations, absolute; None for those of the recipe.
+        evaluate: whether runs are evaluated.
+    """
+
+    settings: Mapping[str, Any]
+    axes: tuple[Axis, ...]
+    data: Path | None
+    evaluate: bool
+
+    @property
+    def grid(self) -> dict[str, list[str]]:
+        """Path → YAML texts of the values."""
+        return {axis.path: list(axis.values) for axis in self.axes}
+
+    def digest(self) -> str:
+        """Of recipe and grid: the same command finds its folder again."""
+        return hashlib.sha256(_text([dict(self.settings), self.grid]).encode("utf-8")).hexdigest()[:8]
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """Paths in the folder of a sweep."""
+
+    root: Path
+
+    def run(self, name: str) -> Path:
+        """A run folder."""
+        return self.root / "runs" / name
+
+    def recipe(self, name: str) -> Path:
+        """The recipe that a run was started with."""
+        return self.root / "recipes" / f"{name}.yaml"
+
+    def log(self, name: str) -> Path:
+        """What the processes of a run printed."""
+        return self.root / "logs" / f"{name}.log"
+
+    def evaluation(self, name: str) -> Path:
+        """The report of `gmssl evaluate`."""
+        return self.run(name) / "evaluation" / f"{EVALUATION}.json"
+
+
+def default_root(recipe: Path, definition: Definition) -> Path:
+    """`runs/sweeps/<recipe>-<digest>`: it depends on recipe and grid only, so that the same command continues."""
+    return Path("runs") / "sweeps" / f"{recipe.stem}-{definition.digest()}"
+
+
+def refuse_other(root: Path, definition: Definition) -> None:
+    """Before anything is written.
+
+    Raises:
+        TrainingError: a file, a folder with other things in it, or a sweep of another recipe or grid, or evaluated on
+            other images.
+    """
+    if root.exists() and not root.is_dir():
+        raise TrainingError(f"--out {root} is a file; name a folder that is new or empty.")
+    path = root / SWEEP_FILE
+    if not path.is_file():
+        other = sorted(p.name for p in root.iterdir() if not _is_left_behind(p)) if root.is_dir() else []
+        if other:
+            names = ", ".join(other[:8])
+            raise TrainingError(f"--out {root} holds {names}, and no sweep; name a folder that is new or empty.")
+        return
+    written = _read(path)
+    for key, name, own in (
+        ("recipe", "recipe", dict(definition.settings)),
+        ("grid", "grid", definition.grid),
+    ):
+        if _text(written[key]) != _text(own):
+            raise TrainingError(
+                f"--out {root} belongs to another sweep: its {name} has {_first_difference(written[key], own)}. Name "
+                "another folder, or repeat the command that made this one."
+            )
+    data = None if definition.data is None else str(definition.data)
+    if definition.evaluate and written["evaluate"] and written["data"] != data:
+        raise TrainingError(
+            f"--out {root} was evaluated on {written['data'] or 'the images of the recipe'}, not on "
+            f"{data or 'the images of the recipe'}; give the same --data, or another folder."
+        )
+
+
+def _is_left_behind(path: Path) -> bool:
+    """A sweep that was killed before its first file was whole leaves this, and nothing else."""
+    return path.name == LOCK_FILE or path.name.startswith(f".{SWEEP_FILE}.")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TrainingError(f"{path} cannot be read ({error}); name another --out.") from None
+    if not isinstance(written, dict) or not {"recipe", "grid", "data", "evaluate"} <= set(written):
+        raise TrainingError(f"{path} was not written by a sweep; name another --out.")
+    return written
+
+
+def _first_difference(written: object, own: object) -> str:
+    """`train.batch 64, this one 32`, for the first place where two settings differ."""
+    found, given = flat(written), flat(own)
+    for place in [*found, *(p for p in given if p not in found)]:
+        if found.get(place) != given.get(place):
+            return f"{place} {found.get(place, 'absent')}, this one {given.get(place, 'absent')}"
+    return "the same values in another order"
+
+
+def flat(settings: object, place: str = "") -> dict[str, str]:
+    """Place → text of every single value of nested mappings and lists; an empty one counts as a value."""
+    items: list[tuple[Any, Any]] = []
+    if isinstance(settings, Mapping):
+        items = list(settings.items())
+    elif isinstance(settings, Sequence) and not isinstance(settings, str):
+        items = list(enumerate(settings))
+    if not items:
+        return {place: "none" if settings is None else str(settings)}
+    return {k: v for key, value in items for k, v in flat(value, f"{place}.{key}".lstrip(".")).items()}
+
+
+def _text(settings: object) -> str:
+    return yaml.safe_dump(settings, sort_keys=True, allow_unicode=True)
+
+
+def write_definition(folder: SweepFolder, definition: Definition) -> None:
+    """Write sweep.yaml, and make the folders beside it; called with the lock held."""
+    former = _read(folder.root / SWEEP_FILE) if (folder.root / SWEEP_FILE).is_file() else None
+    evaluated = former is not None and bool(former["evaluate"])
+    data = None if definition.data is None else str(definition.data)
+    if former is not None and evaluated and not definition.evaluate:
+        data = former["data"]  # this command does not evaluate; what others did still stands
+    document = {
+        "recipe": dict(definition.settings),
+        "grid": definition.grid,
+        "evaluate": definition.evaluate or evaluated,
+        "data": data,
+    }
+    with replacing(folder.root / SWEEP_FILE) as file:
+        file.write(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100).encode("utf-8"))
+    for name in _OWN:
+        (folder.root / name).mkdir(exist_ok=True)
+
+
+@contextlib.contextmanager
+def locked(root: Path, waiting: Callable[[], None]) -> Iterator[int]:
+    """Hold the folder alone; yields the file that processes of runs must inherit, so that they hold it as well.
+
+    A killed sweep may leave a run behind that is still writing its last checkpoint: the next sweep waits for it here.
+
+    Args:
+        root: of the sweep; exists.
+        waiting: called once if the folder is not free.
+    """
+    lock = os.open(root / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        told = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if not told:
+                    waiting()
+                told = True
+                time.sleep(0.2)
+            except OSError:
+                break  # a file system without locks
+        yield lock
+    finally:
+        os.close(lock)
+
+
+def is_finished(run: Path) -> bool:
+    """Whether a run has done all its steps: its weights are written last."""
+    return (run / _WEIGHTS).is_file()
+
+
+def refuse_other_recipe(run: Path, recipe: Recipe) -> None:
+    """A run that is there must be one of the recipe that it is reported under.
+
+    Raises:
+        TrainingError: it has another recipe, or one that does not load (any more).
+    """
+    path = run / "recipe.yaml"
+    if not path.is_file():
+        return
+    remedy = f"Remove {run}, or name another --out."
+    try:
+        written = load_recipe(path)
+    except RecipeError as error:
+        raise TrainingError(f"{error}\nThe run was made by another version, or changed. {remedy}") from None
+    if written != recipe:
+        difference = _first_difference(written.model_dump(mode="json"), recipe.model_dump(mode="json"))
+        raise TrainingError(f"{run} is a run of another recipe: it has {difference}. {remedy}")
+
+
+def has_checkpoint(run: Path) -> bool:
+    """Whether there is something to go on from; what a run wrote before its first checkpoint is removed.
+
+    A run that was killed while its folder was made may lack any of its first files, so it starts anew in an empty one.
+    """
+    if any((run / name).exists() for name in ("last.ckpt", "checkpoints", _WEIGHTS)):
+        return True
+    if run.exists():
+        shutil.rmtree(run)
+    return False

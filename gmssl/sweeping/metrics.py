@@ -1,0 +1,98 @@
+"""The numbers that a finished run is judged by."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmssl.errors import TrainingError
+from gmssl.sweeping.reports import Evaluation
+from gmssl.training.table import Table
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number of a run.
+
+    Attributes:
+        name: in CSV files.
+        title: for readers.
+        share: a number in 0..1, shown in per cent.
+        reference: what the untrained encoder or raw pixels reach, to compare others with.
+    """
+
+    name: str
+    title: str
+    share: bool
+    reference: bool = False
+
+    def show(self, value: float, signed: bool = False) -> str:
+        """Four significant digits, or a tenth of a per cent."""
+        sign = "+" if signed else ""
+        return f"{100 * value:{sign}.1f}" if self.share else f"{value:{sign}.4g}"
+
+    @property
+    def heading(self) -> str:
+        """Title and unit."""
+        return f"{self.title}, %" if self.share else self.title
+
+
+_OF_TRAINING = (
+    Metric("loss", "loss", share=False),
+    Metric("match_accuracy", "match accuracy with noise", share=True),
+    Metric("match_accuracy_noiseless", "match accuracy without noise", share=True),
+)
+PROBE = Metric("probe_knn", "kNN probe of the training", share=True)
+_PROBE_UNTRAINED = Metric("probe_knn_untrained", "kNN probe, untrained", share=True, reference=True)
+_CLASSIFIERS = {"knn": "kNN", "linear": "linear"}
+
+
+def _of_evaluation(classifier: str, features: str) -> Metric:
+    trained = features == "trained"
+    name = classifier if trained else f"{classifier}_{features}"
+    title = f"{_CLASSIFIERS[classifier]} evaluation" + ("" if trained else f", {features}")
+    return Metric(name, title, share=True, reference=not trained)
+
+
+METRICS = (
+    *_OF_TRAINING,
+    PROBE,
+    _PROBE_UNTRAINED,
+    *(_of_evaluation(c, features) for c in _CLASSIFIERS for features in ("trained", "untrained", "pixels")),
+)
+"""All metrics of a sweep, in the order of its tables."""
+
+
+def of_training(run: Path) -> dict[str, float]:
+    """Final metrics by name: means over the logged steps of the last epoch, and the last kNN probe.
+
+    A single step is one batch, and its loss mostly noise. Numbers that a run does not have are left out.
+
+    Raises:
+        TrainingError: not one step was logged.
+    """
+    rows = Table(run / "metrics.csv").rows()
+    if not rows:
+        raise TrainingError(f"{run} has no rows in metrics.csv, so its last loss is not known. Train it anew.")
+    last = [row for row in rows if row["epoch"] == rows[-1]["epoch"]]
+    found = {}
+    for metric in _OF_TRAINING:
+        values = [float(row[metric.name]) for row in last if row.get(metric.name)]
+        if values:
+            found[metric.name] = statistics.fmean(values)
+    probed = Table(run / "probe.csv").numbers("knn_accuracy")
+    if probed:
+        found |= {PROBE.name: probed[-1], _PROBE_UNTRAINED.name: probed[0]}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def of_evaluation(evaluation: Evaluation, classifiers: Sequence[str]) -> dict[str, float]:
+    """Accuracies by metric name, of the chosen classifiers."""
+    return {
+        _of_evaluation(classifier, features).name: value
+        for (features, classifier, what), value in evaluation.scores.items()
+        if classifier in classifiers and what == "accuracy"
+    }

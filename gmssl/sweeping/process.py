@@ -1,0 +1,91 @@
+"""One command of `gmssl` in a process of its own: a crash or a full memory ends this process, not the sweep."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+from gmssl.sweeping.parentage import SWEEP_VARIABLE
+
+_ERROR = "error: "
+
+
+def run_command(arguments: Sequence[str], log: Path, lock: int) -> str | None:
+    """Run `gmssl ARGUMENTS`; what it prints is appended to the log.
+
+    When this process is interrupted, the command is asked to stop (a training writes a checkpoint first), and is
+    waited for; interrupted again, it is killed.
+
+    Args:
+        arguments: of the program.
+        log: text file.
+        lock: file descriptor that the command inherits.
+
+    Returns:
+        None if it ended well, else why not.
+    """
+    command = [sys.executable, "-m", "gmssl", *arguments]
+    with log.open("ab") as file:
+        start = file.tell()
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=os.environ | {SWEEP_VARIABLE: str(os.getpid())},
+            pass_fds=(lock,),
+            # Ctrl-C in a terminal goes to its whole process group; the command gets one signal, from here.
+            start_new_session=True,
+        )
+        try:
+            code = process.wait()
+        except BaseException:
+            _stop(process)
+            raise
+    return None if code == 0 else _fault(code, log, start)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.terminate()
+        process.wait()
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # with its loader processes
+        process.wait()
+        raise
+
+
+def _fault(code: int, log: Path, start: int) -> str:
+    """The message of the program; for a defect or a killed process, what is known."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+    number = -code if code < 0 else code - 128
+    if number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGINT):
+        hint = ", perhaps for want of memory" if number == signal.SIGKILL else ""
+        return f"ended by {signal.Signals(number).name}{hint}"
+    errors = [index for index, line in enumerate(lines) if line.startswith(_ERROR)]
+    if errors:
+        return "\n".join(lines[errors[-1] :]).removeprefix(_ERROR)
+    return lines[-1] if lines else f"exit code {code}"
+
+
+@contextlib.contextmanager
+def sigterm_as_exit() -> Iterator[None]:
+    """SIGTERM runs the same clean-up as Ctrl-C, and ends the program with 143."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    former = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)

@@ -1,0 +1,180 @@
+"""The results of a sweep as tables, for the terminal, Markdown and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gmssl.benchmarking.grid import Grid
+from gmssl.sweeping.cells import axis_labels
+from gmssl.sweeping.metrics import METRICS, Metric
+from gmssl.sweeping.run import Outcome, Plan
+from gmssl.sweeping.statistics import Summary, difference, summarise
+
+_BESIDE = " Untrained, pixels: what the trained encoder must beat, means over the same seeds."
+
+
+@dataclass(frozen=True)
+class Line:
+    """A cell under one metric.
+
+    Attributes:
+        cell: its name.
+        settings: its values, one for each axis.
+        by_seed: seed → value.
+        summary: over seeds; None where no run has the number.
+        against: value − that of the first cell, on the seeds that both have; None for the first cell itself.
+    """
+
+    cell: str
+    settings: tuple[str, ...]
+    by_seed: Mapping[int, float]
+    summary: Summary | None
+    against: Summary | None
+
+
+@dataclass(frozen=True)
+class Section:
+    """All cells under one metric."""
+
+    metric: Metric
+    lines: tuple[Line, ...]
+
+
+def sections(plan: Plan, outcome: Outcome) -> list[Section]:
+    """One for each metric that a run has."""
+    found = [Section(metric, _lines(plan, outcome, metric)) for metric in METRICS]
+    return [section for section in found if any(line.summary for line in section.lines)]
+
+
+def references(section: Section, found: Sequence[Section]) -> list[Section]:
+    """What the untrained encoder and raw pixels reach under the same judge."""
+    return [s for s in found if s.metric.reference and s.metric.name.startswith(f"{section.metric.name}_")]
+
+
+def _lines(plan: Plan, outcome: Outcome, metric: Metric) -> tuple[Line, ...]:
+    by_cell = {
+        cell.name: {
+            seed: outcome.values[cell.name, seed][metric.name]
+            for seed in plan.seeds
+            if metric.name in outcome.values.get((cell.name, seed), {})
+        }
+        for cell in plan.cells
+    }
+    reference = by_cell[plan.cells[0].name]
+    return tuple(
+        Line(
+            cell.name,
+            cell.values,
+            by_cell[cell.name],
+            summarise(by_cell[cell.name]),
+            None if cell is plan.cells[0] else difference(by_cell[cell.name], reference),
+        )
+        for cell in plan.cells
+    )
+
+
+def grids(plan: Plan, found: Sequence[Section]) -> list[Grid]:
+    """A table for each metric; the note stands below the last."""
+    labels = axis_labels(plan.axes)
+    note = (
+        "sd: sample standard deviation over seeds. Difference: from the first row, on the same seeds, with its 95 % "
+        "t-interval; not corrected for the number of comparisons. Loss and match accuracy are means over the logged "
+        "steps of the last epoch; they compare cells only where loss and matching problem are the same."
+    )
+    shown = [section for section in found if not section.metric.reference]
+    tables = []
+    for section in shown:
+        beside = references(section, found)
+        rows = [
+            (*_row(section.metric, line), *(_mean(reference, index) for reference in beside))
+            for index, line in enumerate(section.lines)
+        ]
+        names = (reference.metric.title.rpartition(", ")[2] for reference in beside)
+        headings = (*labels, "seeds", "mean ± sd", "difference", "95 % interval", *names)
+        text = f"{note}{_BESIDE if any(s.metric.reference for s in found) else ''}" if section is shown[-1] else ""
+        tables.append(Grid(section.metric.heading, headings, rows, text, len(labels)))
+    return tables
+
+
+def _mean(section: Section, index: int) -> str:
+    summary = section.lines[index].summary
+    return "–" if summary is None else section.metric.show(summary.mean)
+
+
+def _row(metric: Metric, line: Line) -> tuple[str, ...]:
+    mean, against = line.summary, line.against
+    if mean is None:
+        return (*line.settings, "0", "–", "–", "–")
+    spread = "" if mean.deviation is None else f" ± {metric.show(mean.deviation)}"
+    shown = f"{metric.show(mean.mean)}{spread}"
+    if against is None:
+        return (*line.settings, str(mean.n), shown, "–", "–")
+    interval = "–"
+    if against.interval is not None:
+        low, high = (metric.show(end, signed=True) for end in against.interval)
+        interval = f"[{low}, {high}]"
+    paired = f" (n = {against.n})" if against.n != mean.n else ""
+    return (*line.settings, str(mean.n), shown, metric.show(against.mean, signed=True) + paired, interval)
+
+
+def to_markdown(plan: Plan, source: str, found: Sequence[Section], outcome: Outcome) -> str:
+    """All tables, and what failed."""
+    first, count = plan.cells[0].name, len(plan.seeds)
+    head = f"# Sweep of `{source}`\n\n{len(plan.cells)} cells × {count} seed(s); differences are from `{first}`.\n"
+    failed = [f"- `{name}`: {' '.join(message.split())}" for name, message in outcome.failures.items()]
+    tail = ["### Failed runs\n\n" + "\n".join(failed) + "\n"] if failed else []
+    return "\n".join([head, *(grid.to_markdown() for grid in grids(plan, found)), *tail])
+
+
+def results_csv(plan: Plan, found: Sequence[Section]) -> str:
+    """A row for each cell and metric; numbers in full, empty where there is none."""
+    rows: list[Sequence[object]] = [
+        (
+            *(axis.path for axis in plan.axes),
+            "metric",
+            "seeds",
+            "mean",
+            "sd",
+            "low",
+            "high",
+            "paired_seeds",
+            "difference",
+            "difference_low",
+            "difference_high",
+        )
+    ]
+    rows += [
+        (*line.settings, section.metric.name, *_numbers(line.summary, True), *_numbers(line.against))
+        for section in found
+        for line in section.lines
+    ]
+    return _csv(rows)
+
+
+def _numbers(summary: Summary | None, spread: bool = False) -> tuple[object, ...]:
+    if summary is None:
+        return (0, *[None] * (4 if spread else 3))
+    deviation = (summary.deviation,) if spread else ()
+    return (summary.n, summary.mean, *deviation, *(summary.interval or (None, None)))
+
+
+def runs_csv(plan: Plan, found: Sequence[Section]) -> str:
+    """A row for each run, a column for each metric."""
+    rows: list[Sequence[object]] = [
+        ("run", *(axis.path for axis in plan.axes), "seed", *(section.metric.name for section in found))
+    ]
+    for run in plan.runs:
+        at = plan.cells.index(run.cell)
+        values = [section.lines[at].by_seed.get(run.seed) for section in found]
+        if any(value is not None for value in values):
+            rows.append((run.name, *run.cell.values, run.seed, *values))
+    return _csv(rows)
+
+
+def _csv(rows: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

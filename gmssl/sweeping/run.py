@@ -1,0 +1,217 @@
+"""`sweep`: all cells × seeds, one process a run, finished ones left alone, failed ones reported at the end."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gmssl.errors import DataError, RecipeError
+from gmssl.recipe import Recipe, apply_override, read_recipe
+from gmssl.sweeping.axes import Axis, read_axes
+from gmssl.sweeping.cells import Cell, make_cells
+from gmssl.sweeping.checks import refuse_other_probes, refuse_unfit_evaluation, refuse_unplannable
+from gmssl.sweeping.folder import (
+    EVALUATION,
+    Definition,
+    SweepFolder,
+    default_root,
+    has_checkpoint,
+    is_finished,
+    locked,
+    refuse_other,
+    refuse_other_recipe,
+    write_definition,
+)
+from gmssl.sweeping.metrics import of_evaluation, of_training
+from gmssl.sweeping.process import run_command, sigterm_as_exit
+from gmssl.sweeping.reports import Evaluation, read_report, refuse_other_sets
+from gmssl.training.files import replacing
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell with a seed."""
+
+    cell: Cell
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.cell.name}_seed={self.seed}"
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is trained."""
+        return self.cell.recipe_of(self.seed)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A sweep that has been checked, and of which nothing is written yet.
+
+    Attributes:
+        axes: of the grid.
+        cells: the first is the one that others are compared with.
+        seeds: 0 … N−1.
+        evaluate: classifiers to report, "knn" and "linear"; none where runs are not evaluated.
+        definition: what it shares with earlier calls in the same folder.
+        folder: where it lives.
+    """
+
+    axes: tuple[Axis, ...]
+    cells: tuple[Cell, ...]
+    seeds: tuple[int, ...]
+    evaluate: tuple[str, ...]
+    definition: Definition
+    folder: SweepFolder
+
+    @property
+    def runs(self) -> list[Run]:
+        """Seed by seed, so that a sweep that is stopped early can compare all cells."""
+        return [Run(cell, seed) for seed in self.seeds for cell in self.cells]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a sweep.
+
+    Attributes:
+        values: (cell name, seed) → metric name → value, of the runs that ended well.
+        failures: run name → why it did not.
+    """
+
+    values: dict[tuple[str, int], dict[str, float]]
+    failures: dict[str, str]
+
+
+def plan_sweep(
+    recipe: Path,
+    grid: Sequence[str],
+    seeds: int,
+    evaluate: Sequence[str] = (),
+    data: Path | None = None,
+    overrides: Sequence[str] = (),
+    out: Path | None = None,
+) -> Plan:
+    """Check everything that can be known before the first run; nothing is written.
+
+    Args:
+        recipe: YAML file.
+        grid: `path=v1,v2` for each axis.
+        seeds: how many; a run's `seed` is 0 … seeds − 1.
+        evaluate: classifiers, "knn" and "linear".
+        data: labelled images to evaluate on; default: those of the recipe's probe, else its own.
+        overrides: `path=value`, for all cells.
+        out: folder; default: `runs/sweeps/<recipe>-<digest of recipe and grid>`.
+
+    Raises:
+        GmsslError: a fault of any of them, of any cell's recipe or images, or a folder of another sweep.
+    """
+    axes = read_axes(grid)
+    settings = _settings(recipe, overrides)
+    cells = make_cells(settings, str(recipe), axes)
+    refuse_other_probes(cells)
+    if data is not None and not evaluate:
+        raise DataError(f"--data {data} is for evaluations; add --evaluate knn or --evaluate linear, or leave it out.")
+    absolute = None if data is None else data.expanduser().absolute()
+    definition = Definition(settings, axes, absolute, bool(evaluate))
+    root = out if out is not None else default_root(recipe, definition)
+    plan = Plan(axes, cells, tuple(range(seeds)), tuple(dict.fromkeys(evaluate)), definition, SweepFolder(root))
+    refuse_other(root, definition)
+    for run in plan.runs:
+        refuse_other_recipe(plan.folder.run(run.name), run.recipe)
+    to_train = {run.cell.name for run in plan.runs if not is_finished(plan.folder.run(run.name))}
+    refuse_unplannable([cell for cell in cells if cell.name in to_train])
+    if evaluate:
+        refuse_unfit_evaluation(cells, absolute)
+    return plan
+
+
+def _settings(recipe: Path, overrides: Sequence[str]) -> dict[str, Any]:
+    settings = copy.deepcopy(read_recipe(recipe))
+    for override in overrides:
+        if override.partition("=")[0].strip() == "seed":
+            raise RecipeError(
+                f"--set {override}: a sweep sets the seeds itself, 0 … N−1; give their number with --seeds."
+            )
+        apply_override(settings, override)
+    settings.pop("seed", None)
+    return settings
+
+
+def run_sweep(plan: Plan, console: Console) -> Outcome:
+    """Do the runs that are not done yet, and read the numbers of all.
+
+    Raises:
+        DataError: the runs were evaluated on different images, because they changed in between.
+    """
+    root = plan.folder.root
+    root.mkdir(parents=True, exist_ok=True)
+    failures = {}
+
+    def tell(text: str) -> None:
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    with sigterm_as_exit(), locked(root, lambda: tell(f"waiting for another process that works in {root}")) as lock:
+        write_definition(plan.folder, plan.definition)
+        runs = plan.runs
+        for number, run in enumerate(runs, start=1):
+            label = f"{number}/{len(runs)} {run.name}"
+            with console.status(f"{label}, see {plan.folder.log(run.name)}"):
+                done, fault = _do(plan, run, lock)
+            if fault is not None:
+                failures[run.name] = fault
+            tell(f"{label}: {f'failed: {fault}' if fault is not None else done}")
+        return Outcome(_values(plan, failures), failures)
+
+
+def _do(plan: Plan, run: Run, lock: int) -> tuple[str, str | None]:
+    """Train and evaluate as far as needed; returns what was done, and why it failed."""
+    folder, log = plan.folder.run(run.name), plan.folder.log(run.name)
+    done = []
+    if not is_finished(folder):
+        resumed = has_checkpoint(folder)
+        if resumed:
+            arguments = ["--resume", str(folder)]
+        else:
+            recipe = plan.folder.recipe(run.name)
+            with replacing(recipe) as file:
+                file.write(run.recipe.dump().encode("utf-8"))
+            arguments = [str(recipe), "--out", str(folder)]
+        fault = run_command(["train", *arguments], log, lock)
+        if fault is not None:
+            return "", fault
+        done.append("resumed and finished" if resumed else "trained")
+    if plan.evaluate and not plan.folder.evaluation(run.name).is_file():
+        data = plan.definition.data
+        options = ["--name", EVALUATION, *(["--train", str(data)] if data is not None else [])]
+        fault = run_command(["evaluate", str(folder), *options], log, lock)
+        if fault is not None:
+            return "", f"evaluation: {fault}"
+        done.append("evaluated")
+    return ", ".join(done) or "finished before", None
+
+
+def _values(plan: Plan, failures: dict[str, str]) -> dict[tuple[str, int], dict[str, float]]:
+    values = {}
+    evaluations: list[Evaluation] = []
+    for run in plan.runs:
+        if run.name in failures:
+            continue
+        found = of_training(plan.folder.run(run.name))
+        if plan.evaluate:
+            evaluations.append(read_report(plan.folder.evaluation(run.name)))
+            found |= of_evaluation(evaluations[-1], plan.evaluate)
+        values[run.cell.name, run.seed] = found
+    refuse_other_sets(
+        evaluations,
+        f"The images changed between the runs; remove {plan.folder.root}/runs/*/evaluation and repeat the command.",
+    )
+    return values

@@ -1,0 +1,172 @@
+"""`gmssl sweep` and `gmssl compare`: wrong input is one message; a killed sweep goes on where it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from gmssl.cli import app
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings_of_a_recipe: dict) -> Run:
+    """Runs the program in a folder that holds a recipe."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(settings_of_a_recipe), encoding="utf-8")
+    (tmp_path / "unlabelled").mkdir()
+    (tmp_path / "unlabelled" / "a.png").touch()
+    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+WRONG = [
+    ("sweep recipe.yaml", "no --grid is given"),
+    ("sweep none.yaml --grid margin=1", "no recipe at none.yaml"),
+    ("sweep recipe.yaml --grid train.epoch=1,2", "did you mean 'epochs'"),
+    ("sweep recipe.yaml --grid train.epochs=1,two", "epochs=two: train.epochs:"),
+    ("sweep recipe.yaml --grid train.epochs=", "has no values"),
+    ("sweep recipe.yaml --grid train.epochs=1,1", "the value 1 stands twice"),
+    ("sweep recipe.yaml --grid train.epochs=1 --evaluate knn --data unlabelled", "no image bears a label"),
+    ("sweep recipe.yaml --grid train.epochs=1 --out unlabelled", "holds a.png, and no sweep"),
+    ("compare unlabelled", "give two or more run folders"),
+    ("compare unlabelled recipe.yaml", "unlabelled is no run folder"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_wrong_input_is_one_message(run: Run, tmp_path: Path, arguments: str, message: str) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    done = run(*arguments.split())
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stdout == ""
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_wrong_options(run: Run) -> None:
+    for option in ("--evaluate=svm", "--seeds=0"):
+        done = run("sweep", "recipe.yaml", "--grid", "margin=1", option)
+        assert done.exit_code == 2
+        assert option.partition("=")[0] in done.stderr
+
+
+def test_failures_end_with_code_1(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gmssl.sweeping.run.run_command", lambda *_: "a full memory")
+    done = run("sweep", "recipe.yaml", "--grid", "margin=1", "--seeds", 1, "--out", "out")
+    assert done.exit_code == 1
+    assert done.stdout == "out\n"
+    assert "failed: margin=1_seed=0: a full memory (log: out/logs/margin=1_seed=0.log)" in done.stderr
+    assert "a full memory" in (tmp_path / "out" / "results.md").read_text()
+
+
+def test_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gmssl.sweeping.run.run_command", interrupted)
+    done = run("sweep", "recipe.yaml", "--grid", "margin=1", "--out", "out")
+    assert done.exit_code == 130
+    assert "the same command goes on with this sweep" in done.stderr
+
+
+TINY = {
+    "data": {"kind": "phantoms", "number": 32, "size": 32},
+    "views": {"kind": "multi_crop", "large": 2, "large_size": 24},
+    "encoder": {"kind": "timm", "name": "resnet18", "in_channels": 1, "channels": [8] * 4, "output_stride": 16},
+    "projector": {"kind": "mlp", "widths": [8]},
+    "graph": "edgeless",
+    "affinity": {"vertex": ["cosine"]},
+    "solver": "lap",
+}
+TRAIN = {"batch": 8, "epochs": 6, "max_steps": 24, "workers": 0, "log_every": 1, "checkpoint_every": 1}
+
+
+class Program:
+    """`gmssl sweep` with a grid of two learning rates, one of which makes the loss infinite."""
+
+    def __init__(self, place: Path, settings: dict) -> None:
+        self.place = place
+        settings |= TINY | {"train": {**TRAIN, "accelerator": "cpu", "picture_every": 100}}
+        (place / "tiny.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+
+    def start(self, *options: str) -> subprocess.Popen[str]:
+        words = ["tiny.yaml", "--grid", "optimiser.learning_rate=0.001,1.0e+30", "--seeds", "2", "--out", "out"]
+        return subprocess.Popen(
+            [sys.executable, "-m", "gmssl", "sweep", *words, *options],
+            cwd=self.place,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+
+    def signal_when(self, name: str, rows: int, number: int) -> tuple[int, str]:
+        """Exit code and messages of a sweep that gets a signal when a run has so many rows."""
+        sweep = self.start()
+        metrics = self.run(name) / "metrics.csv"
+        end = time.monotonic() + 120
+        while sweep.poll() is None and time.monotonic() < end:
+            if metrics.exists() and metrics.read_bytes().count(b"\n") > rows:
+                sweep.send_signal(number)
+                break
+            time.sleep(0.005)
+        _, messages = sweep.communicate(timeout=120)
+        return sweep.returncode, messages
+
+    def run(self, name: str) -> Path:
+        return self.place / "out" / "runs" / name
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on(tmp_path: Path, settings_of_a_recipe: dict) -> None:
+    program = Program(tmp_path, settings_of_a_recipe)
+    first, second = "learning_rate=0.001_seed=0", "learning_rate=0.001_seed=1"
+    code, _ = program.signal_when(first, 3, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert not (program.run(first) / "encoder.safetensors").exists()
+
+    code, messages = program.signal_when(second, 3, signal.SIGINT)
+    assert code == 130
+    assert f"{first}: resumed and finished" in messages
+    weights = program.run(first) / "encoder.safetensors"
+    written = weights.stat().st_mtime_ns
+
+    sweep = program.start("--evaluate", "knn")
+    output, messages = sweep.communicate(timeout=300)
+    assert sweep.returncode == 1, messages
+    assert weights.stat().st_mtime_ns == written, "a finished run is left alone"
+    assert f"{first}: evaluated" in messages
+    assert f"{second}: resumed and finished, evaluated" in messages
+    for seed in (0, 1):
+        assert f"failed: learning_rate=1.0e+30_seed={seed}: " in messages
+    assert output.splitlines()[-1] == "out"
+    names = {path.name for path in (tmp_path / "out").iterdir() if path.is_file()}
+    assert names == {".lock", "sweep.yaml", "results.md", "results.csv", "results.png", "runs.csv"}
+
+    whole = subprocess.run(
+        [sys.executable, "-m", "gmssl", "train", f"out/recipes/{first}.yaml", "--out", "whole"],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+    )
+    assert whole.returncode == 0
+    for name in ("metrics.csv", "encoder.safetensors"):
+        assert (tmp_path / "whole" / name).read_bytes() == (program.run(first) / name).read_bytes()
+
+    words = [sys.executable, "-m", "gmssl", "compare", f"out/runs/{first}", f"out/runs/{second}"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "Evaluation sweep" in done.stdout
