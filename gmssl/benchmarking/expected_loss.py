@@ -1,8 +1,8 @@
 """The expected Hamming loss under Gumbel noise on the costs, and its exact gradient, by enumeration.
 
-The loss E L(z*(c − ε)), z* the matching of least energy and ε Gumbel noise of temperature t on every vertex and edge cost,
-is smooth in c. Take one cost c_k and condition on the noise of all others. Let A be the least energy of the matchings that
-use k, without what k itself costs, and B that of the others; neither depends on c_k or ε_k:
+The loss E L(z*(c − ε)), z* the matching of least energy and ε Gumbel noise of temperature t on every vertex and edge
+cost, is smooth in c. Take one cost c_k and condition on the noise of all others. Let A be the least energy of the
+matchings that use k, without what k itself costs, and B that of the others; neither depends on c_k or ε_k:
 
     z*_k = 1  ⇔  A + c_k − ε_k < B  ⇔  ε_k > t_k = A + c_k − B,
     E[L | rest] = L_B F(t_k) + L_A (1 − F(t_k)),

@@ -25,8 +25,8 @@ class Perturbed(GradientEstimator):
         ∂⟨g, z̄⟩/∂c = E[ ⟨g, z⟩ · d log p(ε)/dε ] ≈ 1/(S−1) · Σ_s (⟨g, z_s⟩ − mean_s ⟨g, z_s⟩) · d log p(ε_s)/dε.
 
     The second form, a sample covariance, is REINFORCE with the mean of the *other* samples as baseline (Kool et al.
-    2019): as unbiased, of less variance. No second solve and no λ; but the variance grows with the number of costs, while
-    a matching uses few of them, and a draw may point uphill. The loss is evaluated at the mean matching, hence
+    2019): as unbiased, of less variance. No second solve and no λ; but the variance grows with the number of costs,
+    while a matching uses few of them, and a draw may point uphill. The loss is evaluated at the mean matching, hence
     ∂L/∂z there stands for the losses of the samples: exact for the Hamming loss, which is linear.
     """
 

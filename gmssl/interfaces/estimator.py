@@ -15,8 +15,8 @@ class GradientEstimator(Part):
     """A strategy beside the solver, not inside it.
 
     Class facts, which drive recipes and the contract tests (`gmssl.testing.estimator_contract`):
-        differentiates_solver: relies on the solver's own derivative, so that a piecewise-constant solver would give zero
-            gradients everywhere.
+        differentiates_solver: relies on the solver's own derivative, so that a piecewise-constant solver would give
+            zero gradients everywhere.
         descends_each_draw: ⟨∂L/∂z, ∂L/∂c⟩ ≤ 0 under any exact solver in each draw of the noise. False for estimators
             that keep this in the mean only, such as those of the score function.
     """

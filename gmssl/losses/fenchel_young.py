@@ -20,9 +20,9 @@ class FenchelYoung(Loss):
 
         L = ⟨c, x*⟩ − ⟨c, x⟩    with x held constant,
 
-    of the *same gradient*; the value lacks E⟨ε, z⟩ + Ω(x*), which no gradient needs, so that it may be negative. Without
+    of the *same gradient*; the value lacks E⟨ε, z⟩ + Ω(x*), which no gradient needs, so it may be negative. Without
     noise it is the perceptron loss, how far the target is above the least energy. Any estimator serves, as only its
-    forward pass is used: its `noise` and `samples` are those of the loss (`perturbed` with gaussian noise in the paper).
+    forward pass is used: its `noise` and `samples` are those of the loss (`perturbed`, gaussian, in the paper).
     Edge costs take part: x* and x include the matchings of edges.
     """
 

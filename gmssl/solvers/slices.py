@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 
 def in_slices(run: Callable[[int, int], None], count: int, threads: int) -> None:
-    """Call `run(lo, hi)` for slices that cover `range(count)`, about four per thread as instances differ in effort.
+    """Call `run(lo, hi)` for slices that cover `range(count)`, about sixteen per thread as instances differ in effort.
 
     The calling thread is one of them; all take the next slice that nobody has taken.
     """
     if threads == 1 or count <= 1:
         run(0, count)
         return
-    step = max(1, -(-count // (4 * threads)))
+    step = max(1, -(-count // (16 * threads)))
     starts = iter(range(0, count, step))  # advanced by one thread at a time, as that is a single bytecode
 
     def work() -> None:

@@ -30,7 +30,7 @@ def _step(right: int, relabelling: torch.Tensor) -> Step:
     problem = Problem.build(-believed[:, relabelling][None], edges, edges, torch.zeros(1, N, N), None, target)
     nodes = torch.zeros(1, N, 2)
     source = torch.arange(N)[None]
-    arrangement = Arrangement(nodes, nodes, torch.eye(N)[None], torch.ones(1, N, N).bool(), source, source + N, 0)
+    arrangement = Arrangement(nodes, nodes, torch.ones(1, N, N).bool(), (source, source + N))
     solution = solve(problem, part("solver", "lap"))
     return Step(
         torch.tensor(1.0),
