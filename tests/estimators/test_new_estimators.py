@@ -1,0 +1,106 @@
+"""Each estimator against an independent reference: enumeration, a closed form, or autograd."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import gmssl
+from gmssl.benchmarking.expected_loss import expected_loss
+from gmssl.energy import energy, lift
+from gmssl.pairs import Pairs
+
+LAP = gmssl.part("solver", "lap")
+EXHAUSTIVE = gmssl.part("solver", "exhaustive")
+HAMMING = gmssl.part("loss", "hamming")
+
+
+def problem_of(n: int = 3, graphs: int = 1, edges: int = 0, seed: int = 0) -> gmssl.Problem:
+    random = torch.Generator().manual_seed(seed)
+    ends = torch.randint(0, n, (2, graphs, edges, 2), generator=random)
+    vertex, edge = (torch.randn(graphs, k, k, generator=random, dtype=torch.float64) for k in (n, edges))
+    target = torch.eye(n, dtype=torch.float64).expand(graphs, n, n)
+    return gmssl.Problem.build(vertex.requires_grad_(), *ends, edge.requires_grad_(), target=target)
+
+
+def gradient_of(estimator, problem, solver=LAP, loss=HAMMING, seed=0) -> torch.Tensor:
+    """`[G,d]`: vertex costs, then edge costs."""
+    solution = estimator.match(solver, problem, torch.Generator().manual_seed(seed))
+    grads = torch.autograd.grad(loss(solution.matching, problem).sum(), [*_leaves(problem)], allow_unused=True)
+    return torch.cat([g.flatten(1) for g in grads if g is not None], 1)
+
+
+def _leaves(problem):
+    return (x for x in (problem.costs.vertex, problem.costs.edge) if x.numel())
+
+
+def test_the_exact_gradient_is_that_of_the_exact_loss():
+    """Central differences of the enumerated loss under the same draws, within their errors."""
+    problem, step, draws = problem_of(edges=2), 0.25, 200_000
+    costs = problem.costs.detach()
+    exact = expected_loss(problem.detach(), 1.0, draws, torch.Generator().manual_seed(0))
+    for k in (0, 4, 9):
+        moved = []
+        for sign in (1, -1):
+            flat = torch.cat([costs.vertex.flatten(1), costs.edge.flatten(1)], 1)
+            flat[0, k] += sign * step
+            shifted = Pairs(flat[:, :9].view(1, 3, 3), flat[:, 9:].view(1, 2, 2))
+            found = expected_loss(problem.detach().with_costs(shifted), 1.0, draws, torch.Generator().manual_seed(0))
+            moved.append(found.loss.item())
+        assert exact.gradient[0, k].item() == pytest.approx((moved[0] - moved[1]) / (2 * step), abs=0.02)
+
+
+@pytest.mark.parametrize("edges", [0, 2])
+def test_perturbed_is_unbiased(edges):
+    problem, samples = problem_of(edges=edges), 40_000
+    estimator = gmssl.part("estimator", "perturbed", noise="gumbel", samples=samples)
+    solver = EXHAUSTIVE if edges else LAP
+    found = torch.stack([gradient_of(estimator, problem, solver, seed=seed)[0] for seed in range(4)])
+    exact = expected_loss(problem.detach(), 1.0, 100_000, torch.Generator().manual_seed(1)).gradient[0]
+    spread = found.std(0).mean().item() / 2
+    assert (found.mean(0) - exact).abs().max().item() < 6 * spread + 0.01
+    assert torch.cosine_similarity(found.mean(0), exact, dim=0) > 0.98
+
+
+def test_identity_is_minus_the_upstream_gradient():
+    problem = problem_of(graphs=4)
+    found = gradient_of(gmssl.part("estimator", "identity"), problem)
+    torch.testing.assert_close(found, (2 * problem.target - 1).flatten(1))  # the Hamming loss has 1 − 2x*
+
+
+def test_straight_through_is_the_derivative_of_a_softmax():
+    problem = problem_of(graphs=4)
+    found = gradient_of(gmssl.part("estimator", "straight_through", temperature=0.7), problem)
+    soft = (-problem.costs.vertex / 0.7).softmax(2)
+    expected = torch.autograd.grad(HAMMING(Pairs(soft, problem.costs.edge), problem).sum(), problem.costs.vertex)[0]
+    torch.testing.assert_close(found, expected.flatten(1))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_aimle_is_imle_at_the_least_strength_that_reaches_its_target(seed):
+    problem, grid = problem_of(n=4, seed=seed), [80 / 2**k for k in range(10)]
+    noise = {"noise": "none"}
+    found = gradient_of(gmssl.part("estimator", "aimle", **noise), problem)
+    candidates = [gradient_of(gmssl.part("estimator", "imle", strength=s, **noise), problem) for s in sorted(grid)]
+    reached = [g for g in candidates if (g != 0).sum() >= 4]
+    torch.testing.assert_close(found, reached[0] if reached else candidates[-1])
+
+
+def test_fenchel_young_moves_towards_the_target():
+    problem = problem_of(graphs=3, edges=2)
+    loss = gmssl.part("loss", "fenchel_young")
+    estimator = gmssl.part("estimator", "perturbed", noise="gumbel", samples=50)
+    found = gradient_of(estimator, problem, EXHAUSTIVE, loss)
+    mean = estimator.match(EXHAUSTIVE, problem, torch.Generator().manual_seed(0)).matching.detach()
+    truth = lift(problem.target, problem.topology)
+    difference = (truth - mean).map(lambda x: x.flatten(1))
+    torch.testing.assert_close(found, torch.cat([difference.vertex, difference.edge], 1))
+
+
+def test_fenchel_young_without_noise_is_the_distance_to_the_optimum():
+    problem = problem_of(graphs=3)
+    loss = gmssl.part("loss", "fenchel_young")
+    solution = gmssl.part("estimator", "blackbox").match(LAP, problem, None)
+    above = energy(problem.costs, lift(problem.target, problem.topology)) - gmssl.solve(problem.detach(), LAP).energy
+    torch.testing.assert_close(loss(solution.matching, problem), above)
+    assert (above >= -1e-9).all()
