@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from gmssl.errors import ProblemError
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
 from gmssl.pairs import Pairs
 from gmssl.problem import Problem, Solution
+from gmssl.solvers.logits import row_logits
 
 
 class RowSoftmax(Solver):
@@ -34,12 +34,8 @@ class RowSoftmax(Solver):
         Raises:
             ProblemError: a row has no allowed column.
         """
-        costs, allowed = problem.costs, problem.topology.allowed
-        lonely = ~allowed.any(2)
-        if bool(lonely.any()):
-            graph, row = (int(i) for i in lonely.nonzero()[0])
-            raise ProblemError(f"instance {graph} allows no column for row {row}; allow at least one pair.")
-        logits = (-costs.vertex / self.temperature).masked_fill(~allowed, float("-inf"))
+        costs = problem.costs
+        logits = row_logits(problem, self.temperature)
         vertex = logits.softmax(2)
         matching = Pairs(vertex, torch.zeros_like(costs.edge))
         converged = torch.ones(len(vertex), dtype=torch.bool, device=vertex.device)
