@@ -30,6 +30,9 @@ WIDTHS = ["projector.widths=[256, 256]"]
         ("brain_tumor_r18", [PHANTOMS]),
         ("lvm_med_r50", [*CUT, GRAPHS]),
         ("lvm_med_vit_b", [*CUT, GRAPHS]),
+        ("lvm_med_as_published_r18", [PHANTOMS]),
+        ("lvm_med_as_released_r18", [PHANTOMS]),
+        ("lvm_med_as_released_r50", [*CUT, GRAPHS, "graph.neighbours=3"]),
         *((f"{method}_r18", [PHANTOMS]) for method in METHODS),
         *((f"{method}_r50", [*CUT, *([GRAPHS] if method in IMAGES else []), *WIDTHS]) for method in METHODS),
     ],
@@ -42,6 +45,7 @@ def test_one_step(name: str, overrides: list[str]) -> None:
 def test_every_shipped_recipe_is_tried() -> None:
     assert {path.stem for path in RECIPES.glob("*.yaml")} == {
         "quickstart", "brain_tumor_r18", "lvm_med_r50", "lvm_med_vit_b",
+        "lvm_med_as_published_r18", "lvm_med_as_released_r18", "lvm_med_as_released_r50",
         *(f"{method}_{size}" for method in METHODS for size in ("r18", "r50")),
     }  # fmt: skip
 
