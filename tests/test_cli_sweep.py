@@ -40,6 +40,7 @@ WRONG = [
     ("sweep recipe.yaml --grid train.epochs=1,1", "the value 1 stands twice"),
     ("sweep recipe.yaml --grid train.epochs=1 --evaluate knn --data unlabelled", "no image bears a label"),
     ("sweep recipe.yaml --grid train.epochs=1 --out unlabelled", "holds a.png, and no sweep"),
+    ("sweep recipe.yaml --variants none.yaml", "no recipe at none.yaml"),
     ("compare unlabelled", "give two or more run folders"),
     ("compare unlabelled recipe.yaml", "unlabelled is no run folder"),
 ]
@@ -57,7 +58,7 @@ def test_wrong_input_is_one_message(run: Run, tmp_path: Path, arguments: str, me
 
 
 def test_wrong_options(run: Run) -> None:
-    for option in ("--evaluate=svm", "--seeds=0"):
+    for option in ("--evaluate=svm", "--seeds=0", "--jobs=0"):
         done = run("sweep", "recipe.yaml", "--grid", "margin=1", option)
         assert done.exit_code == 2
         assert option.partition("=")[0] in done.stderr

@@ -36,6 +36,14 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of folds and inner splits.")] = 0,
     name: Annotated[str | None, typer.Option(help="Of the JSON file in RUN/evaluation.", show_default=False)] = None,
     workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 0,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep the judgements of untrained encoder and pixels there; evaluations of equal protocol share them.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Judge a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
     rows, test_rows = _conditions("--where", where), _conditions("--where-test", where_test)
@@ -47,6 +55,8 @@ def evaluate(
             raise typer.BadParameter(f"{option} selects rows of a manifest; name it with {needed}.")
     if folds is not None and test is not None:
         raise typer.BadParameter("--folds is for cross-validation, and --test replaces that; give one of them.")
+    if references is not None and references.exists() and not references.is_dir():
+        raise typer.BadParameter(f"--references {references} is a file; name a folder.")
     if name is not None and (Path(name).name != name or name in ("", "..")):
         raise typer.BadParameter(f"--name {name!r} is no file name; write for example --name chest_xray.")
 
@@ -66,6 +76,7 @@ def evaluate(
         seed=seed,
         name=name,
         workers=workers,
+        references=references,
     )
     report.render(Console())
 

@@ -33,13 +33,21 @@ def sweep(
         list[Classifier] | None, typer.Option(help="Judge each run by this classifier, too. Repeatable.")
     ] = None,
     data: Annotated[
-        Path | None,
+        list[str] | None,
         typer.Option(
-            metavar="PATH",
-            help="Labelled images for --evaluate: folder of class sub-folders, or CSV manifest. Default: the images of "
-            "the recipe's probe, or of the recipe.",
+            metavar="[NAME=]PATH",
+            help="Labelled images for --evaluate: folder of class sub-folders, or CSV manifest. Repeatable. Default: "
+            "the images of the recipe's probe, or of the recipe.",
         ),
     ] = None,
+    variants: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="YAML with named changes, or other recipes, as the first axis, e.g. recipes/variants/methods.yaml.",
+        ),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each with its part of the cores.")] = 1,
     overrides: Overrides = None,
     out: Annotated[
         Path | None,
@@ -51,10 +59,11 @@ def sweep(
 
     from gmssl.sweeping.run import plan_sweep, run_sweep
 
-    plan = plan_sweep(recipe, grid or [], seeds, [c.value for c in evaluate or []], data, overrides or [], out)
+    judges = [c.value for c in evaluate or []]
+    plan = plan_sweep(recipe, grid or [], seeds, judges, data or [], overrides or [], out, variants)
     console = Console(stderr=True)
     try:
-        outcome = run_sweep(plan, console)
+        outcome = run_sweep(plan, console, jobs)
     except (KeyboardInterrupt, SystemExit):
         console.print("stopped; the same command goes on with this sweep", markup=False)
         raise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from gmssl.evaluation.folds import split
 from gmssl.evaluation.loading import Look, Sample, load
 from gmssl.evaluation.pixels import SIDE
 from gmssl.evaluation.protocols import Judgement, Protocol, cross_validate, hold_out
+from gmssl.evaluation.references import References
 from gmssl.evaluation.runs import run_recipe, trained, untrained
 from gmssl.interfaces.data import Images
 from gmssl.training.files import replacing
@@ -112,11 +114,12 @@ class Report:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """An encoder to be judged: `[B,K,H,W] -> (map, pooled [B,C])`."""
+    """An encoder to be judged: `[B,K,H,W] -> (map, pooled [B,C])`; `key` decides its weights, None if nothing does."""
 
     name: str
     meaning: str
     encoder: torch.nn.Module
+    key: object = None
 
 
 def evaluate(
@@ -130,6 +133,7 @@ def evaluate(
     name: str | None = None,
     workers: int = 0,
     device: torch.device | None = None,
+    references: Path | None = None,
 ) -> Report:
     """Judge a run's encoder, the untrained one and raw pixels by kNN and a linear probe, all by the same protocol.
 
@@ -145,6 +149,7 @@ def evaluate(
         name: of the JSON file; default: `cross_validation` or `test`.
         workers: loader processes.
         device: where the encoders run; default: the GPU if there is one.
+        references: folder in which judgements of untrained encoders and raw pixels are kept, so that runs share them.
 
     Raises:
         TrainingError: no run folder, or no weights in it.
@@ -155,11 +160,14 @@ def evaluate(
     recipe = run_recipe(run)
     encoder, source = trained(run, recipe)
     fresh, words = untrained(recipe)
-    encoders = (Candidate("trained", f"weights of {source}", encoder), Candidate("untrained", words, fresh))
+    key = recipe.encoder.model_dump(mode="json"), recipe.seed, words
+    encoders = (Candidate("trained", f"weights of {source}", encoder), Candidate("untrained", words, fresh, key))
     images = train if train is not None else (recipe.probe.data if recipe.probe else recipe.data).images()
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     look = Look(recipe.views, recipe.encoder.in_channels, recipe.views.sizes[0], workers, device)
-    report = compare(encoders, look, images, test, folds=folds, neighbours=neighbours, seed=seed, run=str(run))
+    report = compare(
+        encoders, look, images, test, folds=folds, neighbours=neighbours, seed=seed, run=str(run), kept=references
+    )
     _write(report, run / "evaluation", name or ("cross_validation" if test is None else "test"))
     return report
 
@@ -174,34 +182,50 @@ def compare(
     neighbours: int = 20,
     seed: int = 0,
     run: str = "",
+    kept: Path | None = None,
 ) -> Report:
-    """Judge any encoders, and raw pixels, as `evaluate` does."""
+    """Judge any encoders, and raw pixels, as `evaluate` does; judgements of those with a key may be `kept`."""
     pixels = f"grey {SIDE}×{SIDE} thumbnails"
     known = load(train, copies=test is not None, workers=look.workers)
     protocol = Protocol(known.classes, neighbours, folds if test is None else None, seed)
-    if test is None:
-        fold_of = torch.from_numpy(split(known.known.labels.tolist(), known.known.patients, folds, seed))
-        features = [(c.name, c.meaning, look.features(c.encoder, known.images)) for c in encoders]
-        features.append(("pixels", pixels, known.thumbnails))
-        references = [
-            Reference(name, meaning, x.shape[1], cross_validate(x, known.known, fold_of, protocol))
-            for name, meaning, x in features
-        ]
+    held = None if test is None else load(test, copies=True, workers=look.workers, classes=known.classes)
+    judge = _judge_of(known, held, protocol, folds)
+    decisive = [_fingerprint(known), held and _fingerprint(held), asdict(protocol), look.size, look.channels]
+    store = References(kept, [*decisive, repr(look.views), torch.__version__])
+
+    def reference(candidate: Candidate) -> Reference:
+        tested = None if held is None else look.features(candidate.encoder, held.images)
+        features = look.features(candidate.encoder, known.images)
+        return Reference(candidate.name, candidate.meaning, features.shape[1], judge(features, tested))
+
+    def thumbnails() -> Reference:
+        tested = None if held is None else held.thumbnails
+        return Reference("pixels", pixels, known.thumbnails.shape[1], judge(known.thumbnails, tested))
+
+    references = [reference(c) if c.key is None else store.get(c.key, partial(reference, c)) for c in encoders]
+    references.append(store.get(pixels, thumbnails))
+    if held is None:
         return Report(run, look.size, protocol, _counts(known), None, None, tuple(references))
-    held = load(test, copies=True, workers=look.workers, classes=known.classes)
-    trained_on = set(known.digests)
-    leaked = torch.tensor([digest in trained_on for digest in held.digests])
-    pairs = [
-        (c.name, c.meaning, look.features(c.encoder, known.images), look.features(c.encoder, held.images))
-        for c in encoders
-    ]
-    pairs.append(("pixels", pixels, known.thumbnails, held.thumbnails))
-    references = [
-        Reference(name, meaning, x.shape[1], hold_out(x, known.known, y, held.known.labels, leaked, protocol))
-        for name, meaning, x, y in pairs
-    ]
+    leaked = _leaked(known, held)
     leaks = Leaks(int(leaked.sum()), held.counts(~leaked), len(known.patients & held.patients))
     return Report(run, look.size, protocol, _counts(known), _counts(held), leaks, tuple(references))
+
+
+def _leaked(known: Sample, held: Sample) -> torch.Tensor:
+    """Which test images are pixel-identical to a training image, `[M]` bool."""
+    trained_on = set(known.digests)
+    return torch.tensor([digest in trained_on for digest in held.digests])
+
+
+def _judge_of(
+    known: Sample, held: Sample | None, protocol: Protocol, folds: int
+) -> Callable[[torch.Tensor, torch.Tensor | None], Judgement]:
+    """The protocol, for features of the training images and, where there are some, of the test images."""
+    if held is None:
+        fold_of = torch.from_numpy(split(known.known.labels.tolist(), known.known.patients, folds, protocol.seed))
+        return lambda x, _: cross_validate(x, known.known, fold_of, protocol)
+    labels, leaked = held.known.labels, _leaked(known, held)
+    return lambda x, y: hold_out(x, known.known, y, labels, leaked, protocol)  # type: ignore[arg-type]
 
 
 def _counts(sample: Sample) -> Counts:

@@ -14,6 +14,7 @@ from typing import Any
 from gmssl.errors import RecipeError
 from gmssl.recipe import Recipe, apply_override, load_recipe
 from gmssl.sweeping.axes import Axis
+from gmssl.sweeping.variants import VARIANT
 
 MOST = 10_000
 """Cells of a sweep; more are a slip, and checking them would take minutes."""
@@ -41,13 +42,19 @@ class Cell:
         return self.recipe.model_copy(update={"seed": seed})
 
 
-def make_cells(settings: Mapping[str, Any], source: str, axes: Sequence[Axis]) -> tuple[Cell, ...]:
+def make_cells(
+    settings: Mapping[str, Any],
+    source: str,
+    axes: Sequence[Axis],
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+) -> tuple[Cell, ...]:
     """All cells, the last axis varying fastest.
 
     Args:
         settings: of the recipe, without seed.
         source: of the settings, for messages.
         axes: of the grid.
+        variants: settings that take the place of the recipe's, by the values of the axis `variant`.
 
     Raises:
         RecipeError: cells whose recipe does not load (all of them in one message), two that are the same recipe, or too
@@ -61,7 +68,7 @@ def make_cells(settings: Mapping[str, Any], source: str, axes: Sequence[Axis]) -
     faults: dict[str, list[str]] = {}
     for name, values in zip(names, itertools.product(*(axis.values for axis in axes)), strict=True):
         try:
-            cells.append(Cell(name, values, _recipe(settings, axes, values)))
+            cells.append(Cell(name, values, _recipe(settings, axes, values, variants or {})))
         except RecipeError as error:
             for line in str(error).splitlines():  # cells share faults; each is told once
                 faults.setdefault(line, []).append(name)
@@ -80,10 +87,18 @@ def _told(faults: Mapping[str, Sequence[str]], source: str, number: int, wrong: 
     return "\n".join(lines)
 
 
-def _recipe(settings: Mapping[str, Any], axes: Sequence[Axis], values: tuple[str, ...]) -> Recipe:
-    changed = copy.deepcopy(dict(settings))
+def _recipe(
+    settings: Mapping[str, Any],
+    axes: Sequence[Axis],
+    values: tuple[str, ...],
+    variants: Mapping[str, Mapping[str, Any]],
+) -> Recipe:
+    chosen = [variants[value] for axis, value in zip(axes, values, strict=True) if axis.path == VARIANT]
+    changed = copy.deepcopy(dict(chosen[0] if chosen else settings))
     try:
         for axis, value in zip(axes, values, strict=True):
+            if axis.path == VARIANT:
+                continue
             apply_override(changed, f"{axis.path}={value}")
         return load_recipe({**changed, "seed": 0})
     except RecipeError as error:  # worded for --set, and for a file
@@ -96,8 +111,8 @@ def _refuse_equal(cells: Sequence[Cell]) -> None:
         other = first.setdefault(cell.recipe.dump(), cell.name)
         if other != cell.name:
             raise RecipeError(
-                f"the cells {other} and {cell.name} of the grid are the same recipe; remove a value, or a --grid that "
-                "another one overwrites."
+                f"the cells {other} and {cell.name} of the grid are the same recipe; remove a value or a variant, "
+                "or a --grid that another one overwrites."
             )
 
 

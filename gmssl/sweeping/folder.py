@@ -18,13 +18,12 @@ import yaml
 from gmssl.errors import RecipeError, TrainingError
 from gmssl.recipe import Recipe, load_recipe
 from gmssl.sweeping.axes import Axis
+from gmssl.sweeping.labelled import LabelledSet, refuse_missing
+from gmssl.sweeping.labelled import written as labelled_sets
 from gmssl.training.files import replacing
 
 SWEEP_FILE = "sweep.yaml"
 LOCK_FILE = ".lock"
-EVALUATION = "sweep"
-"""Name of the evaluation that a sweep makes of each run."""
-
 _WEIGHTS = "encoder.safetensors"
 _OWN = ("runs", "recipes", "logs")
 
@@ -34,15 +33,15 @@ class Definition:
     """What makes two sweeps the same one, and what the evaluations rest on.
 
     Attributes:
-        settings: of the recipe, `--set` applied, without seed.
+        settings: of the recipe, `--set` applied, without seed; with variants, of each by its name.
         axes: of the grid.
-        data: labelled images of the evaluations, absolute; None for those of the recipe.
+        data: labelled images of the evaluations.
         evaluate: whether runs are evaluated.
     """
 
     settings: Mapping[str, Any]
     axes: tuple[Axis, ...]
-    data: Path | None
+    data: tuple[LabelledSet, ...]
     evaluate: bool
 
     @property
@@ -73,9 +72,14 @@ class SweepFolder:
         """What the processes of a run printed."""
         return self.root / "logs" / f"{name}.log"
 
-    def evaluation(self, name: str) -> Path:
+    def evaluation(self, name: str, data: LabelledSet) -> Path:
         """The report of `gmssl evaluate`."""
-        return self.run(name) / "evaluation" / f"{EVALUATION}.json"
+        return self.run(name) / "evaluation" / f"{data.report}.json"
+
+    @property
+    def references(self) -> Path:
+        """Judgements of untrained encoders and raw pixels, which runs share."""
+        return self.root / "references"
 
 
 def default_root(recipe: Path, definition: Definition) -> Path:
@@ -109,12 +113,8 @@ def refuse_other(root: Path, definition: Definition) -> None:
                 f"--out {root} belongs to another sweep: its {name} has {_first_difference(written[key], own)}. Name "
                 "another folder, or repeat the command that made this one."
             )
-    data = None if definition.data is None else str(definition.data)
-    if definition.evaluate and written["evaluate"] and written["data"] != data:
-        raise TrainingError(
-            f"--out {root} was evaluated on {written['data'] or 'the images of the recipe'}, not on "
-            f"{data or 'the images of the recipe'}; give the same --data, or another folder."
-        )
+    if definition.evaluate and written["evaluate"]:
+        refuse_missing(written["data"], definition.data, root)
 
 
 def _is_left_behind(path: Path) -> bool:
@@ -161,7 +161,7 @@ def write_definition(folder: SweepFolder, definition: Definition) -> None:
     """Write sweep.yaml, and make the folders beside it; called with the lock held."""
     former = _read(folder.root / SWEEP_FILE) if (folder.root / SWEEP_FILE).is_file() else None
     evaluated = former is not None and bool(former["evaluate"])
-    data = None if definition.data is None else str(definition.data)
+    data = labelled_sets(definition.data)
     if former is not None and evaluated and not definition.evaluate:
         data = former["data"]  # this command does not evaluate; what others did still stands
     document = {

@@ -21,13 +21,18 @@ class Metric:
         name: in CSV files.
         title: for readers.
         share: a number in 0..1, shown in per cent.
-        reference: what the untrained encoder or raw pixels reach, to compare others with.
+        beside: name of the metric that this is a reference for: what the untrained encoder or raw pixels reach.
     """
 
     name: str
     title: str
     share: bool
-    reference: bool = False
+    beside: str = ""
+
+    @property
+    def reference(self) -> bool:
+        """Whether it says nothing of the run, and is shown beside another metric."""
+        return bool(self.beside)
 
     def show(self, value: float, signed: bool = False) -> str:
         """Four significant digits, or a tenth of a per cent."""
@@ -46,24 +51,26 @@ _OF_TRAINING = (
     Metric("match_accuracy_noiseless", "match accuracy without noise", share=True),
 )
 PROBE = Metric("probe_knn", "kNN probe of the training", share=True)
-_PROBE_UNTRAINED = Metric("probe_knn_untrained", "kNN probe, untrained", share=True, reference=True)
+_PROBE_UNTRAINED = Metric("probe_knn_untrained", "kNN probe, untrained", share=True, beside="probe_knn")
 _CLASSIFIERS = {"knn": "kNN", "linear": "linear"}
 
 
-def _of_evaluation(classifier: str, features: str) -> Metric:
-    trained = features == "trained"
-    name = classifier if trained else f"{classifier}_{features}"
-    title = f"{_CLASSIFIERS[classifier]} evaluation" + ("" if trained else f", {features}")
-    return Metric(name, title, share=True, reference=not trained)
+def _of_evaluation(data: str, classifier: str, features: str) -> Metric:
+    own = f"{data}_{classifier}" if data else classifier
+    title = f"{_CLASSIFIERS[classifier]} on {data}" if data else f"{_CLASSIFIERS[classifier]} evaluation"
+    if features == "trained":
+        return Metric(own, title, share=True)
+    return Metric(f"{own}_{features}", f"{title}, {features}", share=True, beside=own)
 
 
-METRICS = (
-    *_OF_TRAINING,
-    PROBE,
-    _PROBE_UNTRAINED,
-    *(_of_evaluation(c, features) for c in _CLASSIFIERS for features in ("trained", "untrained", "pixels")),
-)
-"""All metrics of a sweep, in the order of its tables."""
+METRICS = (*_OF_TRAINING, PROBE, _PROBE_UNTRAINED)
+"""Metrics of trainings, in the order of tables."""
+
+
+def metrics_of(sets: Sequence[str]) -> tuple[Metric, ...]:
+    """All metrics of a sweep whose runs are judged on labelled sets of these names, in the order of its tables."""
+    features = ("trained", "untrained", "pixels")
+    return (*METRICS, *(_of_evaluation(data, c, f) for data in sets for c in _CLASSIFIERS for f in features))
 
 
 def of_training(run: Path) -> dict[str, float]:
@@ -89,10 +96,10 @@ def of_training(run: Path) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def of_evaluation(evaluation: Evaluation, classifiers: Sequence[str]) -> dict[str, float]:
-    """Accuracies by metric name, of the chosen classifiers."""
+def of_evaluation(evaluation: Evaluation, data: str, classifiers: Sequence[str]) -> dict[str, float]:
+    """Accuracies by metric name, of the chosen classifiers, on the labelled set of this name."""
     return {
-        _of_evaluation(classifier, features).name: value
+        _of_evaluation(data, classifier, features).name: value
         for (features, classifier, what), value in evaluation.scores.items()
         if classifier in classifiers and what == "accuracy"
     }

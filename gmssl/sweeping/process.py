@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -16,7 +17,7 @@ from gmssl.sweeping.parentage import SWEEP_VARIABLE
 _ERROR = "error: "
 
 
-def run_command(arguments: Sequence[str], log: Path, lock: int) -> str | None:
+def run_command(arguments: Sequence[str], log: Path, lock: int, jobs: int = 1) -> str | None:
     """Run `gmssl ARGUMENTS`; what it prints is appended to the log.
 
     When this process is interrupted, the command is asked to stop (a training writes a checkpoint first), and is
@@ -26,6 +27,7 @@ def run_command(arguments: Sequence[str], log: Path, lock: int) -> str | None:
         arguments: of the program.
         log: text file.
         lock: file descriptor that the command inherits.
+        jobs: how many commands share the machine; each gets its part of the cores, unless OMP_NUM_THREADS is set.
 
     Returns:
         None if it ended well, else why not.
@@ -38,17 +40,55 @@ def run_command(arguments: Sequence[str], log: Path, lock: int) -> str | None:
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env=os.environ | {SWEEP_VARIABLE: str(os.getpid())},
+            env=_threads(jobs) | os.environ | {SWEEP_VARIABLE: str(os.getpid())},
             pass_fds=(lock,),
             # Ctrl-C in a terminal goes to its whole process group; the command gets one signal, from here.
             start_new_session=True,
         )
-        try:
-            code = process.wait()
-        except BaseException:
-            _stop(process)
-            raise
+        with _registered(process):
+            try:
+                code = process.wait()
+            except BaseException:
+                _stop(process)
+                raise
     return None if code == 0 else _fault(code, log, start)
+
+
+def _threads(jobs: int) -> dict[str, str]:
+    """Threads that wait for a busy core cost far more than they bring."""
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))} if jobs > 1 else {}
+
+
+_running: set[subprocess.Popen[bytes]] = set()
+_guard = threading.Lock()
+
+
+@contextlib.contextmanager
+def _registered(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Signals reach the main thread only, and it must find what the other threads wait for."""
+    with _guard:
+        _running.add(process)
+    try:
+        yield
+    finally:
+        with _guard:
+            _running.discard(process)
+
+
+def stop_all() -> None:
+    """Ask all commands that run in other threads to stop, and wait for them; interrupted, kill them."""
+    with _guard:
+        processes = list(_running)
+    try:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
+    except BaseException:
+        for process in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        raise
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gmssl.benchmarking.grid import Grid
 from gmssl.sweeping.cells import axis_labels
-from gmssl.sweeping.metrics import METRICS, Metric
+from gmssl.sweeping.metrics import Metric, metrics_of
 from gmssl.sweeping.run import Outcome, Plan
 from gmssl.sweeping.statistics import Summary, difference, summarise
 
@@ -45,13 +45,16 @@ class Section:
 
 def sections(plan: Plan, outcome: Outcome) -> list[Section]:
     """One for each metric that a run has."""
-    found = [Section(metric, _lines(plan, outcome, metric)) for metric in METRICS]
+    found = [
+        Section(metric, _lines(plan, outcome, metric))
+        for metric in metrics_of([data.name for data in plan.definition.data])
+    ]
     return [section for section in found if any(line.summary for line in section.lines)]
 
 
 def references(section: Section, found: Sequence[Section]) -> list[Section]:
     """What the untrained encoder and raw pixels reach under the same judge."""
-    return [s for s in found if s.metric.reference and s.metric.name.startswith(f"{section.metric.name}_")]
+    return [s for s in found if s.metric.beside == section.metric.name]
 
 
 def _lines(plan: Plan, outcome: Outcome, metric: Metric) -> tuple[Line, ...]:

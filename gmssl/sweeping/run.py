@@ -14,7 +14,6 @@ from gmssl.sweeping.axes import Axis, read_axes
 from gmssl.sweeping.cells import Cell, make_cells
 from gmssl.sweeping.checks import refuse_other_probes, refuse_unfit_evaluation, refuse_unplannable
 from gmssl.sweeping.folder import (
-    EVALUATION,
     Definition,
     SweepFolder,
     default_root,
@@ -25,9 +24,12 @@ from gmssl.sweeping.folder import (
     refuse_other_recipe,
     write_definition,
 )
+from gmssl.sweeping.labelled import read_sets
 from gmssl.sweeping.metrics import of_evaluation, of_training
+from gmssl.sweeping.parallel import in_order_of_ending
 from gmssl.sweeping.process import run_command, sigterm_as_exit
 from gmssl.sweeping.reports import Evaluation, read_report, refuse_other_sets
+from gmssl.sweeping.variants import read_variants, variant_axis
 from gmssl.training.files import replacing
 
 if TYPE_CHECKING:
@@ -96,33 +98,38 @@ def plan_sweep(
     grid: Sequence[str],
     seeds: int,
     evaluate: Sequence[str] = (),
-    data: Path | None = None,
+    data: Sequence[str] = (),
     overrides: Sequence[str] = (),
     out: Path | None = None,
+    variants: Path | None = None,
 ) -> Plan:
     """Check everything that can be known before the first run; nothing is written.
 
     Args:
         recipe: YAML file.
-        grid: `path=v1,v2` for each axis.
+        grid: `path=v1,v2` for each axis; may be empty where there are variants.
         seeds: how many; a run's `seed` is 0 … seeds − 1.
         evaluate: classifiers, "knn" and "linear".
-        data: labelled images to evaluate on; default: those of the recipe's probe, else its own.
+        data: `[name=]path` of labelled images to evaluate on; default: those of the recipe's probe, else its own.
         overrides: `path=value`, for all cells.
         out: folder; default: `runs/sweeps/<recipe>-<digest of recipe and grid>`.
+        variants: YAML file of named changes, the first axis; see `gmssl.sweeping.variants`.
 
     Raises:
         GmsslError: a fault of any of them, of any cell's recipe or images, or a folder of another sweep.
     """
-    axes = read_axes(grid)
     settings = _settings(recipe, overrides)
-    cells = make_cells(settings, str(recipe), axes)
+    changed = {} if variants is None else read_variants(variants, recipe, overrides)
+    axes = (*variant_axis(changed), *(read_axes(grid) if grid or not changed else ()))
+    cells = make_cells(settings, str(variants or recipe), axes, changed)
     refuse_other_probes(cells)
-    if data is not None and not evaluate:
-        raise DataError(f"--data {data} is for evaluations; add --evaluate knn or --evaluate linear, or leave it out.")
-    absolute = None if data is None else data.expanduser().absolute()
-    definition = Definition(settings, axes, absolute, bool(evaluate))
-    root = out if out is not None else default_root(recipe, definition)
+    if data and not evaluate:
+        raise DataError(
+            f"--data {data[0]} is for evaluations; add --evaluate knn or --evaluate linear, or leave it out."
+        )
+    sets = read_sets(data)
+    definition = Definition(changed or settings, axes, sets, bool(evaluate))
+    root = out if out is not None else default_root(variants or recipe, definition)
     plan = Plan(axes, cells, tuple(range(seeds)), tuple(dict.fromkeys(evaluate)), definition, SweepFolder(root))
     refuse_other(root, definition)
     for run in plan.runs:
@@ -130,7 +137,8 @@ def plan_sweep(
     to_train = {run.cell.name for run in plan.runs if not is_finished(plan.folder.run(run.name))}
     refuse_unplannable([cell for cell in cells if cell.name in to_train])
     if evaluate:
-        refuse_unfit_evaluation(cells, absolute)
+        for labelled in sets:
+            refuse_unfit_evaluation(cells, labelled.path)
     return plan
 
 
@@ -146,8 +154,8 @@ def _settings(recipe: Path, overrides: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def run_sweep(plan: Plan, console: Console) -> Outcome:
-    """Do the runs that are not done yet, and read the numbers of all.
+def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
+    """Do the runs that are not done yet, `jobs` at a time, and read the numbers of all.
 
     Raises:
         DataError: the runs were evaluated on different images, because they changed in between.
@@ -162,17 +170,21 @@ def run_sweep(plan: Plan, console: Console) -> Outcome:
     with sigterm_as_exit(), locked(root, lambda: tell(f"waiting for another process that works in {root}")) as lock:
         write_definition(plan.folder, plan.definition)
         runs = plan.runs
-        for number, run in enumerate(runs, start=1):
-            label = f"{number}/{len(runs)} {run.name}"
-            with console.status(f"{label}, see {plan.folder.log(run.name)}"):
-                done, fault = _do(plan, run, lock)
-            if fault is not None:
-                failures[run.name] = fault
-            tell(f"{label}: {f'failed: {fault}' if fault is not None else done}")
+        status = console.status("")
+
+        def do(at: int) -> tuple[str, str | None]:
+            status.update(f"{at + 1}/{len(runs)} {runs[at].name}, see {plan.folder.log(runs[at].name)}")
+            return _do(plan, runs[at], lock, jobs)
+
+        with status:
+            for at, (done, fault) in in_order_of_ending(do, len(runs), jobs):
+                if fault is not None:
+                    failures[runs[at].name] = fault
+                tell(f"{at + 1}/{len(runs)} {runs[at].name}: {f'failed: {fault}' if fault is not None else done}")
         return Outcome(_values(plan, failures), failures)
 
 
-def _do(plan: Plan, run: Run, lock: int) -> tuple[str, str | None]:
+def _do(plan: Plan, run: Run, lock: int, jobs: int) -> tuple[str, str | None]:
     """Train and evaluate as far as needed; returns what was done, and why it failed."""
     folder, log = plan.folder.run(run.name), plan.folder.log(run.name)
     done = []
@@ -185,33 +197,35 @@ def _do(plan: Plan, run: Run, lock: int) -> tuple[str, str | None]:
             with replacing(recipe) as file:
                 file.write(run.recipe.dump().encode("utf-8"))
             arguments = [str(recipe), "--out", str(folder)]
-        fault = run_command(["train", *arguments], log, lock)
+        fault = run_command(["train", *arguments], log, lock, jobs)
         if fault is not None:
             return "", fault
         done.append("resumed and finished" if resumed else "trained")
-    if plan.evaluate and not plan.folder.evaluation(run.name).is_file():
-        data = plan.definition.data
-        options = ["--name", EVALUATION, *(["--train", str(data)] if data is not None else [])]
-        fault = run_command(["evaluate", str(folder), *options], log, lock)
+    for data in plan.definition.data if plan.evaluate else ():
+        if plan.folder.evaluation(run.name, data).is_file():
+            continue
+        options = ["--name", data.report, "--references", str(plan.folder.references)]
+        options += ["--train", str(data.path)] if data.path is not None else []
+        fault = run_command(["evaluate", str(folder), *options], log, lock, jobs)
         if fault is not None:
-            return "", f"evaluation: {fault}"
-        done.append("evaluated")
+            return "", f"evaluation{f' on {data.name}' if data.name else ''}: {fault}"
+        done.append(f"evaluated{f' on {data.name}' if data.name else ''}")
     return ", ".join(done) or "finished before", None
 
 
 def _values(plan: Plan, failures: dict[str, str]) -> dict[tuple[str, int], dict[str, float]]:
     values = {}
-    evaluations: list[Evaluation] = []
+    evaluations: dict[str, list[Evaluation]] = {}
     for run in plan.runs:
         if run.name in failures:
             continue
         found = of_training(plan.folder.run(run.name))
-        if plan.evaluate:
-            evaluations.append(read_report(plan.folder.evaluation(run.name)))
-            found |= of_evaluation(evaluations[-1], plan.evaluate)
+        for data in plan.definition.data if plan.evaluate else ():
+            report = read_report(plan.folder.evaluation(run.name, data))
+            evaluations.setdefault(data.name, []).append(report)
+            found |= of_evaluation(report, data.name, plan.evaluate)
         values[run.cell.name, run.seed] = found
-    refuse_other_sets(
-        evaluations,
-        f"The images changed between the runs; remove {plan.folder.root}/runs/*/evaluation and repeat the command.",
-    )
+    remedy = f"The images changed between the runs; remove {plan.folder.root}/runs/*/evaluation and repeat the command."
+    for reports in evaluations.values():
+        refuse_other_sets(reports, remedy)
     return values

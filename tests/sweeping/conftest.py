@@ -100,7 +100,7 @@ class Program:
         self.faults: dict[str, str | BaseException] = {}
         self.fingerprint = "ab"
 
-    def __call__(self, arguments: Sequence[str], log: Path, lock: int) -> str | None:
+    def __call__(self, arguments: Sequence[str], log: Path, lock: int, jobs: int = 1) -> str | None:
         self.calls.append(list(arguments))
         for part, fault in self.faults.items():
             if part in arguments[1]:
@@ -116,9 +116,10 @@ class Program:
         else:
             folder = Path(arguments[1])
             seed = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))["seed"]
-            (folder / "evaluation").mkdir()
+            (folder / "evaluation").mkdir(exist_ok=True)
             text = json.dumps(report(0.5 + seed / 10, self.fingerprint))
-            (folder / "evaluation" / "sweep.json").write_text(text, encoding="utf-8")
+            name = arguments[arguments.index("--name") + 1]
+            (folder / "evaluation" / f"{name}.json").write_text(text, encoding="utf-8")
         return None
 
 

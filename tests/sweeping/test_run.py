@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -168,7 +169,7 @@ def test_other_sweeps_keep_their_folder(sweep: Sweep, tmp_path: Path) -> None:
         ({"grid": "optimiser.learning_rate=0.25"}, "its grid has optimiser.learning_rate.1 0.5, this one absent"),
         ({"grid": "margin=1"}, "belongs to another sweep: its grid"),
         ({"overrides": ["margin=1"]}, "its recipe has margin absent, this one 1"),
-        ({"evaluate": ["knn"], "data": data}, "was evaluated on the images of the recipe, not on"),
+        ({"evaluate": ["knn"], "data": [str(data)]}, "was evaluated on the images of the recipe, not on"),
     ]
     for options, message in wrong:
         with pytest.raises(TrainingError) as caught:
@@ -202,11 +203,15 @@ WRONG: list[tuple[Callable[[Path], dict], type[GmsslError], str]] = [
     (lambda _: {"overrides": ["margin=x"]}, RecipeError, "margin"),
     (lambda _: {"grid": "data.number=30,4"}, DataError, "number=4: data: there are 4 images"),
     (lambda _: {"grid": "data.number=30,40", "evaluate": ["knn"]}, RecipeError, "different test sets"),
-    (lambda p: {"data": labelled(p / "d", 2)}, DataError, "add --evaluate"),
-    (lambda p: {"data": p / "none", "evaluate": ["knn"]}, DataError, "there is no folder"),
-    (lambda p: {"data": labelled(p / "d", 1), "evaluate": ["knn"]}, DataError, "needs two classes"),
-    (lambda p: {"data": labelled(p / "d", 1) / "class0", "evaluate": ["knn"]}, DataError, "no image bears a label"),
-    (lambda p: {"data": labelled(p / "d", 2, 2), "evaluate": ["knn"]}, DataError, "split into 5 folds"),
+    (lambda p: {"data": [str(labelled(p / "d", 2))]}, DataError, "add --evaluate"),
+    (lambda p: {"data": [str(p / "none")], "evaluate": ["knn"]}, DataError, "there is no folder"),
+    (lambda p: {"data": [str(labelled(p / "d", 1))], "evaluate": ["knn"]}, DataError, "needs two classes"),
+    (
+        lambda p: {"data": [str(labelled(p / "d", 1) / "class0")], "evaluate": ["knn"]},
+        DataError,
+        "no image bears a label",
+    ),
+    (lambda p: {"data": [str(labelled(p / "d", 2, 2))], "evaluate": ["knn"]}, DataError, "split into 5 folds"),
     (lambda p: {"out": used(p / "used")}, TrainingError, "holds thesis.txt, and no sweep"),
     (lambda p: {"out": used(p / "used") / "thesis.txt"}, TrainingError, "is a file"),
     (
@@ -235,3 +240,88 @@ def test_a_torn_first_file_is_no_obstacle(sweep: Sweep, tmp_path: Path) -> None:
     for name in (".lock", ".sweep.yaml.77"):
         (tmp_path / "out" / name).touch()
     assert sweep()[1].failures == {}
+
+
+def test_variants_are_the_first_axis(sweep: Sweep, program, tmp_path: Path, quick: dict) -> None:
+    other = {**quick, "margin": 0.5}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(other))
+    (tmp_path / "variants.yaml").write_text(
+        "plain:\nfast: [optimiser.learning_rate=4]\nother: {recipe: other.yaml, set: [train.batch=4]}\n"
+    )
+    plan, outcome = sweep(seeds=1, grid="solver=lap,robust_tabu", variants=tmp_path / "variants.yaml")
+    assert [cell.values for cell in plan.cells] == [
+        (variant, solver) for variant in ("plain", "fast", "other") for solver in ("lap", "robust_tabu")
+    ]
+    by_name = {cell.name: cell.recipe for cell in plan.cells}
+    assert by_name["variant=fast_solver=lap"].optimiser.learning_rate == 4
+    changed = by_name["variant=other_solver=robust_tabu"]
+    assert (changed.margin, changed.train.batch, changed.solver.kind) == (0.5, 4, "robust_tabu")
+    assert len(outcome.values) == 6
+    program.calls.clear()
+    again = sweep(seeds=1, grid="solver=lap,robust_tabu", variants=tmp_path / "variants.yaml")[1]
+    assert (again, program.calls) == (outcome, [])
+    (tmp_path / "variants.yaml").write_text("plain:\nfast: [optimiser.learning_rate=5]\nother: [train.batch=4]\n")
+    with pytest.raises(TrainingError, match="belongs to another sweep"):
+        sweep(seeds=1, grid="solver=lap,robust_tabu", variants=tmp_path / "variants.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("plain:\n", "has 1 variant"),
+        ("a:\nb: 3\n", "b: 3 is no list of texts"),
+        ("a:\nb: [1]\n", "is no list of texts"),
+        ("a:\nb: {recipes: x}\n", "b: unknown key 'recipes'"),
+        ("a:\nb: {recipe: 3}\n", "b.recipe: 3 is no path"),
+        ("a:\nb: {recipe: none.yaml}\n", "b: no recipe at"),
+        ("a:\nb: [seed=3]\n", "b: a sweep sets the seeds itself"),
+        ("a:\nb: [margin.x=3]\n", "b: "),
+        ("a:\nb: [margn=3]\n", "variant=b: margn"),
+        ("a:\nb: []\n", "are the same recipe"),
+    ],
+)
+def test_wrong_variants(quick_file: Path, tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "variants.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        plan_sweep(quick_file, [], 1, variants=path)
+    assert message in str(caught.value)
+
+
+def test_several_labelled_sets(sweep: Sweep, program, tmp_path: Path) -> None:
+    one, two = labelled(tmp_path / "one", 2), labelled(tmp_path / "two", 3)
+    judged = {"seeds": 2, "evaluate": ["knn", "linear"]}
+    plan, outcome = sweep(**judged, data=[f"first={one}"])
+    assert outcome.values[FIRST, 1]["first_knn"] == 0.6
+    program.calls.clear()
+    plan, outcome = sweep(**judged, data=[f"first={one}", str(two)])  # one more set is welcome
+    assert [call[0] for call in program.calls] == ["evaluate"] * 4
+    assert {call[call.index("--train") + 1] for call in program.calls} == {str(two)}
+    names = {section.metric.name for section in sections(plan, outcome)}
+    assert {"first_knn", "two_linear", "two_linear_pixels"} <= names
+    assert [grid.title for grid in grids(plan, sections(plan, outcome))][-2:] == ["kNN on two, %", "linear on two, %"]
+    draw(sections(plan, outcome))
+    with pytest.raises(TrainingError, match=r"was evaluated on first=.*, two=.*, not on"):
+        sweep(**judged, data=[f"first={two}", f"two={one}"])
+    for wrong, message in (
+        ([str(one), str(one)], "given twice"),
+        ([str(one), f"one={two}"], "two sets are called one"),
+    ):
+        with pytest.raises(DataError, match=message):
+            sweep(**judged, data=wrong)
+
+
+@pytest.mark.parametrize("jobs", [2, 3])
+def test_several_runs_at_a_time(quick_file: Path, tmp_path: Path, program, monkeypatch, jobs: int) -> None:
+    together = threading.Barrier(jobs, timeout=20)
+
+    def meet(arguments, log, lock, given):
+        assert given == jobs
+        together.wait()
+        return program(arguments, log, lock)
+
+    monkeypatch.setattr("gmssl.sweeping.run.run_command", meet)
+    plan = plan_sweep(quick_file, [RATES], jobs, out=tmp_path / "out")
+    outcome = run_sweep(plan, Console(file=StringIO()), jobs)
+    assert len(outcome.values) == 2 * jobs
+    assert outcome.failures == {}
