@@ -1,13 +1,23 @@
-"""Training step: share of matching, throughput against a contrastive peer, memory of the big recipe.
+"""Training step: share of matching, against contrastive peers, and memory.
 
-    python benchmarks/step.py [share] [peer] [memory] [--data FOLDER] [--steps 6]
+    python benchmarks/step.py [share] [peer] [simclr] [lvm_med] [local] [memory] [--data FOLDER] [--steps 6]
 
-share   stages of a step of a full-width ResNet-18 at 64 px, batch 256, LVM-Med objective; matching = graph, costs,
-        match and the estimator's part of backward.
-peer    images/s of recipes/brain_tumor_r18.yaml, and of the same encoder, projector, batch, views and loader with
-        lightly's NTXentLoss; both loops take turns in this process. Bare loops: no Lightning, logging or checkpoints.
-memory  peak memory of a step of recipes/lvm_med_r50.yaml at batches 16, 32 and 48 (1, 2 and 3 graphs), each in a
-        process of its own.
+share    stages of a step of a full-width ResNet-18 at 64 px, batch 256, LVM-Med objective; matching = graph, costs,
+         match and the estimator's part of backward.
+peer     images/s of recipes/brain_tumor_r18.yaml, and of the same encoder, projector, batch, views and loader with
+         lightly's NTXentLoss; both loops take turns in this process. Bare loops: no Lightning, logging or checkpoints.
+simclr   time of a step of recipes/simclr_r18.yaml over that of the same step by hand: timm, torch and lightly's
+         NTXentLoss. Equal weights at the start, and equal losses, or the part fails.
+lvm_med  time of a step of LVM-Med over that of SimCLR, both with a full-width ResNet-18 on grey images of 64 px, batch
+         256, equal views and optimiser: `as_published` is the objective of recipes/lvm_med_r50.yaml, `corrected` that of
+         recipes/brain_tumor_r18.yaml.
+local    peak memory of both local terms, forward and backward: 16, 32 and 64 graphs of 16 nodes, 7×7 maps, 512 channels,
+         each in a process of its own.
+memory   peak memory of a step of recipes/lvm_med_r50.yaml at batches 16, 32 and 48 (1, 2 and 3 graphs), each in a
+         process of its own.
+
+A step is colour and blur, forward, backward and optimiser, on a batch that has been loaded. Steps that are compared take
+turns, and ratios are medians over the rounds: what else the machine does meets all sides alike.
 """
 
 from __future__ import annotations
@@ -16,21 +26,24 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
+import timm
 import torch
 from rich.console import Console
 from rich.table import Table
 from torch.utils.data import DataLoader
 
+import gmssl
 from gmssl.clock import StageClock
 from gmssl.data.dataset import ViewDataset, collate
+from gmssl.interfaces.affinity import Side
 from gmssl.interfaces.views import ViewBatch
 from gmssl.objective import MatchingObjective, encode
 from gmssl.recipe import Recipe, load_recipe
@@ -151,32 +164,156 @@ def peer(data: str, steps: int) -> dict[str, float]:
     return {**rates, "ratio": statistics.median(ratios)}
 
 
+Step = Callable[[], torch.Tensor]
+"""A whole training step; returns its loss."""
+
+
+def take_turns(sides: dict[str, Step], rounds: int, against: str) -> dict[str, dict[str, float]]:
+    """Median ms of a step, and median of its ratios to the one of the same round; the first round is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for turn in range(rounds + 1):
+        for name, step in sides.items():
+            start = perf_counter()
+            step()
+            if turn:
+                seconds[name].append(perf_counter() - start)
+    ratios = {
+        name: statistics.median(a / b for a, b in zip(values, seconds[against], strict=True))
+        for name, values in seconds.items()
+    }
+    return {name: {"ms": 1000 * statistics.median(seconds[name]), "ratio": ratios[name]} for name in sides}
+
+
+def step_of(objective: MatchingObjective, raw: ViewBatch) -> Step:
+    """The step of a recipe on one batch of views."""
+    recipe = objective.recipe
+    optimiser = recipe.optimiser.build(objective.parameters())
+    generator = torch.Generator().manual_seed(recipe.seed)
+
+    def step() -> torch.Tensor:
+        loss = objective(recipe.views.finish(raw), generator, StageClock()).loss
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return loss.detach()
+
+    return step
+
+
+def by_hand(objective: MatchingObjective, raw: ViewBatch) -> Step:
+    """SimCLR as one writes it without a framework, with the weights of an objective of recipes/simclr_r18.yaml."""
+    from lightly.loss import NTXentLoss
+
+    nn = torch.nn
+    network = timm.create_model("resnet18", in_chans=1, num_classes=0, channels=(32, 64, 128, 256), output_stride=16)
+    network = network.to(memory_format=torch.channels_last)
+    network.load_state_dict(objective.encoder.network.state_dict())
+    head = nn.Sequential(
+        nn.Linear(256, 256, bias=False), nn.BatchNorm1d(256), nn.ReLU(inplace=True), nn.Linear(256, 128)
+    )
+    head.load_state_dict(objective.projector.state_dict())
+    weights = [*network.parameters(), *head.parameters()]
+    groups = [
+        {"params": [w for w in weights if w.ndim > 1], "weight_decay": 0.01},
+        {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimiser, contrast = torch.optim.AdamW(groups, lr=1e-3), NTXentLoss(temperature=0.1)
+    views = objective.recipe.views
+
+    def step() -> torch.Tensor:
+        images = torch.cat(views.finish(raw).images).contiguous(memory_format=torch.channels_last)
+        first, second = head(network(images)).chunk(2)
+        loss = contrast(first, second)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        return loss.detach()
+
+    return step
+
+
+def simclr(data: str, rounds: int) -> dict[str, dict[str, float]]:
+    """The recipe against the same by hand."""
+    recipe = load_recipe(ROOT / "recipes" / "simclr_r18.yaml", [f"data.root={data}"])
+    objective, raw = MatchingObjective(recipe), next(batches(recipe, 0))
+    hand, ours = by_hand(objective, raw), step_of(objective, raw)
+    torch.testing.assert_close(ours(), hand(), rtol=1e-5, atol=1e-5)
+    return take_turns({"by hand": hand, "simclr": ours}, rounds, "by hand")
+
+
+def lvm_med(data: str, rounds: int) -> dict[str, dict[str, float]]:
+    """Both protocols against SimCLR; heads, graphs and losses are those of the recipes, the rest is SimCLR's."""
+    encoder = "{kind: timm, name: resnet18, in_channels: 1}"
+    shared = load_recipe(
+        ROOT / "recipes" / "simclr_r18.yaml", [f"data.root={data}", f"encoder={encoder}", "train.batch=256"]
+    )
+    equal = {name: getattr(shared, name) for name in ("data", "views", "encoder", "optimiser", "schedule", "train")}
+    raw = next(batches(shared, 0))
+    sides = {"simclr": step_of(MatchingObjective(shared), raw)}
+    for name, file in (("as_published", "lvm_med_r50"), ("corrected", "brain_tumor_r18")):
+        recipe = load_recipe(ROOT / "recipes" / f"{file}.yaml", [f"data.root={data}"]).model_copy(update=equal)
+        sides[name] = step_of(MatchingObjective(recipe), raw)
+    return take_turns(sides, rounds, "simclr")
+
+
+def mebibytes(field: str) -> float:
+    """Of this process: `VmRSS`, resident now, or `VmHWM`, its peak. (`ru_maxrss` starts at the peak of the parent.)"""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(field))) / 1024
+
+
+def one_local(graphs: int, kinds: list[str]) -> None:
+    """Peak MiB of the local terms above the maps themselves, on standard output."""
+    terms = [gmssl.part("affinity", "nearest_patches", by=kind, weight=0.2) for kind in kinds]
+
+    def side(number: int) -> Side:
+        maps = torch.randn(number, 16, 49, 512, requires_grad=True)
+        valid = torch.ones(number, 49, dtype=torch.bool)
+        edges = torch.zeros(number, 0, 2, dtype=torch.int64)
+        return Side(maps.new_zeros(number, 16, 1), edges, maps, torch.rand(number, 16, 49, 2) * 224, valid)
+
+    def both_passes(left: Side, right: Side) -> None:
+        sum(term.weight * term.score(left, right) for term in terms).sum().backward()
+
+    both_passes(side(1), side(1))  # what libraries load at their first call
+    sides = side(graphs), side(graphs)
+    before = mebibytes("VmRSS")
+    both_passes(*sides)
+    print(json.dumps(mebibytes("VmHWM") - before))
+
+
+def in_a_process(*arguments: str) -> float:
+    """The last line that this script prints in a fresh process."""
+    done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def local() -> dict[str, float]:
+    """Peak MiB of the two terms of the recipes for three batches, and of `by: both` for the largest."""
+    peaks = {graphs: in_a_process("--one-local", str(graphs), "position", "feature") for graphs in (16, 32, 64)}
+    rate = (peaks[64] - peaks[16]) / 48
+    return {
+        **{f"{graphs} graphs MiB": peak for graphs, peak in peaks.items()},
+        "MiB per graph": rate,
+        "off the line": (peaks[32] - peaks[16] - 16 * rate) / peaks[32],
+        "64 graphs MiB, by: both": in_a_process("--one-local", "64", "both"),
+    }
+
+
 def one_step(batch: int) -> None:
-    """Peak resident memory of this process in MiB, before and after one step, on standard output."""
+    """Peak resident memory of this process in MiB after one step, on standard output."""
     recipe = load_recipe(
         ROOT / "recipes" / "lvm_med_r50.yaml",
         ["train.devices=1", f"train.batch={batch}", "encoder.pretrained=false", "train.precision=float32",
          "data={kind: phantoms, number: 64, size: 256}"],
     )  # fmt: skip
-    objective = MatchingObjective(recipe)
-    optimiser = recipe.optimiser.build(objective.parameters())
-    source = batches(recipe, 0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    step = objective(recipe.views.finish(next(source)), torch.Generator().manual_seed(0), StageClock())
-    step.loss.backward()
-    optimiser.step()
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"before": before, "after": after}))
+    step_of(MatchingObjective(recipe), next(batches(recipe, 0)))()
+    print(json.dumps(mebibytes("VmHWM")))
 
 
 def memory() -> dict[str, float]:
     """Peak MiB at three batches, and how far the middle one lies from the line through the others."""
-    peaks = {}
-    for batch in (16, 32, 48):
-        done = subprocess.run(
-            [sys.executable, __file__, "--one-step", str(batch)], check=True, capture_output=True, text=True
-        )
-        peaks[batch] = json.loads(done.stdout.splitlines()[-1])["after"]
+    peaks = {batch: in_a_process("--one-step", str(batch)) for batch in (16, 32, 48)}
     line = (peaks[16] + peaks[48]) / 2
     return {
         **{f"batch {batch} MiB": peak for batch, peak in peaks.items()},
@@ -185,50 +322,61 @@ def memory() -> dict[str, float]:
     }
 
 
+def shares(data: str, steps: int) -> dict[str, Any]:
+    """`share`, and what matching takes of the whole."""
+    seconds = share(data, steps)
+    total = sum(seconds.values())
+    matching = sum(seconds[name] for name in MATCHING)
+    return {
+        "seconds": seconds,
+        "matching": matching / total,
+        "matching with backward of costs": (matching + seconds["costs backward"]) / total,
+    }
+
+
+def table(title: str, values: dict[str, Any]) -> Table:
+    """Numbers by name; those in groups as `group: name`."""
+    shown = Table("what", "value", title=title)
+    for name, value in values.items():
+        for inner, number in value.items() if isinstance(value, dict) else [("", value)]:
+            shown.add_row(f"{name}: {inner}" if inner else name, f"{number:.4g}")
+    return shown
+
+
 def main() -> None:
     """Run the chosen parts, print tables, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=["share", "peer", "memory", []], default=[])
+    parser.add_argument("parts", nargs="*", metavar="part")
     parser.add_argument("--data", default=str(ROOT / "../shared/data/brain_tumor_mri/train"))
     parser.add_argument("--steps", type=int, default=6)
-    parser.add_argument("--one-step", type=int)
+    parser.add_argument("--one-step", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--one-local", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    data, steps = arguments.data, arguments.steps
+    parts: dict[str, tuple[str, Callable[[], dict[str, Any]]]] = {
+        "share": ("step, ResNet-18, 64 px, batch 256", lambda: shares(data, steps)),
+        "peer": ("images/s of brain_tumor_r18 against lightly's NTXentLoss", lambda: peer(data, steps)),
+        "simclr": ("simclr_r18 against the same by hand", lambda: simclr(data, 3 * steps)),
+        "lvm_med": ("LVM-Med against SimCLR, ResNet-18, 64 px, batch 256", lambda: lvm_med(data, steps)),
+        "local": ("both local terms, 16 nodes, 7×7 maps, 512 channels", local),
+        "memory": ("one lvm_med_r50 step on CPU, float32", memory),
+    }
     if arguments.one_step:
-        one_step(arguments.one_step)
-        return
-    parts = arguments.parts or ["share", "peer", "memory"]
-    console = Console()
+        return one_step(arguments.one_step)
+    if arguments.one_local:
+        return one_local(int(arguments.one_local[0]), arguments.one_local[1:])
+    unknown = set(arguments.parts) - set(parts)
+    if unknown:
+        parser.error(f"no part {', '.join(sorted(unknown))}; choose among {', '.join(parts)}")
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     results["machine"] = {"cores": os.cpu_count(), "processor": platform.processor(), "torch": torch.__version__}
-    if "share" in parts:
-        seconds = share(arguments.data, arguments.steps)
-        total = sum(seconds.values())
-        matching = sum(seconds[name] for name in MATCHING)
-        results["share"] = {
-            "seconds": seconds,
-            "matching": matching / total,
-            "matching with backward of costs": (matching + seconds["costs backward"]) / total,
-        }
-        table = Table("stage", "ms", "share", title="step, ResNet-18, 64 px, batch 256")
-        for name, value in [*seconds.items(), ("matching", matching), ("total", total)]:
-            table.add_row(name, f"{1000 * value:.1f}", f"{value / total:.1%}")
-        both = results["share"]["matching with backward of costs"]
-        table.add_row("matching with backward of costs", f"{1000 * both * total:.1f}", f"{both:.1%}")
-        console.print(table)
-    if "peer" in parts:
-        results["peer"] = peer(arguments.data, arguments.steps)
-        table = Table("loop", "images/s", title="brain_tumor_r18 against lightly's NTXentLoss")
-        for name, value in results["peer"].items():
-            table.add_row(name, f"{value:.2f}")
-        console.print(table)
-    if "memory" in parts:
-        results["memory"] = memory()
-        table = Table("what", "value", title="one lvm_med_r50 step on CPU, float32")
-        for name, value in results["memory"].items():
-            table.add_row(name, f"{value:.3f}")
-        console.print(table)
+    for name in arguments.parts or parts:
+        title, measure = parts[name]
+        results[name] = measure()
+        Console().print(table(title, results[name]))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    return None
 
 
 if __name__ == "__main__":

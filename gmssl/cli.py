@@ -12,6 +12,7 @@ from gmssl.commands.bench import bench
 from gmssl.commands.check import check
 from gmssl.commands.compare import compare
 from gmssl.commands.evaluate import evaluate
+from gmssl.commands.explain import explain
 from gmssl.commands.parts import parts
 from gmssl.commands.solve import solve
 from gmssl.commands.sweep import sweep
@@ -68,6 +69,7 @@ app = typer.Typer(
 )
 app.command()(train)
 app.command()(evaluate)
+app.command()(explain)
 app.command()(sweep)
 app.command()(compare)
 app.command()(check)

@@ -10,25 +10,30 @@ from gmssl.errors import PluginError
 from gmssl.registry import find, kinds
 
 if TYPE_CHECKING:
+    from gmssl.matching import Matching
     from gmssl.recipe import Recipe
 
 
 def faults(recipe: Recipe) -> Iterator[str]:
-    """Each fault, with its remedy."""
-    for fault in (
-        _zero_gradients(recipe),
-        _constant_solver(recipe),
-        _unread_edges(recipe),
-        _edges_of_nothing(recipe),
-        _untrained_nodes(recipe),
-        _another_truth(recipe),
-        _no_teacher(recipe),
-        _reference_without_graphs(recipe),
-        recipe.vertices.fault(recipe.train.batch_per_step),
-        recipe.views.fault(recipe.encoder.in_channels),
-    ):
-        if fault:
-            yield fault
+    """Each fault, with its remedy; those of further problems with their place."""
+    for place, matching in recipe.matchings:
+        for fault in (
+            _zero_gradients(matching),
+            _constant_solver(matching),
+            _unread_edges(matching),
+            _edges_of_nothing(matching),
+            _untrained_nodes(matching),
+            _maps_of_nothing(matching),
+            _another_truth(matching),
+            _no_teacher(matching, recipe),
+            _reference_without_graphs(matching),
+            matching.vertices.fault(recipe.train.batch_per_step),
+        ):
+            if fault:
+                yield f"{place.removesuffix('.')}: {fault}" if place else fault
+    fault = recipe.views.fault(recipe.encoder.in_channels)
+    if fault:
+        yield fault
 
 
 def _kinds_where(slot: str, fact: str, value: bool) -> list[str]:
@@ -41,36 +46,36 @@ def _kinds_where(slot: str, fact: str, value: bool) -> list[str]:
     return found
 
 
-def _zero_gradients(recipe: Recipe) -> str | None:
-    if not recipe.estimator.differentiates_solver or recipe.solver.differentiable:
+def _zero_gradients(matching: Matching) -> str | None:
+    if not matching.estimator.differentiates_solver or matching.solver.differentiable:
         return None
     relaxed = _kinds_where("solver", "differentiable", True)
     others = _kinds_where("estimator", "differentiates_solver", False)
     return (
-        f"estimator {recipe.estimator.kind!r} with the piecewise-constant solver {recipe.solver.kind!r} would give "
+        f"estimator {matching.estimator.kind!r} with the piecewise-constant solver {matching.solver.kind!r} would give "
         f"zero gradients everywhere; use estimator {', '.join(others)}, or a differentiable solver "
         f"({', '.join(relaxed)})"
     )
 
 
-def _unread_edges(recipe: Recipe) -> str | None:
-    if not recipe.affinity.edge or recipe.solver.uses_edges:
+def _unread_edges(matching: Matching) -> str | None:
+    if not matching.affinity.edge or matching.solver.uses_edges:
         return None
     readers = _kinds_where("solver", "uses_edges", True)
     return (
-        f"affinity.edge has {len(recipe.affinity.edge)} term(s), but solver {recipe.solver.kind!r} does not read edge "
-        f"costs; remove them, or use a second-order solver: {', '.join(readers)}"
+        f"affinity.edge has {len(matching.affinity.edge)} term(s), but solver {matching.solver.kind!r} does not read "
+        f"edge costs; remove them, or use a second-order solver: {', '.join(readers)}"
     )
 
 
-def _edges_of_nothing(recipe: Recipe) -> str | None:
-    if not recipe.affinity.edge or recipe.graph.has_edges:
+def _edges_of_nothing(matching: Matching) -> str | None:
+    if not matching.affinity.edge or matching.graph.has_edges:
         return None
-    return f"affinity.edge scores edges, but graph {recipe.graph.kind!r} has none; use graph knn, or remove the terms"
+    return f"affinity.edge scores edges, but graph {matching.graph.kind!r} has none; use graph knn, or remove the terms"
 
 
-def _untrained_nodes(recipe: Recipe) -> str | None:
-    if any(term.reads_nodes for term in (*recipe.affinity.vertex, *recipe.affinity.edge)):
+def _untrained_nodes(matching: Matching) -> str | None:
+    if any(term.reads_nodes for term in (*matching.affinity.vertex, *matching.affinity.edge)):
         return None
     return (
         "no affinity reads the node embeddings, so projector and message passing would never train; add a term that "
@@ -78,18 +83,29 @@ def _untrained_nodes(recipe: Recipe) -> str | None:
     )
 
 
-def _constant_solver(recipe: Recipe) -> str | None:
-    if not recipe.solver.constant or recipe.loss.reads_costs:
+def _maps_of_nothing(matching: Matching) -> str | None:
+    readers = [term.kind for term in (*matching.affinity.vertex, *matching.affinity.edge) if term.reads_maps]
+    if not readers or matching.vertices.are_images:
+        return None
+    images = _kinds_where("vertices", "are_images", True)
+    return (
+        f"affinity {readers[0]!r} compares the maps of images, and vertices {matching.vertices.kind!r} are none; use "
+        f"vertices {', '.join(images)}, or remove the term"
+    )
+
+
+def _constant_solver(matching: Matching) -> str | None:
+    if not matching.solver.constant or matching.loss.reads_costs:
         return None
     readers = _kinds_where("loss", "reads_costs", True)
     return (
-        f"solver {recipe.solver.kind!r} does not look at the costs and loss {recipe.loss.kind!r} looks at nothing "
+        f"solver {matching.solver.kind!r} does not look at the costs and loss {matching.loss.kind!r} looks at nothing "
         f"else, so that nothing would train; use loss {', '.join(readers)}, or another solver"
     )
 
 
-def _another_truth(recipe: Recipe) -> str | None:
-    vertices, target = recipe.vertices, recipe.target
+def _another_truth(matching: Matching) -> str | None:
+    vertices, target = matching.vertices, matching.target
     if vertices.truth == target.truth:
         return None
     fitting = _kinds_where("target", "truth", vertices.truth)
@@ -99,16 +115,16 @@ def _another_truth(recipe: Recipe) -> str | None:
     )
 
 
-def _no_teacher(recipe: Recipe) -> str | None:
-    if not recipe.vertices.needs_teacher or recipe.teacher is not None:
+def _no_teacher(matching: Matching, recipe: Recipe) -> str | None:
+    if not matching.vertices.needs_teacher or recipe.teacher is not None:
         return None
-    return f"vertices {recipe.vertices.kind!r} needs a momentum encoder; add teacher: {{momentum: 0.99}}"
+    return f"vertices {matching.vertices.kind!r} needs a momentum encoder; add teacher: {{momentum: 0.99}}"
 
 
-def _reference_without_graphs(recipe: Recipe) -> str | None:
-    if not recipe.target.reads_reference or not (recipe.affinity.edge or recipe.message_passing.reads_edges):
+def _reference_without_graphs(matching: Matching) -> str | None:
+    if not matching.target.reads_reference or not (matching.affinity.edge or matching.message_passing.reads_edges):
         return None
     return (
-        f"target {recipe.target.kind!r} compares nodes without their graphs; use message_passing: unchanged, and no "
+        f"target {matching.target.kind!r} compares nodes without their graphs; use message_passing: unchanged, and no "
         "affinity.edge"
     )

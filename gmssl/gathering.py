@@ -36,3 +36,11 @@ def summed(tensor: torch.Tensor) -> torch.Tensor:
         tensor = tensor.clone()
         torch.distributed.all_reduce(tensor)
     return tensor
+
+
+def of_first_rank(tensor: torch.Tensor) -> torch.Tensor:
+    """What the first rank has, on all ranks; a tensor without gradient."""
+    if ranks() > 1:
+        tensor = tensor.clone(memory_format=torch.contiguous_format)
+        torch.distributed.broadcast(tensor, 0)
+    return tensor

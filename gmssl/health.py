@@ -8,7 +8,7 @@ import torch
 
 from gmssl.affinities.differences import differences
 from gmssl.interfaces.solver import Solver
-from gmssl.objective import Step
+from gmssl.matcher import Step
 from gmssl.solving import solve
 
 

@@ -14,40 +14,14 @@ from pydantic import Field, ValidationError, model_validator
 
 from gmssl.composition import faults
 from gmssl.errors import RecipeError
-from gmssl.interfaces.affinity import Affinity
 from gmssl.interfaces.data import Data
 from gmssl.interfaces.encoder import Encoder
-from gmssl.interfaces.estimator import GradientEstimator
-from gmssl.interfaces.graph_builder import GraphBuilder
-from gmssl.interfaces.loss import Loss
-from gmssl.interfaces.message_passing import MessagePassing
 from gmssl.interfaces.optimiser import Optimiser
-from gmssl.interfaces.projector import Projector
-from gmssl.interfaces.regulariser import Regulariser
 from gmssl.interfaces.schedule import Schedule
-from gmssl.interfaces.solver import Solver
-from gmssl.interfaces.target import Target
-from gmssl.interfaces.vertices import Vertices
 from gmssl.interfaces.views import Views
+from gmssl.matching import Matching
 from gmssl.parts import Settings
-from gmssl.registry import brief, describe, field_of, part
-
-
-class Affinities(Settings):
-    """Weighted terms of the vertex affinity (LVM-Med, Eq. 3) and of the edge affinity."""
-
-    vertex: tuple[field_of(Affinity), ...] = Field(min_length=1)  # type: ignore[valid-type]
-    edge: tuple[field_of(Affinity), ...] = ()  # type: ignore[valid-type]
-
-    @model_validator(mode="after")
-    def _terms_stand_where_they_score(self) -> Affinities:
-        for place, terms in (("vertex", self.vertex), ("edge", self.edge)):
-            for number, term in enumerate(terms):
-                if term.scores != place:
-                    raise ValueError(
-                        f"{place}.{number}: {term.kind!r} scores {term.scores} pairs; move it to affinity.{term.scores}"
-                    )
-        return self
+from gmssl.registry import brief, describe, field_of
 
 
 class TrainSettings(Settings):
@@ -115,8 +89,8 @@ class ProbeSettings(Settings):
     folds: int = Field(5, ge=2)
 
 
-class Recipe(Settings):
-    """A whole run. Fields stand in the order of a training step."""
+class Source(Settings):
+    """What is encoded, and by what: everything before the first matching problem."""
 
     seed: int = Field(0, ge=0, lt=2**32)
     protocol: Literal["as_published", "as_released", "corrected"] = Field(
@@ -125,27 +99,24 @@ class Recipe(Settings):
     data: field_of(Data)  # type: ignore[valid-type]
     views: field_of(Views)  # type: ignore[valid-type]
     encoder: field_of(Encoder)  # type: ignore[valid-type]
-    projector: field_of(Projector)  # type: ignore[valid-type]
-    predictor: field_of(Projector) | None = Field(  # type: ignore[valid-type]
-        None, description="a second head, of the student's embeddings only (BYOL)"
-    )
     teacher: TeacherSettings | None = Field(
         None, description="a momentum encoder, whose embeddings are the right nodes"
     )
-    vertices: field_of(Vertices)  # type: ignore[valid-type]
-    graph: field_of(GraphBuilder)  # type: ignore[valid-type]
-    message_passing: field_of(MessagePassing)  # type: ignore[valid-type]
-    affinity: Affinities
-    target: field_of(Target) = Field(default_factory=lambda: part("target", "identity"))  # type: ignore[valid-type]
-    margin: float = Field(0.0, description="added to the costs of the true pairs, so that they must win by this much")
-    solver: field_of(Solver)  # type: ignore[valid-type]
-    estimator: field_of(GradientEstimator)  # type: ignore[valid-type]
-    loss: field_of(Loss)  # type: ignore[valid-type]
-    regularisers: tuple[field_of(Regulariser), ...] = ()  # type: ignore[valid-type]
+
+
+class Recipe(Matching, Source):
+    """A whole run: what is encoded, the main matching problem, further ones over the same encoding, the training."""
+
+    further: tuple[Matching, ...] = Field((), description="more problems over the same encoding; losses add up")
     optimiser: field_of(Optimiser)  # type: ignore[valid-type]
     schedule: field_of(Schedule)  # type: ignore[valid-type]
     train: TrainSettings = TrainSettings()
     probe: ProbeSettings | None = None
+
+    @property
+    def matchings(self) -> tuple[tuple[str, Matching], ...]:
+        """The main problem and the further ones, each with the place of its keys: "", "further.0.", ..."""
+        return ("", self), *((f"further.{number}.", matching) for number, matching in enumerate(self.further))
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:

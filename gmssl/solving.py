@@ -25,7 +25,7 @@ def solve(problem: Problem, solver: Solver) -> Solution:
 
     Raises:
         ProblemError: the problem has edges that the solver would ignore, it is partial and the solver relaxed, or it
-            forbids so much that a row (or, for n > m, a column) has no allowed partner.
+            forbids so much that a row (or, for n > m and one-to-one matchings, a column) has no allowed partner.
     """
     costs = problem.costs
     if not solver.uses_edges and costs.edge.numel() and bool((costs.edge != 0).any()):
@@ -40,7 +40,8 @@ def solve(problem: Problem, solver: Solver) -> Solution:
                 "(robust_tabu, lap, exhaustive, lagrange)."
             )
         return _without_dummies(problem, solve(completed(problem), solver))
-    _refuse_lonely(problem)
+    if not solver.constant:  # who copies the target searches no partners: padded graphs of `patches` have none
+        _refuse_lonely(problem, rows_only=solver.differentiable)
     if len(costs.vertex) == 0:
         return _nothing(problem, solver)
     with torch.no_grad() if not solver.differentiable else torch.enable_grad():
@@ -93,10 +94,10 @@ def _without_dummies(problem: Problem, solution: Solution) -> Solution:
     return replace(solution, matching=Pairs(solution.matching.vertex[:, :n, :m], solution.matching.edge))
 
 
-def _refuse_lonely(problem: Problem) -> None:
-    """A vertex of the shorter side without any allowed partner."""
+def _refuse_lonely(problem: Problem, rows_only: bool) -> None:
+    """A vertex of the shorter side without any allowed partner; relaxed solvers fill rows, and columns may be empty."""
     allowed = problem.topology.allowed
-    shorter = allowed if allowed.shape[1] <= allowed.shape[2] else allowed.transpose(1, 2)
+    shorter = allowed if rows_only or allowed.shape[1] <= allowed.shape[2] else allowed.transpose(1, 2)
     lonely = ~shorter.any(2)
     if bool(lonely.any()):
         graph, vertex = (int(i) for i in lonely.nonzero()[0])

@@ -12,8 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from gmssl.benchmarking import solvers as module
-from gmssl.benchmarking.markdown import BEGIN, END
+from gmssl.benchmarking.markdown import marks
 from gmssl.cli import app
+
+BEGIN, END = marks("solvers")
 
 Run = Callable[..., Any]
 TINY = ("--n", 5, "--quick", "--solver", "lap", "--solver", "robust_tabu")

@@ -33,8 +33,8 @@ FLOORS = [
         "vertices",
         "views",
     },
-    {"objective", "recipe", "composition", "teacher", "health"},
-    {"training", "evaluation", "benchmarking", "sweeping"},
+    {"objective", "matcher", "matching", "maps", "recipe", "composition", "teacher", "health"},
+    {"training", "evaluation", "explaining", "benchmarking", "sweeping"},
     {"cli", "commands", "__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 import torch
-from torch import distributed, multiprocessing, nn
+from torch import nn
 
 from gmssl.clock import StageClock
 from gmssl.interfaces.views import ViewBatch
 from gmssl.objective import MatchingObjective
 from gmssl.recipe import load_recipe
+from gmssl.testing.processes import in_processes
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-METHODS = ("barlow_twins", "byol", "dino", "moco_v2", "simclr", "swav", "vicreg")
+METHODS = ("barlow_twins", "byol", "dino", "moco_v2", "simclr", "swav", "vicreg", "vicregl")
 SMALL = {
     "dino": ["vertices.number=12"], "moco_v2": ["vertices.size=20"], "swav": ["vertices.number=12"],
     "byol": ["vertices.per_graph=4", "predictor=null"], "vicreg": ["vertices.per_graph=4"],
+    "vicregl": ["vertices.per_graph=4", "further.0.vertices.best=3"],
 }  # fmt: skip
 
 
@@ -29,11 +30,11 @@ class Flat(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer = nn.Linear(5, 6, dtype=torch.float64)
+        self.layer = nn.Linear(5, 6 * 4, dtype=torch.float64)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        mapped = self.layer(features)
-        return mapped[:, :, None, None], mapped
+        map_ = self.layer(features[:, :, 0, 0]).unflatten(1, (6, 2, 2))
+        return map_, map_.mean((2, 3))
 
 
 class Nothing(nn.Identity):
@@ -44,7 +45,9 @@ def model_of(method: str) -> MatchingObjective:
     torch.manual_seed(0)
     overrides = ["projector.widths=[6]", "data={kind: phantoms}", *SMALL.get(method, [])]
     model = MatchingObjective(load_recipe(RECIPES / f"{method}_r18.yaml", overrides)).double()
-    model.encoder, model.projector = Flat(), Nothing()
+    model.encoder = Flat()
+    for matcher in (model, *model.further):
+        matcher.projector = Nothing()
     if model.teacher is not None:
         model.teacher.copies["encoder"], model.teacher.copies["projector"] = Flat(), Nothing()
         model.teacher.requires_grad_(False)
@@ -56,31 +59,27 @@ def gradients(model: nn.Module, rows: slice) -> dict[str, torch.Tensor]:
     objective = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
     for step in range(2):
         random = torch.Generator().manual_seed(step)
-        images = tuple(torch.randn(8, 5, generator=random, dtype=torch.float64)[rows] for _ in range(2))
+        images = tuple(torch.randn(8, 5, 1, 1, generator=random, dtype=torch.float64)[rows] for _ in range(2))
+        affines = torch.randn(2, 8, 2, 3, generator=random, dtype=torch.float64)[:, rows]
         nothing = torch.zeros(2, 0)
         model.zero_grad()
-        batch = ViewBatch(images, nothing, nothing, nothing[0].long(), nothing[0].long())
+        batch = ViewBatch(images, affines, nothing, torch.arange(8)[rows], nothing[0].long())
         model(batch, None, StageClock()).loss.backward()
     return {name: p.grad.clone() for name, p in objective.named_parameters() if p.grad is not None}
 
 
-def _train(rank: int, port: int, folder: str) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    torch.set_num_threads(1)
-    distributed.init_process_group("gloo", rank=rank, world_size=2)
+def _train(rank: int, folder: str) -> None:
     for method in METHODS:
         model = nn.parallel.DistributedDataParallel(model_of(method), find_unused_parameters=True)
         found = gradients(model, slice(4 * rank, 4 * rank + 4))
         if rank == 0:
             torch.save(found, Path(folder) / f"{method}.pt")
-    distributed.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
 def joint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gradients")
-    port = 20000 + os.getpid() % 20000
-    multiprocessing.spawn(_train, (port, str(folder)), nprocs=2)
+    in_processes(_train, str(folder))
     return folder
 
 

@@ -14,7 +14,9 @@ from torch import Tensor
 from gmssl.clock import StageClock
 from gmssl.health import collapse, measure
 from gmssl.interfaces.views import ViewBatch
-from gmssl.objective import MatchingObjective, Step, cell_centres, flatten_maps, random_permutations, take
+from gmssl.maps import cell_centres, flatten_maps
+from gmssl.matcher import Step, random_permutations, take
+from gmssl.objective import MatchingObjective
 from gmssl.recipe import Recipe, load_recipe
 
 BATCH, SIZE = 10, 32

@@ -18,8 +18,8 @@ CUT = [
     "train.precision=float32",
 ]  # fmt: skip
 GRAPHS = "vertices.per_graph=4"
-METHODS = ("barlow_twins", "byol", "dino", "moco_v2", "simclr", "swav", "vicreg")
-IMAGES = ("byol", "vicreg")
+METHODS = ("barlow_twins", "byol", "dino", "moco_v2", "simclr", "swav", "vicreg", "vicregl")
+IMAGES = ("byol", "vicreg", "vicregl")
 WIDTHS = ["projector.widths=[256, 256]"]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,15 +10,23 @@ from gmssl.errors import ProblemError
 from gmssl.interfaces.affinity import Affinity, Side
 from gmssl.lazy import torch
 
+if TYPE_CHECKING:
+    from gmssl.affinities.cosine_of_nearest import Distances
+
 
 class NearestPatches(Affinity):
     """E_p cos(q_p, q_m(p)) in both directions, with m(p) the nearest position of the other image's map.
 
     Nearest `by` position means in pixels of the original images, by feature means the Euclidean distance of the feature
-    vectors q; c^lo of the paper is the sum of both kinds, and its symmetrised form c^lo(i, a) + c^lo(a, i) is the sum
-    over both directions that is computed here. With `best` = γ the mean is over the γ nearest pairs only (appendix).
+    vectors q; c^lo of the paper is the sum of both kinds, which `both` takes from one product of the maps, and its
+    symmetrised form c^lo(i, a) + c^lo(a, i) is the sum over both directions that is computed here. With `best` = γ the
+    mean is over the γ nearest pairs only (appendix).
 
-    Cost: one matrix product `[n·P, C] × [C, m·Q]` a graph pair, and as much memory as its result, `G·n·P·m·Q` numbers.
+    A vector that is not longer than `epsilon` has no direction: its cosines are 0, and so is its gradient. That of any
+    other vector q is exact, and at most 1 / |q| long for each cosine.
+
+    Cost of a graph pair, whatever `by` says: one product of matrices `[n·P,C]` × `[C,m·Q]`, and two as large in the
+    backward pass. Memory: gradients of the maps, indices, and a workspace that does not grow with the number of graphs.
     """
 
     kind: ClassVar[str] = "nearest_patches"
@@ -26,41 +34,53 @@ class NearestPatches(Affinity):
     reads_maps: ClassVar[bool] = True
     reads_nodes: ClassVar[bool] = False
 
-    by: Literal["position", "feature"] = "position"
+    by: Literal["position", "feature", "both"] = Field(
+        "position", description="both: the sum of the other two, from one product of the maps"
+    )
     best: int | None = Field(None, ge=1, description="average only this many nearest pairs; none averages all")
+    epsilon: float = Field(1e-6, gt=0, description="length up to which a feature vector has no direction")
 
     def score(self, left: Side, right: Side) -> torch.Tensor:
-        """`[G,n,m]` in [−2, 2]."""
-        left_maps, right_maps = _given(left.maps), _given(right.maps)
-        graphs, n, p, _ = left_maps.shape
-        m, q = right_maps.shape[1:3]
-        unit = lambda x: torch.nn.functional.normalize(x.flatten(1, 2), dim=2)  # noqa: E731
-        similar = (unit(left_maps) @ unit(right_maps).mT).view(graphs, n, p, m, q).transpose(2, 3)
+        """`[G,n,m]` in [−2, 2], for `both` in [−4, 4]."""
+        from gmssl.affinities.cosine_of_nearest import mean_cosine_of_nearest
+
+        distances = {"position": (_by_position,), "feature": (_by_feature,), "both": (_by_position, _by_feature)}
         with torch.no_grad():
-            far = self._distances(left, right).view(graphs, n, p, m, q).transpose(2, 3)
-            if left.valid is not None and right.valid is not None:
-                padding = ~(left.valid[:, None, None, :, None] & right.valid[:, None, None, None, :])
-                far = far.masked_fill(padding, torch.inf)
-        return self._mean_of_nearest(similar, far, 4) + self._mean_of_nearest(similar, far, 3)
+            kinds = tuple(kind(left, right) for kind in distances[self.by])
+        return mean_cosine_of_nearest(_given(left.maps), _given(right.maps), kinds, self.best, self.epsilon)
 
-    def _distances(self, left: Side, right: Side) -> torch.Tensor:
-        """`[G, n·P, m·Q]`; squared for features, which changes no order."""
-        if self.by == "position":
-            return torch.cdist(_given(left.positions).flatten(1, 2), _given(right.positions).flatten(1, 2))
-        a, b = (_given(side.maps).detach().flatten(1, 2) for side in (left, right))
-        squares = a.square().sum(2)[:, :, None] + b.square().sum(2)[:, None, :]
-        return squares - 2 * (a @ b.mT)
 
-    def _mean_of_nearest(self, similar: torch.Tensor, far: torch.Tensor, searched: int) -> torch.Tensor:
-        """Mean similarity to the nearest position along dimension `searched`, `[G,n,m]`."""
-        distance, nearest = far.min(searched, keepdim=True)
-        found = similar.gather(searched, nearest).squeeze(searched)
-        distance = distance.squeeze(searched)
-        if self.best is not None and self.best < found.shape[3]:
-            distance, chosen = distance.topk(self.best, dim=3, largest=False)
-            found = found.gather(3, chosen)
-        counted = torch.isfinite(distance)
-        return (found * counted).sum(3) / counted.sum(3).clamp(min=1)
+def _by_position(left: Side, right: Side) -> Distances:
+    """Squared distances in pixels of the original images."""
+    # Two paddings must not meet: ∞ − ∞ is NaN.
+    a = _where_valid(_given(left.positions), left.valid, torch.inf)
+    b = _where_valid(_given(right.positions), right.valid, -torch.inf)
+
+    def distances(chunk: slice, products: torch.Tensor) -> torch.Tensor:
+        across = a[chunk, :, None, 0] - b[chunk, None, :, 0]
+        down = a[chunk, :, None, 1] - b[chunk, None, :, 1]
+        return across.square_().addcmul_(down, down)
+
+    return distances
+
+
+def _by_feature(left: Side, right: Side) -> Distances:
+    """Squared distances of feature vectors."""
+    a, b = (
+        _where_valid(_given(side.maps).square().sum(3, keepdim=True), side.valid, torch.inf) for side in (left, right)
+    )
+
+    def distances(chunk: slice, products: torch.Tensor) -> torch.Tensor:
+        return (a[chunk] + b[chunk].mT).add_(products, alpha=-2)
+
+    return distances
+
+
+def _where_valid(values_GnPx: torch.Tensor, valid_GP: torch.Tensor | None, padding: float) -> torch.Tensor:
+    """`[G,n·P,x]`, padding replaced."""
+    if valid_GP is not None:
+        values_GnPx = values_GnPx.masked_fill(~valid_GP[:, None, :, None], padding)
+    return values_GnPx.flatten(1, 2)
 
 
 def _given(tensor: torch.Tensor | None) -> torch.Tensor:

@@ -53,20 +53,37 @@ def expected_loss(problem: Problem, temperature: float, draws: int, generator: t
         generator: of the noise.
     """
     assert problem.target is not None, "a loss needs a target"
-    n, m = problem.costs.vertex.shape[1:]
-    vertex = matchings(n, m)
     losses, gradients, errors = [], [], []
     for graph in range(len(problem.costs.vertex)):
         one = problem.select(torch.tensor([graph]))
-        used = _used(vertex, one.topology)
-        costs = torch.cat([one.costs.vertex.flatten(1), one.costs.edge.flatten(1)], 1)[0].double()
-        assert one.target is not None
-        loss = (vertex * (1 - one.target) + one.target * (1 - vertex)).sum((1, 2))
-        mean, gradient, error = _instance(costs, used, loss, temperature, draws, generator)
+        mean, gradient, error = _instance(
+            all_costs(one)[0], used_costs(one), losses_of(one), temperature, draws, generator
+        )
         losses.append(mean)
         gradients.append(gradient)
         errors.append(error)
     return ExpectedLoss(torch.stack(losses), torch.stack(gradients), torch.stack(errors))
+
+
+def all_costs(problem: Problem) -> torch.Tensor:
+    """Vertex costs, row by row, then edge costs, `[G,d]` float64."""
+    return torch.cat([problem.costs.vertex.flatten(1), problem.costs.edge.flatten(1)], 1).double()
+
+
+def losses_of(problem: Problem) -> torch.Tensor:
+    """Hamming losses of all matchings of a single instance, `[K]` float64."""
+    assert problem.target is not None, "a loss needs a target"
+    vertex = matchings(*problem.costs.vertex.shape[1:])
+    return (vertex * (1 - problem.target) + problem.target * (1 - vertex)).sum((1, 2))
+
+
+def used_costs(problem: Problem) -> torch.Tensor:
+    """Which costs each matching of a single instance uses, `[K,d]` of 0 and 1, float64."""
+    vertex = matchings(*problem.costs.vertex.shape[1:])
+    count, topology = len(vertex), problem.topology
+    same = Topology(topology.left.expand(count, -1, -1), topology.right.expand(count, -1, -1), topology.allowed)
+    lifted = lift(vertex, same)
+    return torch.cat([lifted.vertex.flatten(1), lifted.edge.flatten(1)], 1)
 
 
 def matchings(n: int, m: int) -> torch.Tensor:
@@ -74,14 +91,6 @@ def matchings(n: int, m: int) -> torch.Tensor:
     short, long = min(n, m), max(n, m)
     found = vertex_matching(torch.tensor(list(permutations(range(long), short))), long, torch.float64)
     return found if n <= m else found.mT
-
-
-def _used(vertex: torch.Tensor, topology: Topology) -> torch.Tensor:
-    """Which costs each matching uses, `[K,d]` of 0 and 1."""
-    count = len(vertex)
-    same = Topology(topology.left.expand(count, -1, -1), topology.right.expand(count, -1, -1), topology.allowed)
-    lifted = lift(vertex, same)
-    return torch.cat([lifted.vertex.flatten(1), lifted.edge.flatten(1)], 1)
 
 
 def _instance(
@@ -93,14 +102,18 @@ def _instance(
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Mean loss, gradient `[d]`, standard error; of costs `[d]`, matchings `used [K,d]` and their losses `[K]`."""
-    group = max(1, CHUNK // used.numel())
+    rivals = _Rivals(used.bool())
+    group = max(1, CHUNK // rivals.size)
     total, first, second = costs.new_zeros(()), torch.zeros_like(costs), torch.zeros_like(costs)
     for start in range(0, draws, group):
         size = min(group, draws - start)
         noise = costs.new_empty(size, len(costs)).exponential_(generator=generator).log_().mul_(-temperature)
         energies = (costs - noise) @ used.T
         total += loss[energies.argmin(1)].sum()
-        slope = _slopes(energies, noise, used.bool(), loss, temperature)
+        with_k, which_a = rivals.using(energies)
+        without_k, which_b = rivals.avoiding(energies)
+        density = _density((with_k + noise - without_k) / temperature) / temperature
+        slope = density * (loss[which_b] - loss[which_a])
         first += slope.sum(0)
         second += slope.square().sum(0)
     mean = first / draws
@@ -108,16 +121,42 @@ def _instance(
     return total / draws, mean, variance.sum().sqrt()
 
 
-def _slopes(
-    energies: torch.Tensor, noise: torch.Tensor, used: torch.Tensor, loss: torch.Tensor, temperature: float
-) -> torch.Tensor:
-    """f(t_k) (L_B − L_A), `[N,d]`, from energies `[N,K]`."""
-    every = energies[:, None, :]
-    with_k, which_a = every.masked_fill(~used.T, torch.inf).min(2)
-    without_k, which_b = every.masked_fill(used.T, torch.inf).min(2)
-    threshold = with_k + noise - without_k
-    scaled = threshold / temperature
-    density = torch.exp(-scaled - torch.exp(-scaled)) / temperature
-    # A cost that every matching uses, or none, decides nothing.
-    density = torch.where(threshold.isfinite(), density, 0.0)
-    return density * (loss[which_b] - loss[which_a])
+def _density(scaled: torch.Tensor) -> torch.Tensor:
+    """Of Gumbel(0, 1); 0 at ±∞, where a cost that every matching uses, or none, has its threshold."""
+    density = torch.exp(-scaled - torch.exp(-scaled))
+    return torch.where(scaled.isfinite(), density, 0.0)
+
+
+class _Rivals:
+    """Least energy of the matchings that use a cost, and of those that do not, for every cost of every draw."""
+
+    def __init__(self, used: torch.Tensor) -> None:
+        """`used` is bool `[K,d]`."""
+        self.used = used
+        self.users = _padded([column.nonzero().flatten() for column in used.T], len(used))  # [d,·], K is no matching
+        self.costs = _padded([row.nonzero().flatten() for row in used], used.shape[1])  # [K,·], d is no cost
+        padded = torch.cat([used, used.new_zeros(len(used), 1)], 1)
+        # Of each matching b, and each cost that b uses: who else uses it.
+        self.others = padded.T[self.costs]
+        self.size = self.users.numel() + self.costs.shape[1] * len(used)
+        """Numbers that one draw needs."""
+
+    def using(self, energies: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Energies `[N,d]`, +inf where there is none, and which matching; of energies `[N,K]`."""
+        none = energies.new_full((len(energies), 1), torch.inf)
+        least, place = torch.cat([energies, none], 1)[:, self.users].min(2)
+        which = self.users.expand(len(energies), -1, -1).gather(2, place[..., None])[..., 0]
+        return least, which.clamp(max=energies.shape[1] - 1)
+
+    def avoiding(self, energies: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `using`, of the matchings without the cost: the best of all, unless it uses the cost itself."""
+        count = self.used.shape[1]
+        best, winner = energies.min(1)
+        least, which = (x[:, None].expand(-1, count + 1).clone() for x in (best, winner))
+        second = energies[:, None].masked_fill(self.others[winner], torch.inf).min(2)
+        place = self.costs[winner]
+        return least.scatter_(1, place, second[0])[:, :count], which.scatter_(1, place, second[1])[:, :count]
+
+
+def _padded(lists: list[torch.Tensor], filler: int) -> torch.Tensor:
+    return torch.nn.utils.rnn.pad_sequence(lists, batch_first=True, padding_value=filler)

@@ -2,47 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from gmssl.benchmarking.report import Report
-from gmssl.benchmarking.tables import summary, tables
+from gmssl.benchmarking.grid import Grid
 from gmssl.errors import FormatError
 
-BEGIN = "<!-- begin: written by gmssl bench solvers -->"
-END = "<!-- end: written by gmssl bench solvers -->"
+
+def marks(what: str) -> tuple[str, str]:
+    """The lines around the tables of `gmssl bench WHAT`."""
+    return f"<!-- begin: written by gmssl bench {what} -->", f"<!-- end: written by gmssl bench {what} -->"
 
 
-def page_with(report: Report, before: str | None, where: Path) -> str:
+def page_with(summary: str, grids: Sequence[Grid], what: str, before: str | None, where: Path) -> str:
     """The text of a page with the tables of a report.
 
     Args:
-        report: to show.
+        summary: stands above the tables.
+        grids: the tables.
+        what: was measured, "solvers" or "estimators".
         before: the page as it is, or None for a new one. Whatever stands between the marks is replaced.
         where: of the page, for messages.
 
     Raises:
         FormatError: the page has not one mark of each kind, in this order.
     """
+    begin, end = marks(what)
     if before is None:
-        before = f"{BEGIN}\n{END}\n"
-    head, tail = _around(before, where)
-    body = "\n".join([summary(report) + "\n", *(grid.to_markdown() for grid in tables(report))])
-    return f"{head}{BEGIN}\n{body}{END}{tail}"
+        before = f"{begin}\n{end}\n"
+    head, tail = _around(before, what, where)
+    body = "\n".join([summary + "\n", *(grid.to_markdown() for grid in grids)])
+    return f"{head}{begin}\n{body}{end}{tail}"
 
 
-def refuse_without_marks(page: str, where: Path) -> None:
+def refuse_without_marks(page: str, what: str, where: Path) -> None:
     """Before anything is measured.
 
     Raises:
         FormatError: as `page_with`.
     """
-    _around(page, where)
+    _around(page, what, where)
 
 
-def _around(page: str, where: Path) -> tuple[str, str]:
-    if page.count(BEGIN) != 1 or page.count(END) != 1 or page.index(BEGIN) > page.index(END):
+def _around(page: str, what: str, where: Path) -> tuple[str, str]:
+    begin, end = marks(what)
+    if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
         raise FormatError(
-            f"{where} has no place for the tables; put the lines {BEGIN!r} and {END!r} into it, once each, "
+            f"{where} has no place for the tables; put the lines {begin!r} and {end!r} into it, once each, "
             "or name a new file."
         )
-    return page.partition(BEGIN)[0], page.partition(END)[2]
+    return page.partition(begin)[0], page.partition(end)[2]

@@ -9,6 +9,7 @@ import typer
 from gmssl.commands.options import Overrides, RecipePath
 
 if TYPE_CHECKING:
+    from gmssl.matching import Matching
     from gmssl.parts import Part
     from gmssl.recipe import Recipe, TeacherSettings
 
@@ -42,8 +43,7 @@ def check(
 
 def summary(recipe: Recipe) -> list[tuple[str, str]]:
     """Name and short text of everything that decides what a run does."""
-    train, terms = recipe.train, recipe.affinity
-    edge = ", ".join(map(_short, terms.edge)) or "no edge terms"
+    train = recipe.train
     lines = [
         ("protocol", recipe.protocol),
         ("data", _short(recipe.data)),
@@ -52,14 +52,12 @@ def summary(recipe: Recipe) -> list[tuple[str, str]]:
             f"{_short(recipe.views)}: {len(recipe.views.sizes)} views, {len(recipe.views.pairs)} matched pair(s)",
         ),
         ("encoder", _short(recipe.encoder)),
-        ("projector", ", then ".join(_short(head) for head in (recipe.projector, recipe.predictor) if head)),
         *([("teacher", f"momentum {_range(recipe.teacher)}")] if recipe.teacher else []),
-        ("matched", f"{_short(recipe.vertices)}{_graphs(recipe)}; target {_short(recipe.target)}"),
-        ("graph", f"{_short(recipe.graph)}, then {_short(recipe.message_passing)}"),
-        ("affinity", f"vertex: {', '.join(map(_short, terms.vertex))}; edge: {edge}; margin {recipe.margin:g}"),
-        ("solver", _short(recipe.solver)),
-        ("estimator", _short(recipe.estimator)),
-        ("loss", " + ".join(map(_short, (recipe.loss, *recipe.regularisers)))),
+        *(
+            (f"{place}{name}", text)
+            for place, matching in recipe.matchings
+            for name, text in _problem(matching, recipe)
+        ),
         ("optimiser", f"{_short(recipe.optimiser)}, {_short(recipe.schedule)}"),
         (
             "train",
@@ -72,16 +70,32 @@ def summary(recipe: Recipe) -> list[tuple[str, str]]:
     return lines
 
 
+def _problem(matching: Matching, recipe: Recipe) -> list[tuple[str, str]]:
+    terms = matching.affinity
+    edge = ", ".join(map(_short, terms.edge)) or "no edge terms"
+    factor = "" if matching.weight == 1 else f"{matching.weight:g} × "
+    return [
+        ("projector", ", then ".join(_short(head) for head in (matching.projector, matching.predictor) if head)),
+        ("matched", f"{_short(matching.vertices)}{_graphs(matching, recipe)}; target {_short(matching.target)}"),
+        ("graph", f"{_short(matching.graph)}, then {_short(matching.message_passing)}"),
+        ("affinity", f"vertex: {', '.join(map(_short, terms.vertex))}; edge: {edge}; margin {matching.margin:g}"),
+        ("solver", _short(matching.solver)),
+        ("estimator", _short(matching.estimator)),
+        ("loss", " + ".join(factor + _short(term) for term in (matching.loss, *matching.regularisers))),
+    ]
+
+
 def _range(teacher: TeacherSettings) -> str:
     return f"{teacher.momentum:g}" if teacher.final is None else f"{teacher.momentum:g} to {teacher.final:g}"
 
 
-def _graphs(recipe: Recipe) -> str:
+def _graphs(matching: Matching, recipe: Recipe) -> str:
     batch = recipe.train.batch_per_step
-    per_graph = getattr(recipe.vertices, "per_graph", None)
+    per_graph = getattr(matching.vertices, "per_graph", None)
     if per_graph is None:
         return ""
-    graphs = (batch - recipe.vertices.left_out(batch)) // per_graph * len(recipe.views.pairs)
+    graphs = (batch - matching.vertices.left_out(batch)) // per_graph * len(recipe.views.pairs)
+    graphs *= getattr(matching.vertices, "partitions", 1)
     return f": {graphs} graph pair(s) a step"
 
 

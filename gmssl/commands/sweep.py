@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gmssl.commands.compare import show
-from gmssl.commands.options import Overrides, RecipePath
+from gmssl.commands.options import Overrides
 
 if TYPE_CHECKING:
     from gmssl.sweeping.run import Outcome, Plan
@@ -23,7 +23,10 @@ class Classifier(StrEnum):
 
 
 def sweep(
-    recipe: RecipePath,
+    recipes: Annotated[
+        list[Path],
+        typer.Argument(metavar="RECIPE...", help="YAML files; see recipes/. Several are the first axis, recipe."),
+    ],
     grid: Annotated[
         list[str] | None,
         typer.Option(metavar="PATH=V1,V2", help="A setting and its values, e.g. solver=lap,lagrange. Repeatable."),
@@ -51,23 +54,24 @@ def sweep(
     overrides: Overrides = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Default: runs/sweeps/<recipe>-<digest>.", show_default=False),
+        typer.Option(metavar="DIR", help="Default: runs/sweeps/<recipes>-<digest>.", show_default=False),
     ] = None,
 ) -> None:
-    """Train a grid of settings × seeds and compare them; the same command goes on with a sweep that was stopped."""
+    """Train recipes × a grid of settings × seeds and compare them; the same command goes on with a sweep that was stopped."""
     from rich.console import Console
 
+    from gmssl.sweeping import picture, results  # noqa: F401  before runs of days, in which the program may be renewed
     from gmssl.sweeping.run import plan_sweep, run_sweep
 
     judges = [c.value for c in evaluate or []]
-    plan = plan_sweep(recipe, grid or [], seeds, judges, data or [], overrides or [], out, variants)
+    plan = plan_sweep(recipes, grid or [], seeds, judges, data or [], overrides or [], out, variants)
     console = Console(stderr=True)
     try:
         outcome = run_sweep(plan, console, jobs)
     except (KeyboardInterrupt, SystemExit):
         console.print("stopped; the same command goes on with this sweep", markup=False)
         raise
-    _report(plan, recipe.name, outcome)
+    _report(plan, ", ".join(recipe.name for recipe in recipes), outcome)
     for name, message in outcome.failures.items():
         console.print(f"failed: {name}: {message} (log: {plan.folder.log(name)})", markup=False, soft_wrap=True)
     typer.echo(plan.folder.root)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gmssl.matching import Matching
     from gmssl.parts import Part
     from gmssl.recipe import Recipe
 
@@ -16,21 +17,26 @@ def warnings(recipe: Recipe) -> list[str]:
     return [
         *_left_out(recipe),
         *_places(recipe),
-        *_idle_terms(recipe),
-        *_idle_edges(recipe),
-        *_idle_neighbours(recipe),
+        *(
+            f"{place}{warning}"
+            for place, matching in recipe.matchings
+            for find in (_idle_weight, _idle_terms, _idle_edges, _idle_neighbours)
+            for warning in find(matching)
+        ),
         *_idle_training(recipe),
     ]
 
 
 def _left_out(recipe: Recipe) -> Iterator[str]:
     batch = recipe.train.batch_per_step
-    left_out = recipe.vertices.left_out(batch)
-    if left_out:
-        yield (
-            f"train.batch: {left_out} of {batch} images a step take part in no graph (each epoch draws others); "
-            "choose a batch that the graphs divide to use all."
-        )
+    for place, matching in recipe.matchings:
+        left_out = matching.vertices.left_out(batch)
+        if left_out:
+            yield (
+                f"train.batch: {left_out} of {batch} images a step take part in no graph"
+                f"{' of ' + place.removesuffix('.') if place else ''} (each epoch draws others); "
+                "choose a batch that the graphs divide to use all."
+            )
 
 
 def _places(recipe: Recipe) -> Iterator[str]:
@@ -50,32 +56,37 @@ def _paths(part: Part) -> Iterator[tuple[str, Path]]:
             yield name, value
 
 
-def _idle_terms(recipe: Recipe) -> Iterator[str]:
-    for place, terms in (("vertex", recipe.affinity.vertex), ("edge", recipe.affinity.edge)):
+def _idle_weight(matching: Matching) -> Iterator[str]:
+    if matching.weight == 0:
+        yield "weight: 0 leaves the whole problem without effect on the training; set another, or remove the problem."
+
+
+def _idle_terms(matching: Matching) -> Iterator[str]:
+    for place, terms in (("vertex", matching.affinity.vertex), ("edge", matching.affinity.edge)):
         for number, term in enumerate(terms):
             if term.weight == 0:
                 yield f"affinity.{place}.{number}: {term.kind} has weight 0 and changes nothing; remove it."
 
 
-def _idle_edges(recipe: Recipe) -> Iterator[str]:
-    if recipe.solver.uses_edges and not recipe.affinity.edge:
+def _idle_edges(matching: Matching) -> Iterator[str]:
+    if matching.solver.uses_edges and not matching.solver.constant and not matching.affinity.edge:
         yield (
-            f"solver: {recipe.solver.kind} reads edge costs, but affinity.edge is empty; lap solves this exactly and "
+            f"solver: {matching.solver.kind} reads edge costs, but affinity.edge is empty; lap solves this exactly and "
             "faster."
         )
-    passes = recipe.message_passing.reads_edges
-    if passes and not recipe.graph.has_edges:
+    passes = matching.message_passing.reads_edges
+    if passes and not matching.graph.has_edges:
         yield (
-            f"message_passing: {recipe.message_passing.kind} mixes nothing, because graph {recipe.graph.kind} has no "
-            "edges; use message_passing: unchanged, or graph: knn."
+            f"message_passing: {matching.message_passing.kind} mixes nothing, because graph {matching.graph.kind} has "
+            "no edges; use message_passing: unchanged, or graph: knn."
         )
-    if recipe.graph.has_edges and not passes and not recipe.affinity.edge:
-        yield f"graph: {recipe.graph.kind} has edges that nothing reads; use graph: edgeless, or add edge terms."
+    if matching.graph.has_edges and not passes and not matching.affinity.edge:
+        yield f"graph: {matching.graph.kind} has edges that nothing reads; use graph: edgeless, or add edge terms."
 
 
-def _idle_neighbours(recipe: Recipe) -> Iterator[str]:
-    neighbours = getattr(recipe.graph, "neighbours", None)
-    nodes = getattr(recipe.vertices, "per_graph", None)
+def _idle_neighbours(matching: Matching) -> Iterator[str]:
+    neighbours = getattr(matching.graph, "neighbours", None)
+    nodes = getattr(matching.vertices, "per_graph", None)
     if neighbours is not None and nodes is not None and neighbours >= nodes:
         yield f"graph.neighbours: {neighbours} is more than the {nodes - 1} other nodes of a graph; all are joined."
 

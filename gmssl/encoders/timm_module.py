@@ -21,12 +21,14 @@ class TimmEncoder(nn.Module):
     Attributes:
         network: the bare timm model.
         channels: length of the pooled features.
+        map_channels: channels of the maps.
     """
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network: Any = network
         self.channels: int = getattr(network, "head_hidden_size", None) or network.num_features  # type: ignore[assignment]
+        self.map_channels: int = network.num_features  # type: ignore[assignment]
 
     def forward(self, images_BKHW: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """`(map [B,C,h,w], pooled [B,C'])`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gmssl.energy import lift
 from gmssl.estimators.certificate import proves_optimal
+from gmssl.estimators.edge_images import lifted
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
 from gmssl.pairs import Matching, Pairs
@@ -25,7 +25,7 @@ def solve_unless_certain(solver: Solver, shifted: Problem, record: BackwardRecor
     target = shifted.target
     if target is None or solver.differentiable:  # a relaxed solution is no matching, nothing to prove
         return solve(shifted, solver).matching
-    truth = lift(target.to(shifted.costs.vertex.dtype), shifted.topology)
+    truth = lifted(target.to(shifted.costs.vertex.dtype), shifted.topology)
     certain = proves_optimal(shifted, target)
     if len(certain) == 0:
         return truth

@@ -43,7 +43,7 @@ def trained(run: Path, recipe: Recipe) -> tuple[torch.nn.Module, str]:
         TrainingError: no weights, a damaged or refused file, or weights of another encoder.
     """
     weights, source = _weights(run)
-    encoder = _build(_random(recipe.encoder), recipe.seed)
+    encoder = _build(random_weights(recipe.encoder), recipe.seed)
     try:
         encoder.get_submodule("network").load_state_dict(weights, strict=True)
     except RuntimeError as error:
@@ -61,16 +61,17 @@ def untrained(recipe: Recipe) -> tuple[torch.nn.Module, str]:
     With pretrained weights the run must beat those; where they cannot be had, random weights stand in and the words
     say so.
     """
-    if _random(recipe.encoder) == recipe.encoder:
+    if random_weights(recipe.encoder) == recipe.encoder:
         return _build(recipe.encoder, recipe.seed), f"random weights, seed {recipe.seed}"
     try:
         return _build(recipe.encoder, recipe.seed), "the recipe's pretrained weights, not trained further"
     except RecipeError:
         words = f"random weights, seed {recipe.seed}: the recipe's pretrained weights cannot be had here"
-        return _build(_random(recipe.encoder), recipe.seed), words
+        return _build(random_weights(recipe.encoder), recipe.seed), words
 
 
-def _random(encoder: Encoder) -> Encoder:
+def random_weights(encoder: Encoder) -> Encoder:
+    """The same encoder, which begins with random weights instead of pretrained ones."""
     fields = type(encoder).model_fields
     return encoder.model_copy(update={name: fields[name].default for name in _INITIAL_WEIGHTS if name in fields})
 

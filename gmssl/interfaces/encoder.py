@@ -20,6 +20,6 @@ class Encoder(Part):
     def build(self) -> torch.nn.Module:
         """A module `[B,K,H,W] -> (map [B,C,h,w], pooled [B,C'])`.
 
-        It has the attributes `channels` = C' and `network`, the bare network whose `state_dict()` is what users load
-        after pre-training.
+        It has the attributes `channels` = C', `map_channels` = C (where it differs from C') and `network`, the bare
+        network whose `state_dict()` is what users load after pre-training.
         """

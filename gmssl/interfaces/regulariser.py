@@ -10,7 +10,7 @@ from gmssl.parts import Part
 
 
 class Regulariser(Part):
-    """A weighted term of the loss that looks at the embeddings of one view at a time."""
+    """A weighted term of the loss that looks at sets of embeddings, those of one view at a time."""
 
     slot: ClassVar[str] = "regulariser"
 
@@ -18,4 +18,7 @@ class Regulariser(Part):
 
     @abstractmethod
     def __call__(self, embeddings_ND: torch.Tensor) -> torch.Tensor:
-        """Unweighted, a scalar, of the embeddings of one view over all ranks; the objective averages over views."""
+        """Unweighted, `[...]` of any number of sets `[...,N,D]`; the objective averages over sets.
+
+        A set is a view of all images of all ranks, or what `Arrangement.samples` says.
+        """

@@ -24,8 +24,10 @@ class Target(Part):
 
     @abstractmethod
     def build(self) -> torch.nn.Module:
-        """A module `(costs_Gnm) -> target_Gnm`, rows of numbers ≥ 0 that sum to at most 1.
+        """A module `(costs_Gnm, arrangement) -> target_Gnm`, rows of numbers ≥ 0 that sum to at most 1.
 
-        `costs_Gnm` are those of the problem; where `reads_reference`, those of the problem with the two views of each
-        pair exchanged, as the teacher sees it, without gradient. Shape, dtype and device are always taken from them.
+        `costs_Gnm` are those of the problem and `arrangement` its `Arrangement`; where `reads_reference`, both are of
+        the problem with the two views of each pair exchanged, as the teacher sees it, without gradient. Shape, dtype
+        and device are always taken from the costs. Their columns may be relabelled; those of the target are in the
+        order of the arrangement.
         """

@@ -1,4 +1,4 @@
-"""Vertices say what is matched: images, both views of them, feature channels, prototypes, a queue."""
+"""Vertices say what is matched: images, both views of them, patches, feature channels, prototypes, a queue."""
 
 from __future__ import annotations
 
@@ -9,8 +9,27 @@ from typing import ClassVar, Literal
 from gmssl.lazy import torch
 from gmssl.parts import Part
 
-Truth = Literal["aligned", "halves", "learnt"]
-"""What is known of the true matching: node i belongs to node i; to the node half a side away; or nothing."""
+Truth = Literal["aligned", "halves", "learnt", "remembered"]
+"""What is known of the true matching: node i belongs to node i; to the node half a side away; nothing; or what was
+remembered of its image, which tells."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """All views of a batch, as the student's heads or the teacher's see them.
+
+    Attributes:
+        embeddings: `[V,B,D]`.
+        index: `[B]` int64, positions of the images in the data set.
+        patches: where vertices read maps, embeddings of the map cells, `[B,P,D]` a view; P may differ between views.
+            `embeddings` are then their means.
+        positions: centres of these cells, in pixels of the original images, `[B,P,2]` (x, y) a view.
+    """
+
+    embeddings: torch.Tensor
+    index: torch.Tensor
+    patches: tuple[torch.Tensor, ...] = ()
+    positions: tuple[torch.Tensor, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +42,9 @@ class Arrangement:
         sources: which view and image the left and right nodes are, `view · B + image`, `[G,n]` and `[G,m]` int64; None
             where nodes are no images of the batch, or too many to be looked at.
         left_out: number of images that take part in no graph this time.
+        samples: what regularisers look at, if not the embeddings of each view: tensors `[...,B,D]`, each of any number
+            of sets that hold one embedding of each image.
+        remembered: where the truth is, an earlier embedding of the image of each left node, of unit length, `[G,n,D]`.
     """
 
     left: torch.Tensor
@@ -30,6 +52,8 @@ class Arrangement:
     allowed: torch.Tensor
     sources: tuple[torch.Tensor, torch.Tensor] | None = None
     left_out: int = 0
+    samples: tuple[torch.Tensor, ...] = ()
+    remembered: torch.Tensor | None = None
 
 
 class Vertices(Part):
@@ -38,18 +62,22 @@ class Vertices(Part):
     Class facts:
         truth: what a `Target` may rely on.
         needs_teacher: the right side makes no sense without the momentum encoder of `Recipe.teacher`.
+        reads_maps: nodes are map cells; the heads are applied to each of them, see `Encoding.patches`.
+        are_images: `Arrangement.sources` names images, whose maps affinities may look at.
     """
 
     slot: ClassVar[str] = "vertices"
     truth: ClassVar[Truth] = "aligned"
     needs_teacher: ClassVar[bool] = False
+    reads_maps: ClassVar[bool] = False
+    are_images: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, channels: int) -> torch.nn.Module:
-        """A module `(student_VBD, teacher_VBD, pairs) -> Arrangement` for D = `channels`.
+        """A module `(student, teacher, pairs) -> Arrangement` of two `Encoding`s with D = `channels`.
 
         `pairs` holds the (left view, right view) to match. The teacher's embeddings carry no gradient; without a
-        teacher they are the student's own, with gradient.
+        teacher they are the student's own, with gradient. A teacher knows no view after the last right one.
         """
 
     @abstractmethod
@@ -59,3 +87,7 @@ class Vertices(Part):
     def left_out(self, batch: int) -> int:
         """Number of images of a batch that no graph holds."""
         return 0
+
+    def shortage(self, images: int) -> str | None:
+        """Why a data set of this many images is too small, with the remedy; None if it is not."""
+        return None

@@ -17,8 +17,9 @@ class Covariance(Regulariser):
     kind: ClassVar[str] = "covariance"
 
     def __call__(self, embeddings_ND: torch.Tensor) -> torch.Tensor:
-        """A scalar ≥ 0."""
-        count, channels = embeddings_ND.shape
-        centred = embeddings_ND - embeddings_ND.mean(0)
+        """Numbers ≥ 0, one a set."""
+        count, channels = embeddings_ND.shape[-2:]
+        centred = embeddings_ND - embeddings_ND.mean(-2, keepdim=True)
         covariance = centred.mT @ centred / (count - 1)
-        return (covariance.square().sum() - covariance.diagonal().square().sum()) / channels
+        diagonal = covariance.diagonal(dim1=-2, dim2=-1)
+        return (covariance.square().sum((-2, -1)) - diagonal.square().sum(-1)) / channels

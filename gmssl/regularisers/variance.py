@@ -19,6 +19,6 @@ class Variance(Regulariser):
     epsilon: float = Field(1e-4, ge=0, description="ε")
 
     def __call__(self, embeddings_ND: torch.Tensor) -> torch.Tensor:
-        """A scalar in [0, γ]."""
-        deviation = (embeddings_ND.var(0) + self.epsilon).sqrt()
-        return (self.least - deviation).clamp(min=0).mean()
+        """Numbers in [0, γ], one a set."""
+        deviation = (embeddings_ND.var(-2) + self.epsilon).sqrt()
+        return (self.least - deviation).clamp(min=0).mean(-1)

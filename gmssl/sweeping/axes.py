@@ -28,7 +28,9 @@ def read_axes(options: Sequence[str]) -> tuple[Axis, ...]:
             path that stands twice, or the path `seed`.
     """
     if not options:
-        raise RecipeError("no --grid is given; name a setting and its values, as in --grid train.batch=64,128.")
+        raise RecipeError(
+            "no --grid is given; name a setting and its values, as in --grid train.batch=64,128, or give several recipes."
+        )
     axes = tuple(_axis(option) for option in options)
     paths = [axis.path for axis in axes]
     for path in paths:

@@ -14,7 +14,6 @@ from typing import Any
 from gmssl.errors import RecipeError
 from gmssl.recipe import Recipe, apply_override, load_recipe
 from gmssl.sweeping.axes import Axis
-from gmssl.sweeping.variants import VARIANT
 
 MOST = 10_000
 """Cells of a sweep; more are a slip, and checking them would take minutes."""
@@ -46,7 +45,7 @@ def make_cells(
     settings: Mapping[str, Any],
     source: str,
     axes: Sequence[Axis],
-    variants: Mapping[str, Mapping[str, Any]] | None = None,
+    named: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> tuple[Cell, ...]:
     """All cells, the last axis varying fastest.
 
@@ -54,7 +53,8 @@ def make_cells(
         settings: of the recipe, without seed.
         source: of the settings, for messages.
         axes: of the grid.
-        variants: settings that take the place of the recipe's, by the values of the axis `variant`.
+        named: settings that take the place of the recipe's, by the values of the first axis; without any, the first
+            axis is one of settings like the others.
 
     Raises:
         RecipeError: cells whose recipe does not load (all of them in one message), two that are the same recipe, or too
@@ -68,7 +68,7 @@ def make_cells(
     faults: dict[str, list[str]] = {}
     for name, values in zip(names, itertools.product(*(axis.values for axis in axes)), strict=True):
         try:
-            cells.append(Cell(name, values, _recipe(settings, axes, values, variants or {})))
+            cells.append(Cell(name, values, _recipe(settings, axes, values, named or {})))
         except RecipeError as error:
             for line in str(error).splitlines():  # cells share faults; each is told once
                 faults.setdefault(line, []).append(name)
@@ -88,17 +88,12 @@ def _told(faults: Mapping[str, Sequence[str]], source: str, number: int, wrong: 
 
 
 def _recipe(
-    settings: Mapping[str, Any],
-    axes: Sequence[Axis],
-    values: tuple[str, ...],
-    variants: Mapping[str, Mapping[str, Any]],
+    settings: Mapping[str, Any], axes: Sequence[Axis], values: tuple[str, ...], named: Mapping[str, Mapping[str, Any]]
 ) -> Recipe:
-    chosen = [variants[value] for axis, value in zip(axes, values, strict=True) if axis.path == VARIANT]
-    changed = copy.deepcopy(dict(chosen[0] if chosen else settings))
+    changed = copy.deepcopy(dict(named[values[0]] if named else settings))
+    first = 1 if named else 0
     try:
-        for axis, value in zip(axes, values, strict=True):
-            if axis.path == VARIANT:
-                continue
+        for axis, value in zip(axes[first:], values[first:], strict=True):
             apply_override(changed, f"{axis.path}={value}")
         return load_recipe({**changed, "seed": 0})
     except RecipeError as error:  # worded for --set, and for a file
@@ -111,8 +106,8 @@ def _refuse_equal(cells: Sequence[Cell]) -> None:
         other = first.setdefault(cell.recipe.dump(), cell.name)
         if other != cell.name:
             raise RecipeError(
-                f"the cells {other} and {cell.name} of the grid are the same recipe; remove a value or a variant, "
-                "or a --grid that another one overwrites."
+                f"the cells {other} and {cell.name} of the grid are the same recipe; remove a value, a variant "
+                "or a recipe, or a --grid that another one overwrites."
             )
 
 

@@ -50,7 +50,8 @@ def refuse_other_probes(cells: Sequence[Cell]) -> None:
         if probe != own:
             raise RecipeError(
                 f"the probes of {first.name} and {cell.name} differ in data, neighbours or folds, so that their "
-                "accuracies say nothing about the settings; take `probe` out of the grid (probe.every may vary)."
+                "accuracies say nothing about the settings; take `probe` out of the grid (probe.every may vary), or give "
+                "all recipes the same one, or none, as with --set probe=null."
             )
 
 

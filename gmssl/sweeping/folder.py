@@ -25,6 +25,7 @@ from gmssl.training.files import replacing
 SWEEP_FILE = "sweep.yaml"
 LOCK_FILE = ".lock"
 _WEIGHTS = "encoder.safetensors"
+_LONGEST_NAME = 80
 _OWN = ("runs", "recipes", "logs")
 
 
@@ -33,7 +34,7 @@ class Definition:
     """What makes two sweeps the same one, and what the evaluations rest on.
 
     Attributes:
-        settings: of the recipe, `--set` applied, without seed; with variants, of each by its name.
+        settings: of the recipe, `--set` applied, without seed; with variants or several recipes, of each by its name.
         axes: of the grid.
         data: labelled images of the evaluations.
         evaluate: whether runs are evaluated.
@@ -68,9 +69,14 @@ class SweepFolder:
         """The recipe that a run was started with."""
         return self.root / "recipes" / f"{name}.yaml"
 
+    @property
+    def logs(self) -> Path:
+        """Of all runs."""
+        return self.root / "logs"
+
     def log(self, name: str) -> Path:
         """What the processes of a run printed."""
-        return self.root / "logs" / f"{name}.log"
+        return self.logs / f"{name}.log"
 
     def evaluation(self, name: str, data: LabelledSet) -> Path:
         """The report of `gmssl evaluate`."""
@@ -82,9 +88,12 @@ class SweepFolder:
         return self.root / "references"
 
 
-def default_root(recipe: Path, definition: Definition) -> Path:
-    """`runs/sweeps/<recipe>-<digest>`: it depends on recipe and grid only, so that the same command continues."""
-    return Path("runs") / "sweeps" / f"{recipe.stem}-{definition.digest()}"
+def default_root(sources: Sequence[Path], definition: Definition) -> Path:
+    """`runs/sweeps/<recipes>-<digest>`: it depends on recipes and grid only, so that the same command continues."""
+    name = "+".join(source.stem for source in sources)
+    if len(sources) > 1 and len(name) > _LONGEST_NAME:
+        name = f"{sources[0].stem}+{len(sources) - 1}_more"
+    return Path("runs") / "sweeps" / f"{name}-{definition.digest()}"
 
 
 def refuse_other(root: Path, definition: Definition) -> None:

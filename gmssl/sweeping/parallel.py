@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from gmssl.sweeping.process import stop_all
+from gmssl.sweeping.process import stop_all, stoppable
 
 Result = TypeVar("Result")
 
 
-def in_order_of_ending(do: Callable[[int], Result], number: int, jobs: int) -> Iterator[tuple[int, Result]]:
+def in_order_of_ending(do: Callable[[int], Result], number: int, jobs: int) -> Generator[tuple[int, Result], None, None]:
     """`(i, do(i))` for i in 0..number−1, started in this order, `jobs` at a time, as soon as each has ended.
 
-    One at a time stays in the calling thread. When the caller is interrupted, no further one is started, and the
-    commands in progress are stopped as `run_command` stops its own.
+    One at a time stays in the calling thread. When the caller is interrupted, or closes the iterator, no further one is
+    started, and the commands in progress are stopped as `run_command` stops its own.
     """
     if jobs == 1:
         for at in range(number):
             yield at, do(at)
         return
     # A run is bound to the thread that started it (`parentage`): threads live as long as the pool.
-    with ThreadPoolExecutor(jobs) as pool:
+    with stoppable(), ThreadPoolExecutor(jobs) as pool:
         try:
             waiting: dict[Future[Result], int] = {}
             following = 0

@@ -35,57 +35,70 @@ def run_command(arguments: Sequence[str], log: Path, lock: int, jobs: int = 1) -
     command = [sys.executable, "-m", "gmssl", *arguments]
     with log.open("ab") as file:
         start = file.tell()
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=_threads(jobs) | os.environ | {SWEEP_VARIABLE: str(os.getpid())},
-            pass_fds=(lock,),
-            # Ctrl-C in a terminal goes to its whole process group; the command gets one signal, from here.
-            start_new_session=True,
-        )
-        with _registered(process):
-            try:
-                code = process.wait()
-            except BaseException:
-                _stop(process)
-                raise
+        with _guard:  # so that `stop_all` finds every command, or none is started after it
+            if _stopped.is_set():
+                return "the sweep was stopped"
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=_threads(jobs) | os.environ | {SWEEP_VARIABLE: str(os.getpid())},
+                pass_fds=(lock,),
+                # Ctrl-C in a terminal goes to its whole process group; the command gets one signal, from here.
+                start_new_session=True,
+            )
+            _running.add(process)
+        try:
+            code = process.wait()
+        except BaseException:
+            _stop(process)
+            raise
+        finally:
+            with _guard:
+                _running.discard(process)
     return None if code == 0 else _fault(code, log, start)
 
 
 def _threads(jobs: int) -> dict[str, str]:
     """Threads that wait for a busy core cost far more than they bring."""
-    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))} if jobs > 1 else {}
+    return {"OMP_NUM_THREADS": str(max(1, _cores() // jobs))} if jobs > 1 else {}
+
+
+def _cores() -> int:
+    """Those that this process may use; a scheduler often grants some of the machine's only."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 _running: set[subprocess.Popen[bytes]] = set()
+"""Signals reach the main thread only, and it must find what the other threads wait for."""
+
+_stopped = threading.Event()
 _guard = threading.Lock()
 
 
 @contextlib.contextmanager
-def _registered(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Signals reach the main thread only, and it must find what the other threads wait for."""
-    with _guard:
-        _running.add(process)
+def stoppable() -> Iterator[None]:
+    """Around threads that run commands: after `stop_all`, none is started before this ends."""
     try:
         yield
     finally:
-        with _guard:
-            _running.discard(process)
+        _stopped.clear()
 
 
 def stop_all() -> None:
     """Ask all commands that run in other threads to stop, and wait for them; interrupted, kill them."""
-    with _guard:
-        processes = list(_running)
     try:
+        with _guard:
+            _stopped.set()
+            processes = list(_running)
         for process in processes:
             process.terminate()
         for process in processes:
             process.wait()
     except BaseException:
-        for process in processes:
+        _stopped.set()
+        for process in list(_running):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         raise

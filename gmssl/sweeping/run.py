@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmssl.errors import DataError, RecipeError
-from gmssl.recipe import Recipe, apply_override, read_recipe
+from gmssl.recipe import Recipe
 from gmssl.sweeping.axes import Axis, read_axes
 from gmssl.sweeping.cells import Cell, make_cells
 from gmssl.sweeping.checks import refuse_other_probes, refuse_unfit_evaluation, refuse_unplannable
@@ -28,12 +28,17 @@ from gmssl.sweeping.labelled import read_sets
 from gmssl.sweeping.metrics import of_evaluation, of_training
 from gmssl.sweeping.parallel import in_order_of_ending
 from gmssl.sweeping.process import run_command, sigterm_as_exit
+from gmssl.sweeping.progress import Progress
+from gmssl.sweeping.recipes import read_recipes, read_settings, recipe_axis, refuse_foreign
 from gmssl.sweeping.reports import Evaluation, read_report, refuse_other_sets
 from gmssl.sweeping.variants import read_variants, variant_axis
 from gmssl.training.files import replacing
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+_NOTHING = "finished before"
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Outcome:
 
 
 def plan_sweep(
-    recipe: Path,
+    recipes: Sequence[Path],
     grid: Sequence[str],
     seeds: int,
     evaluate: Sequence[str] = (),
@@ -106,30 +111,27 @@ def plan_sweep(
     """Check everything that can be known before the first run; nothing is written.
 
     Args:
-        recipe: YAML file.
-        grid: `path=v1,v2` for each axis; may be empty where there are variants.
+        recipes: YAML files; several are the first axis, `recipe`, whose values are the stems of the files.
+        grid: `path=v1,v2` for each axis; may be empty where there are variants or several recipes.
         seeds: how many; a run's `seed` is 0 … seeds − 1.
         evaluate: classifiers, "knn" and "linear".
         data: `[name=]path` of labelled images to evaluate on; default: those of the recipe's probe, else its own.
         overrides: `path=value`, for all cells.
-        out: folder; default: `runs/sweeps/<recipe>-<digest of recipe and grid>`.
+        out: folder; default: `runs/sweeps/<recipes>-<digest of recipes and grid>`.
         variants: YAML file of named changes, the first axis; see `gmssl.sweeping.variants`.
 
     Raises:
         GmsslError: a fault of any of them, of any cell's recipe or images, or a folder of another sweep.
     """
-    settings = _settings(recipe, overrides)
-    changed = {} if variants is None else read_variants(variants, recipe, overrides)
-    axes = (*variant_axis(changed), *(read_axes(grid) if grid or not changed else ()))
-    cells = make_cells(settings, str(variants or recipe), axes, changed)
+    axes, cells, settings = _cells(recipes, grid, overrides, variants)
     refuse_other_probes(cells)
     if data and not evaluate:
         raise DataError(
             f"--data {data[0]} is for evaluations; add --evaluate knn or --evaluate linear, or leave it out."
         )
     sets = read_sets(data)
-    definition = Definition(changed or settings, axes, sets, bool(evaluate))
-    root = out if out is not None else default_root(variants or recipe, definition)
+    definition = Definition(settings, axes, sets, bool(evaluate))
+    root = out if out is not None else default_root(recipes if variants is None else [variants], definition)
     plan = Plan(axes, cells, tuple(range(seeds)), tuple(dict.fromkeys(evaluate)), definition, SweepFolder(root))
     refuse_other(root, definition)
     for run in plan.runs:
@@ -142,16 +144,28 @@ def plan_sweep(
     return plan
 
 
-def _settings(recipe: Path, overrides: Sequence[str]) -> dict[str, Any]:
-    settings = copy.deepcopy(read_recipe(recipe))
-    for override in overrides:
-        if override.partition("=")[0].strip() == "seed":
+def _cells(
+    recipes: Sequence[Path], grid: Sequence[str], overrides: Sequence[str], variants: Path | None
+) -> tuple[tuple[Axis, ...], tuple[Cell, ...], dict[str, Any]]:
+    """Axes, cells, and the settings that they vary, which define the sweep."""
+    if len(recipes) > 1:
+        if variants is not None:
             raise RecipeError(
-                f"--set {override}: a sweep sets the seeds itself, 0 … N−1; give their number with --seeds."
+                f"--variants {variants} changes one recipe, and {len(recipes)} are given; name the others in that "
+                "file, as in `simclr: {recipe: simclr.yaml}`."
             )
-        apply_override(settings, override)
-    settings.pop("seed", None)
-    return settings
+        settings = read_recipes(recipes, overrides)
+        varied = read_axes(grid) if grid else ()
+        axes = (*recipe_axis(settings), *varied)
+        try:
+            return axes, make_cells({}, ", ".join(map(str, recipes)), axes, settings), settings
+        except RecipeError:
+            refuse_foreign(recipes, varied, overrides)
+            raise
+    own = read_settings(recipes[0], overrides)
+    changed = {} if variants is None else read_variants(variants, recipes[0], overrides)
+    axes = (*variant_axis(changed), *(read_axes(grid) if grid or not changed else ()))
+    return axes, make_cells(own, str(variants or recipes[0]), axes, changed), changed or own
 
 
 def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
@@ -163,24 +177,23 @@ def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
     root = plan.folder.root
     root.mkdir(parents=True, exist_ok=True)
     failures = {}
+    runs = plan.runs
+    progress = Progress(console, len(runs), plan.folder.logs)
 
-    def tell(text: str) -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    def do(at: int) -> tuple[str, str | None]:
+        progress.started(runs[at].name)
+        return _do(plan, runs[at], lock, jobs)
 
-    with sigterm_as_exit(), locked(root, lambda: tell(f"waiting for another process that works in {root}")) as lock:
+    def wait() -> None:
+        progress.tell(f"waiting for another process that works in {root}")
+
+    with sigterm_as_exit(), locked(root, wait) as lock:
         write_definition(plan.folder, plan.definition)
-        runs = plan.runs
-        status = console.status("")
-
-        def do(at: int) -> tuple[str, str | None]:
-            status.update(f"{at + 1}/{len(runs)} {runs[at].name}, see {plan.folder.log(runs[at].name)}")
-            return _do(plan, runs[at], lock, jobs)
-
-        with status:
-            for at, (done, fault) in in_order_of_ending(do, len(runs), jobs):
+        with progress, contextlib.closing(in_order_of_ending(do, len(runs), jobs)) as endings:
+            for at, (done, fault) in endings:
                 if fault is not None:
                     failures[runs[at].name] = fault
-                tell(f"{at + 1}/{len(runs)} {runs[at].name}: {f'failed: {fault}' if fault is not None else done}")
+                progress.ended(runs[at].name, done if fault is None else f"failed: {fault}", done != _NOTHING)
         return Outcome(_values(plan, failures), failures)
 
 
@@ -210,7 +223,7 @@ def _do(plan: Plan, run: Run, lock: int, jobs: int) -> tuple[str, str | None]:
         if fault is not None:
             return "", f"evaluation{f' on {data.name}' if data.name else ''}: {fault}"
         done.append(f"evaluated{f' on {data.name}' if data.name else ''}")
-    return ", ".join(done) or "finished before", None
+    return ", ".join(done) or _NOTHING, None
 
 
 def _values(plan: Plan, failures: dict[str, str]) -> dict[tuple[str, int], dict[str, float]]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gmssl.interfaces.target import Target
+from gmssl.interfaces.vertices import Arrangement
 from gmssl.lazy import torch
 from gmssl.targets.functions import as_module
 
 
 class Identity(Target):
-    """The first min(n, m) nodes of either side belong together: LVM-Med, Barlow Twins, VICReg, MoCo, BYOL."""
+    """The first min(n, m) nodes of either side belong together: LVM-Med, Barlow Twins, VICReg, VICRegL, MoCo, BYOL.
+
+    Those that may not be matched (the padding of `patches`) belong to nobody.
+    """
 
     kind: ClassVar[str] = "identity"
 
@@ -19,5 +23,7 @@ class Identity(Target):
         return as_module(_identity)
 
 
-def _identity(costs: torch.Tensor) -> torch.Tensor:
-    return torch.eye(*costs.shape[1:], dtype=costs.dtype, device=costs.device).expand(costs.shape)
+def _identity(costs: torch.Tensor, arrangement: Arrangement) -> torch.Tensor:
+    target = torch.eye(*costs.shape[1:], dtype=costs.dtype, device=costs.device).expand(costs.shape)
+    whole = bool(arrangement.allowed.diagonal(dim1=1, dim2=2).all())
+    return target if whole else target * arrangement.allowed

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from gmssl.gathering import gathered, rank
 from gmssl.interfaces.target import Target
-from gmssl.interfaces.vertices import Truth
+from gmssl.interfaces.vertices import Arrangement, Truth
 from gmssl.lazy import torch
 from gmssl.targets.functions import as_module
 
@@ -33,7 +33,7 @@ class Sinkhorn(Target):
         return as_module(partial(_balanced, self.epsilon, self.iterations))
 
 
-def _balanced(epsilon: float, iterations: int, costs: torch.Tensor) -> torch.Tensor:
+def _balanced(epsilon: float, iterations: int, costs: torch.Tensor, arrangement: Arrangement) -> torch.Tensor:
     logits = gathered(-costs / epsilon, 1)
     for _ in range(iterations):
         logits = logits - logits.logsumexp(1, keepdim=True)

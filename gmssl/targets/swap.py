@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from gmssl.gathering import rank
 from gmssl.interfaces.target import Target
-from gmssl.interfaces.vertices import Truth
+from gmssl.interfaces.vertices import Arrangement, Truth
 from gmssl.lazy import torch
 from gmssl.targets.functions import as_module
 
@@ -22,7 +22,7 @@ class Swap(Target):
         return as_module(_swap)
 
 
-def _swap(costs: torch.Tensor) -> torch.Tensor:
+def _swap(costs: torch.Tensor, arrangement: Arrangement) -> torch.Tensor:
     n = costs.shape[1]
     rows = torch.arange(n, device=costs.device)
     target = torch.zeros(costs.shape[1:], dtype=costs.dtype, device=costs.device)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from gmssl.gathering import ranks, summed
 from gmssl.interfaces.target import Target
-from gmssl.interfaces.vertices import Truth
+from gmssl.interfaces.vertices import Arrangement, Truth
 from gmssl.lazy import torch
 
 
@@ -39,7 +39,7 @@ def _module(temperature: float, momentum: float) -> torch.nn.Module:
             super().__init__()
             self.register_buffer("centre", torch.zeros(()))
 
-        def forward(self, costs: torch.Tensor) -> torch.Tensor:
+        def forward(self, costs: torch.Tensor, arrangement: Arrangement) -> torch.Tensor:
             target = ((-costs - self.centre) / temperature).softmax(2)
             if self.training:
                 mean = summed(-costs.mean((0, 1))) / ranks()

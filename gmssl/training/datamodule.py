@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 
+import numpy as np
 import torch
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from lightning.pytorch.loops.progress import _ProcessedTracker
+from torch.utils.data import Sampler
 from torchdata.stateful_dataloader import StatefulDataLoader
 from torchdata.stateful_dataloader.sampler import StatefulDistributedSampler
 
@@ -15,6 +17,9 @@ from gmssl.data.dataset import ViewDataset, collate
 from gmssl.interfaces.views import ImageViews, ViewBatch
 from gmssl.recipe import Recipe
 from gmssl.training.plan import Plan
+
+FIRST_LOOK = 2**31 - 1
+"""The epoch from which the views of `TrainingData.first_look` are drawn; no training gets there."""
 
 
 class Packed:
@@ -60,26 +65,51 @@ class TrainingData(LightningDataModule):
 
     def train_dataloader(self) -> StatefulDataLoader[Packed]:
         """The loader of this rank."""
-        recipe, train, trainer = self._recipe, self._recipe.train, self.trainer
-        assert trainer is not None, "Lightning asks for the loader after it has attached its trainer"
-        dataset = ViewDataset(self._plan.images, recipe.views, recipe.encoder.in_channels, recipe.seed)
-        per_epoch = self._plan.steps_per_epoch * train.batch
-        sampler = EpochSampler(len(self._plan.images), per_epoch, trainer.world_size, trainer.global_rank, recipe.seed)
+        train, trainer = self._recipe.train, self._trainer()
+        images, per_epoch = len(self._plan.images), self._plan.steps_per_epoch * train.batch
+        sampler = EpochSampler(images, per_epoch, trainer.world_size, trainer.global_rank, self._recipe.seed)
         # Lightning tells the sampler its epoch only after the first iterator was made, and a loader with workers draws
         # keys at once: without this line, a run resumed in epoch 3 would start with keys of epoch 0.
         done = trainer.fit_loop.epoch_progress.current
         assert isinstance(done, _ProcessedTracker)
         sampler.set_epoch(done.processed)
+        return self._loader(sampler)
+
+    def first_look(self) -> StatefulDataLoader[Packed]:
+        """Views of all images once, in an order of their own: this rank's share.
+
+        Every batch is whole, so that batch statistics are as good as in training: the last one goes on with the images
+        of the first.
+        """
+        trainer, batch = self._trainer(), self._recipe.train.batch_per_step
+        return self._loader(
+            first_look_keys(len(self._plan.images), batch, trainer.world_size, trainer.global_rank, self._recipe.seed)
+        )
+
+    def _trainer(self) -> Trainer:
+        assert self.trainer is not None, "Lightning asks for the loader after it has attached its trainer"
+        return self.trainer
+
+    def _loader(self, sampler: Sampler[int] | list[int]) -> StatefulDataLoader[Packed]:
+        recipe, train = self._recipe, self._recipe.train
         return StatefulDataLoader(
-            dataset,
+            ViewDataset(self._plan.images, recipe.views, recipe.encoder.in_channels, recipe.seed),
             batch_size=train.batch_per_step,
             sampler=sampler,
             num_workers=train.workers,
             collate_fn=pack,
             drop_last=True,
-            pin_memory=trainer.strategy.root_device.type == "cuda",
+            pin_memory=self._trainer().strategy.root_device.type == "cuda",
             worker_init_fn=functools.partial(_one_thread),
         )
+
+
+def first_look_keys(images: int, batch: int, ranks: int, rank: int, seed: int) -> list[int]:
+    """Keys of one rank, whole batches; step k of all ranks together holds the same images for any number of them."""
+    order = np.random.default_rng((seed, FIRST_LOOK)).permutation(images)
+    steps = -(-images // (batch * ranks))
+    keys = FIRST_LOOK * images + np.resize(order, (steps, ranks, batch))[:, rank]
+    return [int(key) for key in keys.ravel()]
 
 
 def _one_thread(worker: int) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from time import perf_counter
 
 from gmssl.errors import DataError
-from gmssl.interfaces.vertices import Vertices
 from gmssl.lazy import torch
 from gmssl.recipe import Recipe
-from gmssl.training.plan import counted, probe_images
+from gmssl.training.plan import counted, probe_images, refuse_shortage
 
 
 def dry_run(recipe: Recipe) -> str:
@@ -28,6 +27,7 @@ def dry_run(recipe: Recipe) -> str:
     from gmssl.training.randomness import reseed
 
     images = recipe.data.images()
+    refuse_shortage(recipe, len(images))
     probe_images(recipe)
     batch = _smallest_batch(recipe, len(images))
     start = perf_counter()
@@ -50,9 +50,8 @@ def dry_run(recipe: Recipe) -> str:
 
 def _smallest_batch(recipe: Recipe, images: int) -> int:
     """Two graphs' worth of images if there are so many, else one graph's."""
-    vertices: Vertices = recipe.vertices
     largest = min(recipe.train.batch_per_step, images)
-    legal = next((b for b in range(1, largest + 1) if vertices.fault(b) is None), None)
+    legal = next((b for b in range(1, largest + 1) if not any(m.vertices.fault(b) for _, m in recipe.matchings)), None)
     if legal is None:
         raise DataError(
             f"data: {counted(images)}, too few for one graph; `vertices` asks for more. Add images, or make graphs "

@@ -14,7 +14,8 @@ from torch import distributed
 from gmssl.clock import StageClock
 from gmssl.errors import ProblemError, TrainingError
 from gmssl.interfaces.views import ViewBatch
-from gmssl.objective import MatchingObjective, Step
+from gmssl.matcher import Step
+from gmssl.objective import MatchingObjective
 from gmssl.recipe import Recipe
 from gmssl.training.datamodule import Packed
 from gmssl.training.plan import Plan

@@ -11,7 +11,7 @@ import torch
 
 from gmssl.interfaces.solver import Solver
 from gmssl.interfaces.views import ViewBatch
-from gmssl.objective import Step, sources
+from gmssl.matcher import Step, sources
 from gmssl.solving import solve
 from gmssl.training.files import replacing
 from gmssl.training.table import Table
@@ -78,7 +78,7 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
     """Draw the first graph pair of a step as it is matched without noise and margin.
 
     Nodes are thumbnails on two circles, each right node where its true partner is on the left, so that true matches run
-    level. Edges of both graphs are grey, true matches green, false ones red.
+    level. Edges of both graphs are grey, true matches green, false ones red and dashed.
 
     Args:
         step: a forward pass whose nodes are images (`Arrangement.sources`).
@@ -108,9 +108,9 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
     matched = [(int(i), int(s)) for i, s in (matching > 0.5).nonzero()]
     colours = [{}, {}]  # type: list[dict[int, str]]
     for i, s in matched:
-        colour = _TRUE if target[i, s] > 0.5 else _FALSE
+        colour, line = (_TRUE, "-") if target[i, s] > 0.5 else (_FALSE, "--")  # not by colour alone
         (x0, y0), (x1, y1) = places[0][i], places[1][s]
-        ax.plot([x0, x1], [y0, y1], color=colour, linewidth=1.3, alpha=0.75, zorder=2)
+        ax.plot([x0, x1], [y0, y1], color=colour, linestyle=line, linewidth=1.3, alpha=0.75, zorder=2)
         colours[0][i] = colours[1][s] = colour
     for side in (0, 1):
         for node, image in enumerate(thumbnails[side]):
@@ -118,7 +118,8 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
     accuracy = float((matching * target).sum() / target.sum())
     found = int((matching * target).sum().round())
     ax.set_title(
-        f"{title}{found} of {int(target.sum())} true pairs found ({accuracy:.0%}); green: true match, red: false match",
+        f"{title}{found} of {int(target.sum())} true pairs found ({accuracy:.0%}); green: true match, dashed red: false "
+        "match",
         fontsize=10,
     )
     ax.set(xlim=(-3.05, 3.05), ylim=(-1.3, 1.3), aspect="equal")

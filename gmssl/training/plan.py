@@ -43,11 +43,12 @@ def make_plan(recipe: Recipe) -> Plan:
     """List the images and count the steps.
 
     Raises:
-        DataError: no images, fewer images than one optimiser step needs, or a probe without two classes.
+        DataError: no images, fewer than one optimiser step or the vertices need, or a probe without two classes.
         TrainingError: devices that this machine does not have.
     """
     accelerator = _accelerator(recipe)
     images = recipe.data.images()
+    refuse_shortage(recipe, len(images))
     steps_per_epoch = _steps_per_epoch(recipe, len(images))
     steps = recipe.train.epochs * steps_per_epoch
     if recipe.train.max_steps is not None:
@@ -85,6 +86,14 @@ def _steps_per_epoch(recipe: Recipe, images: int) -> int:
         else "add images: contrastive learning needs several in each step"
     )
     raise DataError(f"data: {counted(images)}, but one optimiser step takes train.batch = {batch}; {remedy}.")
+
+
+def refuse_shortage(recipe: Recipe, images: int) -> None:
+    """Raise DataError if a problem of the recipe asks for more images."""
+    for place, matching in recipe.matchings:
+        shortage = matching.vertices.shortage(images)
+        if shortage:
+            raise DataError(f"data: {counted(images)}, and {place}{shortage}.")
 
 
 def counted(images: int) -> str:

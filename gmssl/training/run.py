@@ -130,6 +130,7 @@ def _fit(
 
 def _callbacks(recipe: Recipe, plan: Plan, folder: Path, console: Console) -> list[Callback]:
     """In the order of their work after a step: the checkpoint comes last and finds all rows written."""
+    from gmssl.training.epochs import EpochStart
     from gmssl.training.illustrating import Pictures
     from gmssl.training.metrics import Metrics
     from gmssl.training.probing import KnnProbe
@@ -139,13 +140,14 @@ def _callbacks(recipe: Recipe, plan: Plan, folder: Path, console: Console) -> li
     metrics = Metrics(recipe, folder, console)
     channels, batch = recipe.encoder.in_channels, recipe.train.batch
     callbacks: list[Callback] = [
+        EpochStart(recipe, len(plan.images), console),
         metrics,
         Unreadable(folder, plan.images, channels, recipe.data.max_unreadable, batch, plan.steps),
         Pictures(recipe, plan, folder),
         RunProgress(console, metrics, plan),
     ]
     if recipe.probe is not None:
-        callbacks.insert(2, KnnProbe(recipe, plan, folder, console))
+        callbacks.insert(3, KnnProbe(recipe, plan, folder, console))
     return callbacks
 
 

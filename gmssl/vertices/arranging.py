@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, TypeAlias
 from gmssl.lazy import torch
 
 if TYPE_CHECKING:
-    from gmssl.interfaces.vertices import Arrangement
+    from gmssl.interfaces.vertices import Arrangement, Encoding
 
 Pairs: TypeAlias = tuple[tuple[int, int], ...]
 
 
-def as_module(arrange: Callable[[torch.Tensor, torch.Tensor, Pairs], Arrangement]) -> torch.nn.Module:
+def as_module(arrange: Callable[[Encoding, Encoding, Pairs], Arrangement]) -> torch.nn.Module:
     """A module without weights around a function."""
 
     class Arranging(torch.nn.Module):
-        def forward(self, student_VBD: torch.Tensor, teacher_VBD: torch.Tensor, pairs: Pairs) -> Arrangement:
-            return arrange(student_VBD, teacher_VBD, pairs)
+        def forward(self, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
+            return arrange(student, teacher, pairs)
 
     return Arranging()
 
 
-def views_of(embeddings_VBD: torch.Tensor, pairs: Pairs, side: int) -> torch.Tensor:
+def views_of(encoding: Encoding, pairs: Pairs, side: int) -> torch.Tensor:
     """The left (0) or right (1) views of all pairs, `[G,B,D]`."""
-    return embeddings_VBD[[pair[side] for pair in pairs]]
+    return encoding.embeddings[[pair[side] for pair in pairs]]

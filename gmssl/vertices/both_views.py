@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from gmssl.gathering import gathered, rank
-from gmssl.interfaces.vertices import Arrangement, Truth, Vertices
+from gmssl.interfaces.vertices import Arrangement, Encoding, Truth, Vertices
 from gmssl.lazy import torch
 from gmssl.vertices.arranging import Pairs, as_module, views_of
 
@@ -30,8 +30,8 @@ class BothViews(Vertices):
         return as_module(_arrange)
 
 
-def _arrange(student_VBD: torch.Tensor, teacher_VBD: torch.Tensor, pairs: Pairs) -> Arrangement:
-    nodes = torch.cat([views_of(student_VBD, pairs, 0), views_of(student_VBD, pairs, 1)], 1)
+def _arrange(student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
+    nodes = torch.cat([views_of(student, pairs, 0), views_of(student, pairs, 1)], 1)
     right = gathered(nodes, 1)
     graphs, n, _ = nodes.shape
     columns = torch.arange(right.shape[1], device=nodes.device)

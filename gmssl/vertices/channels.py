@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from gmssl.gathering import gathered
-from gmssl.interfaces.vertices import Arrangement, Vertices
+from gmssl.interfaces.vertices import Arrangement, Encoding, Vertices
 from gmssl.lazy import torch
 from gmssl.vertices.arranging import Pairs, as_module, views_of
 
@@ -34,10 +34,10 @@ class Channels(Vertices):
         return as_module(partial(_arrange, self.epsilon if self.normalise == "batch" else None))
 
 
-def _arrange(epsilon: float | None, student_VBD: torch.Tensor, teacher_VBD: torch.Tensor, pairs: Pairs) -> Arrangement:
+def _arrange(epsilon: float | None, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
     sides = []
-    for side, embeddings_VBD in enumerate((student_VBD, teacher_VBD)):
-        views_GBD = gathered(views_of(embeddings_VBD, pairs, side), 1)
+    for side, encoding in enumerate((student, teacher)):
+        views_GBD = gathered(views_of(encoding, pairs, side), 1)
         if epsilon is not None:
             variance, mean = torch.var_mean(views_GBD, 1, correction=0, keepdim=True)
             views_GBD = (views_GBD - mean) / (variance + epsilon).sqrt()

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from gmssl.interfaces.vertices import Arrangement, Vertices
+from gmssl.interfaces.vertices import Arrangement, Encoding, Vertices
 from gmssl.lazy import torch
 from gmssl.vertices.arranging import Pairs, as_module
 
@@ -18,16 +18,28 @@ class ImageVertices(Vertices):
     Remainder rule: the last B mod per_graph images of a batch take part in no graph of that step (they still pass the
     encoder, so batch normalisation sees them). Batches are shuffled anew in each epoch, so it hits other images each
     time. The number is logged as `left_out`, and `gmssl check` warns of it.
+
+    With P `partitions` the batch is cut P times, so that an image meets about P times as many others: in partition r,
+    node j of graph g is image j of block (g + r·j) mod G. The encoder's work stays the same, only matchings are P times
+    as many. The loss is the mean over all of them.
     """
 
     kind: ClassVar[str] = "images"
+    are_images: ClassVar[bool] = True
 
     per_graph: int = Field(16, ge=2, description="images (nodes) in one graph")
+    partitions: int = Field(1, ge=1, description="how many times a batch is cut into graphs, each time otherwise")
 
     def fault(self, batch: int) -> str | None:
-        """A batch must hold one graph."""
-        if batch >= self.per_graph:
+        """A batch must hold one graph, and as many as there are partitions."""
+        graphs = batch // self.per_graph
+        if graphs >= self.partitions:
             return None
+        if graphs:
+            return (
+                f"vertices.partitions is {self.partitions}, but one forward pass makes only {graphs} graph(s), and no "
+                f"more partitions than graphs; lower it to at most {graphs}, or raise train.batch"
+            )
         return (
             f"vertices.per_graph is {self.per_graph}, but one forward pass has only {batch} image(s) "
             f"(train.batch / devices / accumulate); raise train.batch or lower vertices.per_graph to at most {batch}"
@@ -38,19 +50,24 @@ class ImageVertices(Vertices):
         return batch % self.per_graph
 
     def build(self, channels: int) -> torch.nn.Module:
-        """G = pairs · ⌊B / per_graph⌋ graph pairs, pair-major; left nodes of the student, right ones of the teacher."""
-        return as_module(partial(_arrange, self.per_graph))
+        """G = pairs · partitions · ⌊B / per_graph⌋ graph pairs, pair-major.
+
+        Left nodes are the student's, right ones the teacher's.
+        """
+        return as_module(partial(_arrange, self.per_graph, self.partitions))
 
 
-def _arrange(n: int, student_VBD: torch.Tensor, teacher_VBD: torch.Tensor, pairs: Pairs) -> Arrangement:
-    batch, device = student_VBD.shape[1], student_VBD.device
+def _arrange(n: int, partitions: int, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
+    batch, device = student.embeddings.shape[1], student.embeddings.device
     graphs = batch // n
-    images = torch.arange(graphs * n, device=device).view(1, graphs, n)
+    partition = torch.arange(partitions, device=device)[:, None, None]
+    graph, node = torch.arange(graphs, device=device)[:, None], torch.arange(n, device=device)
+    images = ((graph + partition * node) % graphs * n + node).view(1, partitions * graphs, n)
     views = torch.tensor(pairs, device=device)
     left, right = ((views[:, side, None, None] * batch + images).view(-1, n) for side in (0, 1))
     return Arrangement(
-        left=student_VBD.flatten(0, 1)[left],
-        right=teacher_VBD.flatten(0, 1)[right],
+        left=student.embeddings.flatten(0, 1)[left],
+        right=teacher.embeddings.flatten(0, 1)[right],
         allowed=torch.ones((), dtype=torch.bool, device=device).expand(left.shape[0], n, n),
         sources=(left, right),
         left_out=batch - graphs * n,

@@ -1,4 +1,4 @@
-"""Images against learnt prototypes: SwAV, DINO, DeepCluster."""
+"""Images against learnt prototypes: SwAV, DINO."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from gmssl.interfaces.vertices import Arrangement, Truth, Vertices
+from gmssl.interfaces.vertices import Arrangement, Encoding, Truth, Vertices
 from gmssl.lazy import torch
 from gmssl.vertices.arranging import Pairs, views_of
 
@@ -39,8 +39,8 @@ def _module(number: int, channels: int) -> torch.nn.Module:
             super().__init__()
             self.prototypes = torch.nn.Parameter(torch.nn.functional.normalize(torch.randn(number, channels), dim=1))
 
-        def forward(self, student_VBD: torch.Tensor, teacher_VBD: torch.Tensor, pairs: Pairs) -> Arrangement:
-            left = views_of(student_VBD, pairs, 0)
+        def forward(self, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
+            left = views_of(student, pairs, 0)
             right = self.prototypes.to(left.dtype).expand(len(pairs), -1, -1)
             allowed = torch.ones((), dtype=torch.bool, device=left.device).expand(*left.shape[:2], number)
             return Arrangement(left, right, allowed)

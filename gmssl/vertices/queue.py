@@ -7,9 +7,9 @@ from typing import ClassVar
 from pydantic import Field
 
 from gmssl.gathering import gathered
-from gmssl.interfaces.vertices import Arrangement, Vertices
+from gmssl.interfaces.vertices import Arrangement, Encoding, Vertices
 from gmssl.lazy import torch
-from gmssl.vertices.arranging import Pairs
+from gmssl.vertices.arranging import Pairs, views_of
 
 
 class Queue(Vertices):
@@ -44,10 +44,10 @@ def _module(size: int, channels: int) -> torch.nn.Module:
             self.register_buffer("keys", torch.nn.functional.normalize(torch.randn(size, channels), dim=1))
             self.register_buffer("oldest", torch.zeros((), dtype=torch.int64))
 
-        def forward(self, student_VBD: torch.Tensor, teacher_VBD: torch.Tensor, pairs: Pairs) -> Arrangement:
-            batch, device = student_VBD.shape[1], student_VBD.device
-            queries = torch.stack([student_VBD[left] for left, _ in pairs])
-            keys = torch.nn.functional.normalize(torch.stack([teacher_VBD[right] for _, right in pairs]), dim=2)
+        def forward(self, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
+            queries = views_of(student, pairs, 0)
+            batch, device = queries.shape[1], queries.device
+            keys = torch.nn.functional.normalize(views_of(teacher, pairs, 1), dim=2)
             kept = self.keys.to(keys.dtype, copy=True).expand(len(pairs), -1, -1)
             own = torch.eye(batch, dtype=torch.bool, device=device)
             allowed = torch.cat([own, torch.ones((), dtype=torch.bool, device=device).expand(batch, size)], 1)

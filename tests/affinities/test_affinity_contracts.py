@@ -28,6 +28,10 @@ class TestNearestPatchesByFeature(AffinityContract):
     affinity = gmssl.part("affinity", "nearest_patches", by="feature", best=2)
 
 
+class TestNearestPatchesByBoth(AffinityContract):
+    affinity = gmssl.part("affinity", "nearest_patches", by="both")
+
+
 class TestCosineOfDifferences(AffinityContract):
     affinity = gmssl.part("affinity", "cosine_of_differences")
 

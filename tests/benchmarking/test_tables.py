@@ -8,10 +8,12 @@ import pytest
 from rich.console import Console
 
 from gmssl.benchmarking.grid import Grid
-from gmssl.benchmarking.markdown import BEGIN, END, page_with
+from gmssl.benchmarking.markdown import marks, page_with
 from gmssl.benchmarking.report import Report
 from gmssl.benchmarking.tables import WORSE, summary, tables
 from gmssl.errors import FormatError
+
+BEGIN, END = marks("solvers")
 
 PAGE = Path("page.md")
 
@@ -74,20 +76,20 @@ def test_terminal_table_shows_brackets_as_they_are() -> None:
 
 def test_page_keeps_what_is_around_the_marks(report: Report) -> None:
     page = f"# Title\n\n{BEGIN}\nold\n{END}\n\nafter\n"
-    once = page_with(report, page, PAGE)
+    once = page_with(summary(report), tables(report), "solvers", page, PAGE)
     assert once.startswith(f"# Title\n\n{BEGIN}\n")
     assert once.endswith(f"{END}\n\nafter\n")
     assert "old" not in once
     assert "### Time and quality" in once
-    assert page_with(report, once, PAGE) == once
+    assert page_with(summary(report), tables(report), "solvers", once, PAGE) == once
 
 
 def test_a_new_page_can_be_written_again(report: Report) -> None:
-    fresh = page_with(report, None, PAGE)
-    assert page_with(report, fresh, PAGE) == fresh
+    fresh = page_with(summary(report), tables(report), "solvers", None, PAGE)
+    assert page_with(summary(report), tables(report), "solvers", fresh, PAGE) == fresh
 
 
 @pytest.mark.parametrize("page", ["", BEGIN, f"{END}\n{BEGIN}", f"{BEGIN}{END}{END}"])
 def test_a_page_without_marks_is_refused(report: Report, page: str) -> None:
     with pytest.raises(FormatError, match=r"page\.md has no place for the tables"):
-        page_with(report, page, PAGE)
+        page_with(summary(report), tables(report), "solvers", page, PAGE)

@@ -35,6 +35,7 @@ def test_maps_and_pooled_features(
     assert map_.shape == (2, *map_shape)
     assert pooled.shape == (2, channels)
     assert encoder.channels == channels
+    assert getattr(encoder, "map_channels", channels) == map_shape[0]
     torch.testing.assert_close(pooled, expected)
 
 

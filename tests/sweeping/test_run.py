@@ -27,8 +27,8 @@ Sweep = Callable[..., tuple[Plan, Outcome]]
 def sweep(quick_file: Path, tmp_path: Path, program) -> Sweep:
     """Plans and runs a sweep in `tmp_path / "out"`."""
 
-    def run(grid: str = RATES, seeds: int = 2, **options: object) -> tuple[Plan, Outcome]:
-        plan = plan_sweep(quick_file, [grid], seeds, **{"out": tmp_path / "out", **options})
+    def run(grid: str | None = RATES, seeds: int = 2, **options: object) -> tuple[Plan, Outcome]:
+        plan = plan_sweep([quick_file], [grid] if grid else [], seeds, **{"out": tmp_path / "out", **options})
         return plan, run_sweep(plan, Console(file=StringIO()))
 
     return run
@@ -141,10 +141,10 @@ def test_picture_of_few_runs(sweep: Sweep, seeds: int) -> None:
 
 def test_the_default_folder_is_that_of_recipe_and_grid(quick_file: Path) -> None:
     roots = [
-        plan_sweep(quick_file, [RATES], 2).folder.root,
-        plan_sweep(quick_file, [RATES], 5, evaluate=["knn"]).folder.root,
-        plan_sweep(quick_file, [RATES], 2, overrides=["margin=1"]).folder.root,
-        plan_sweep(quick_file, ["optimiser.learning_rate=0.25"], 2).folder.root,
+        plan_sweep([quick_file], [RATES], 2).folder.root,
+        plan_sweep([quick_file], [RATES], 5, evaluate=["knn"]).folder.root,
+        plan_sweep([quick_file], [RATES], 2, overrides=["margin=1"]).folder.root,
+        plan_sweep([quick_file], ["optimiser.learning_rate=0.25"], 2).folder.root,
     ]
     assert roots[0] == roots[1]
     assert len(set(roots)) == 3
@@ -284,7 +284,7 @@ def test_wrong_variants(quick_file: Path, tmp_path: Path, text: str, message: st
     path = tmp_path / "variants.yaml"
     path.write_text(text)
     with pytest.raises(RecipeError) as caught:
-        plan_sweep(quick_file, [], 1, variants=path)
+        plan_sweep([quick_file], [], 1, variants=path)
     assert message in str(caught.value)
 
 
@@ -321,7 +321,7 @@ def test_several_runs_at_a_time(quick_file: Path, tmp_path: Path, program, monke
         return program(arguments, log, lock)
 
     monkeypatch.setattr("gmssl.sweeping.run.run_command", meet)
-    plan = plan_sweep(quick_file, [RATES], jobs, out=tmp_path / "out")
+    plan = plan_sweep([quick_file], [RATES], jobs, out=tmp_path / "out")
     outcome = run_sweep(plan, Console(file=StringIO()), jobs)
     assert len(outcome.values) == 2 * jobs
     assert outcome.failures == {}

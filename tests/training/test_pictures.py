@@ -12,7 +12,7 @@ from PIL import Image
 from gmssl import Problem, part
 from gmssl.interfaces.vertices import Arrangement
 from gmssl.interfaces.views import ViewBatch
-from gmssl.objective import Step
+from gmssl.matcher import Step
 from gmssl.solving import solve
 from gmssl.training.pictures import draw_curves, draw_matched
 from gmssl.training.table import Table

@@ -1,0 +1,82 @@
+"""A finished run with all of its trained weights: encoder, projector, message passing, prototypes, queue, teacher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmssl.errors import TrainingError
+from gmssl.evaluation.runs import CHECKPOINT, ENCODER, random_weights, run_recipe
+from gmssl.objective import MatchingObjective
+from gmssl.recipe import Recipe
+
+_PREFIX = "objective."
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedRun:
+    """A run folder, read.
+
+    Attributes:
+        folder: the run folder.
+        recipe: the run's resolved recipe.
+        objective: the model with the weights of the last checkpoint.
+        steps: optimiser steps that were done.
+    """
+
+    folder: Path
+    recipe: Recipe
+    objective: MatchingObjective
+    steps: int
+
+
+def open_run(folder: Path) -> TrainedRun:
+    """Read a run and its last checkpoint; no code in it is run.
+
+    Raises:
+        TrainingError: no run folder, a run that is not finished, no checkpoint, a damaged one, or one of another model.
+        RecipeError: a recipe that this version does not understand.
+    """
+    recipe = run_recipe(folder)
+    _refuse_unfinished(folder)
+
+    from gmssl.training.checkpoints import read_checkpoint
+    from gmssl.training.model import make_objective
+
+    saved = read_checkpoint(folder / CHECKPOINT)
+    weights = {
+        key.removeprefix(_PREFIX): value
+        for key, value in saved.get("state_dict", {}).items()
+        if key.startswith(_PREFIX)
+    }
+    # Initial weights are overwritten below: pretrained ones would only have to be fetched.
+    objective = make_objective(recipe.model_copy(update={"encoder": random_weights(recipe.encoder)}))
+    try:
+        objective.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[2].strip().partition("\n")[0]
+        raise TrainingError(
+            f"{folder / CHECKPOINT} does not fit the recipe beside it: {reason} Restore the recipe that the run was "
+            "trained with."
+        ) from None
+    return TrainedRun(folder, recipe, objective, int(saved["global_step"]))
+
+
+def _refuse_unfinished(folder: Path) -> None:
+    checkpoint = folder / CHECKPOINT
+    if checkpoint.is_file() and (folder / ENCODER).is_file():
+        return
+    kept = sorted((folder / "checkpoints").glob("*.ckpt"))
+    if checkpoint.is_file():
+        raise TrainingError(
+            f"{folder} is not finished: it has no {ENCODER} yet. Go on with `gmssl train --resume {folder}`."
+        )
+    if kept:
+        remedy = f"Kept checkpoints are there: copy {kept[-1]} to {checkpoint}."
+    elif (folder / ENCODER).is_file():
+        remedy = (
+            f"Copy {CHECKPOINT} back, or train anew; {ENCODER} holds the encoder alone, without projector and graph."
+        )
+    else:
+        remedy = f"Nothing was trained there yet: go on with `gmssl train --resume {folder}`."
+    raise TrainingError(f"{folder} has no {CHECKPOINT}, which holds all trained weights. {remedy}")

@@ -1,0 +1,143 @@
+"""Which images a report looks at, in which batches, and what they are grouped by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from gmssl.errors import DataError
+from gmssl.evaluation.selection import Subset
+from gmssl.interfaces.data import Images, Record
+from gmssl.recipe import Recipe
+from gmssl.registry import part
+
+Fact = Literal["modality", "dataset", "label"]
+FACTS: tuple[Fact, ...] = ("modality", "dataset", "label")
+NAMELESS = "not named"
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Images, batch after batch.
+
+    Attributes:
+        images: the M chosen ones, all readable; batch b holds images b·batch … (b + 1)·batch − 1.
+        batch: images in one forward pass.
+        groups: name of the group of each image, M.
+        grouped_by: the fact that names them, or None if the data name none.
+        listed: images that the source names.
+        unreadable: images that were passed over because they cannot be read.
+    """
+
+    images: Images
+    batch: int
+    groups: tuple[str, ...]
+    grouped_by: Fact | None
+    listed: int
+    unreadable: int
+
+    @property
+    def batches(self) -> range:
+        """Number of the first image of each batch."""
+        return range(0, len(self.images), self.batch)
+
+
+def list_images(recipe: Recipe, given: Path | None) -> Images:
+    """The images at a path, or else the recipe's own.
+
+    Args:
+        recipe: of the run.
+        given: folder of images (class sub-folders are their labels), or CSV manifest.
+
+    Raises:
+        DataError: there are none; the message tells how to name others.
+    """
+    if given is None:
+        try:
+            return recipe.data.images()
+        except DataError as error:
+            raise DataError(
+                f"{error} If the run's images have moved, name their folder or manifest: --data PATH."
+            ) from None
+    if given.suffix.lower() == ".csv" and not given.is_dir():
+        source = part("data", "manifest", path=given)
+    elif given.exists() and not given.is_dir():
+        raise DataError(
+            f"--data {given} is neither a folder nor a .csv file. Give a folder of images or a CSV manifest."
+        )
+    else:
+        source = part("data", "folder", root=given)
+    try:
+        return source.images()
+    except DataError as error:
+        raise DataError(f"--data: {str(error).partition(': ')[2] or error}") from None
+
+
+def choose(images: Images, recipe: Recipe, wanted: int, seed: int, group: Fact | None = None) -> Sample:
+    """Draw images at random, as many whole batches as there are in `wanted` images, and one at least.
+
+    Batches are as large as the run's forward passes, or as the images suffice for.
+
+    Args:
+        images: to draw from.
+        recipe: of the run.
+        wanted: images to look at.
+        seed: of the draw.
+        group: the fact to group by; None takes the first of `FACTS` that has two values, or else one.
+
+    Raises:
+        DataError: too few readable images for one graph, or no image names that fact.
+    """
+    fact = _grouping(images.records, group)
+    channels = recipe.encoder.in_channels
+    legal = [b for b in range(1, recipe.train.batch_per_step + 1) if _fills(recipe, b)] or [recipe.train.batch_per_step]
+    _refuse_few(len(images), "", legal[0])
+    limit = max(legal[0], min(wanted, len(images)))
+    chosen: list[int] = []
+    unreadable = 0
+    for index in np.random.default_rng((seed, recipe.seed)).permutation(len(images)).tolist():
+        if len(chosen) == limit:
+            break
+        try:
+            images.load(index, channels)
+        except DataError:
+            unreadable += 1
+        else:
+            chosen.append(index)
+    _refuse_few(len(chosen), "readable ", legal[0])
+    batch = max(b for b in legal if b <= len(chosen))
+    chosen = chosen[: len(chosen) // batch * batch]
+    names = tuple((fact and getattr(images.records[i], fact)) or NAMELESS for i in chosen)
+    groups = names if fact else ("all images",) * len(chosen)
+    return Sample(Subset(images, chosen), batch, groups, fact, len(images), unreadable)
+
+
+def _fills(recipe: Recipe, batch: int) -> bool:
+    """Whether batches of so many images can be arranged, and none is left out."""
+    vertices = [matching.vertices for _, matching in recipe.matchings]
+    return not any(v.fault(batch) or v.left_out(batch) for v in vertices)
+
+
+def _refuse_few(images: int, what: str, needed: int) -> None:
+    if images < needed:
+        there = f"is 1 {what}image" if images == 1 else f"are {images} {what}images"
+        raise DataError(
+            f"data: there {there}, but one graph of this run needs {needed}. Add images, or name others: --data PATH."
+        )
+
+
+def _grouping(records: Sequence[Record], wanted: Fact | None) -> Fact | None:
+    named = {fact: {getattr(record, fact) for record in records} - {None} for fact in FACTS}
+    if wanted is not None:
+        if not named[wanted]:
+            there = ", ".join(fact for fact in FACTS if named[fact]) or "none of " + ", ".join(FACTS)
+            raise DataError(
+                f"--group {wanted}: no image names its {wanted}; the data name {there}. Choose among these."
+            )
+        return wanted
+    several = [fact for fact in FACTS if len(named[fact]) > 1]
+    return next(iter([*several, *(fact for fact in FACTS if named[fact])]), None)

@@ -1,0 +1,63 @@
+"""What a sweep tells while it works: a line for each run that has ended, and which ones are in progress."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_SHOWN = 3
+
+
+class Progress:
+    """Lines on a console, and below them, on a terminal, one that is overwritten."""
+
+    def __init__(self, console: Console, total: int, logs: Path) -> None:
+        self._console, self._total, self._logs = console, total, logs
+        self._status = console.status("")
+        self._guard = threading.Lock()
+        self._started: dict[str, float] = {}
+        self._ended = 0
+
+    def __enter__(self) -> Progress:
+        self._status.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+        self._status.stop()
+
+    def tell(self, text: str) -> None:
+        """A line of its own."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def started(self, name: str) -> None:
+        """A run is in progress; any thread may say so."""
+        with self._guard:
+            self._started[name] = time.monotonic()
+            self._show()
+
+    def ended(self, name: str, outcome: str, worked: bool) -> None:
+        """A run is not in progress any more; how long it took is told where it did anything."""
+        with self._guard:
+            took = time.monotonic() - self._started.pop(name)
+            self._ended += 1
+            self._show()
+        self.tell(f"{self._ended}/{self._total} {name}: {outcome}{f' ({duration(took)})' if worked else ''}")
+
+    def _show(self) -> None:
+        names = list(self._started)
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        self._status.update(f"{self._ended}/{self._total} done; {', '.join(names[:_SHOWN])}{more}, see {self._logs}")
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `4 min`, `2 h 5 min`."""
+    if seconds < 59.5:
+        return f"{max(seconds, 0):.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
