@@ -8,10 +8,12 @@ import pytest
 import yaml
 
 from gmssl.recipe import load_recipe
+from gmssl.sweeping.variants import read_variants
 from gmssl.training.dry import dry_run
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 PHANTOMS = "data={kind: phantoms, number: 40, size: 64}"
+MANY = "data={kind: phantoms, number: 150, size: 64}"  # as many partitions need as many graphs
 # bfloat16 takes minutes where a CPU emulates it; tests/training/test_dry.py has a small step of it.
 CUT = [
     "train.devices=1", "train.batch=4", "encoder.pretrained=false", PHANTOMS,
@@ -33,6 +35,8 @@ WIDTHS = ["projector.widths=[256, 256]"]
         ("lvm_med_as_published_r18", [PHANTOMS]),
         ("lvm_med_as_released_r18", [PHANTOMS]),
         ("lvm_med_as_released_r50", [*CUT, GRAPHS, "graph.neighbours=3"]),
+        ("lvm_med_corrected_r18", [MANY]),
+        ("lvm_med_corrected_r50", [*CUT, GRAPHS, "vertices.partitions=1"]),
         *((f"{method}_r18", [PHANTOMS]) for method in METHODS),
         *((f"{method}_r50", [*CUT, *([GRAPHS] if method in IMAGES else []), *WIDTHS]) for method in METHODS),
     ],
@@ -46,6 +50,7 @@ def test_every_shipped_recipe_is_tried() -> None:
     assert {path.stem for path in RECIPES.glob("*.yaml")} == {
         "quickstart", "brain_tumor_r18", "lvm_med_r50", "lvm_med_vit_b",
         "lvm_med_as_published_r18", "lvm_med_as_released_r18", "lvm_med_as_released_r50",
+        "lvm_med_corrected_r18", "lvm_med_corrected_r50",
         *(f"{method}_{size}" for method in METHODS for size in ("r18", "r50")),
     }  # fmt: skip
 
@@ -68,3 +73,44 @@ def test_published_numbers(name: str, batch: int) -> None:
     assert recipe["estimator"]["strength"] == 80
     assert recipe["estimator"]["noise"] == {"kind": "gumbel", "temperature": 1.0}
     assert [term["weight"] for term in recipe["affinity"]["vertex"]] == [0.8, 0.2, 0.2]
+
+
+VARIANTS = {
+    "ablations_r18": ("lvm_med_corrected_r18", [MANY]),
+    "ablations_r50": ("lvm_med_r50", []),
+    "methods_r18": ("lvm_med_corrected_r18", [MANY]),
+    "methods_r50": ("lvm_med_corrected_r50", []),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_variant_is_another_recipe(name: str) -> None:
+    recipe, _ = VARIANTS[name]
+    variants = read_variants(RECIPES / "variants" / f"{name}.yaml", RECIPES / f"{recipe}.yaml", [])
+    loaded = [load_recipe(settings).dump() for settings in variants.values()]
+    assert len(set(loaded)) == len(loaded)
+
+
+def test_every_file_of_variants_is_tried() -> None:
+    assert {path.stem for path in (RECIPES / "variants").glob("*.yaml")} == set(VARIANTS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["ablations_r18", "methods_r18"])
+def test_every_variant_takes_a_step(name: str) -> None:
+    recipe, overrides = VARIANTS[name]
+    file = RECIPES / "variants" / f"{name}.yaml"
+    for settings in read_variants(file, RECIPES / f"{recipe}.yaml", overrides).values():
+        changed = {**settings, "encoder": {**settings["encoder"], "channels": [8, 8, 16, 16]}}
+        assert "one step on" in dry_run(load_recipe(changed))
+
+
+def test_protocols_share_what_is_no_part_of_the_method() -> None:
+    """Encoder, data, large views and batch, so that sweeps over the three compare the method only."""
+    recipes = [
+        load_recipe(RECIPES / f"lvm_med_{name}_r18.yaml") for name in ("as_published", "as_released", "corrected")
+    ]
+    assert [recipe.protocol for recipe in recipes] == ["as_published", "as_released", "corrected"]
+    for field in ("data", "encoder"):
+        assert len({getattr(recipe, field).model_dump_json() for recipe in recipes}) == 1
+    assert len({(recipe.train.batch, recipe.views.sizes[0]) for recipe in recipes}) == 1

@@ -13,6 +13,7 @@ For one instance, g is the exact gradient (`expected_loss`), ĝ_1 … ĝ_D are s
 ‖m − g‖² overestimates ‖E ĝ − g‖² by the variance of m, and by that of the enumerated g where it is a mean over draws;
 both are known and subtracted. An optimiser such as Adam ignores the scale of gradients, so `direction` and `cosine`
 matter more than `bias`. Descent is decided with common random numbers: both losses are means over the same draws.
+The first `TRIED` estimates are tried.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from gmssl.problem import Problem
 
 STEP = 0.5
 """η / temperature."""
+TRIED = 16
+"""Estimates of an instance along which a step is tried."""
 FLAT = 0.01
 """‖g‖ below which an instance is left out: a matching that noise cannot change has nothing to learn from."""
 
@@ -127,6 +130,6 @@ def judge(estimates_GDd: torch.Tensor, landscape: Landscape) -> Quality:
         variance=spread / size.square(),
         cosine=cosines.mean(1),
         aligned=share(inner > 0),
-        descent=share(landscape.lowers(estimates_GDd)),
+        descent=share(landscape.lowers(estimates_GDd[:, :TRIED])),
         zero=share(lengths == 0),
     )

@@ -54,7 +54,7 @@ def _smallest_batch(recipe: Recipe, images: int) -> int:
     legal = next((b for b in range(1, largest + 1) if not any(m.vertices.fault(b) for _, m in recipe.matchings)), None)
     if legal is None:
         raise DataError(
-            f"data: {counted(images)}, too few for one graph; `vertices` asks for more. Add images, or make graphs "
-            "smaller there."
+            f"data: {counted(images)}, too few for one step; `vertices` asks for more. Add images, or make graphs "
+            "smaller, or partitions fewer, there."
         )
     return min(2 * legal, largest)

@@ -27,7 +27,7 @@ def test_one_graph_is_enough(tiny: Callable[..., Recipe]) -> None:
 
 
 def test_too_few_images_for_a_graph(tiny: Callable[..., Recipe]) -> None:
-    with pytest.raises(DataError, match="7 images, too few for one graph"):
+    with pytest.raises(DataError, match="7 images, too few for one step"):
         dry_run(tiny("data.number=7"))
 
 
