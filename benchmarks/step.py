@@ -8,16 +8,17 @@ peer     images/s of recipes/brain_tumor_r18.yaml, and of the same encoder, proj
          lightly's NTXentLoss; both loops take turns in this process. Bare loops: no Lightning, logging or checkpoints.
 simclr   time of a step of recipes/simclr_r18.yaml over that of the same step by hand: timm, torch and lightly's
          NTXentLoss. Equal weights at the start, and equal losses, or the part fails.
-lvm_med  time of a step of LVM-Med over that of SimCLR, both with a full-width ResNet-18 on grey images of 64 px, batch
-         256, equal views and optimiser: `as_published` is the objective of recipes/lvm_med_r50.yaml, `corrected` that of
-         recipes/brain_tumor_r18.yaml.
-local    peak memory of both local terms, forward and backward: 16, 32 and 64 graphs of 16 nodes, 7×7 maps, 512 channels,
-         each in a process of its own.
+lvm_med  time of a step of LVM-Med over that of SimCLR, both with a full-width ResNet-18 on grey images of 64 px,
+         batch 256, equal views and optimiser: `as_published` has the objective of recipes/lvm_med_r50.yaml,
+         `corrected` that of recipes/brain_tumor_r18.yaml.
+local    peak memory of both local terms, forward and backward, above the maps: 16, 32 and 64 graphs of 16 nodes,
+         7×7 maps, 512 channels, each in a process of its own.
 memory   peak memory of a step of recipes/lvm_med_r50.yaml at batches 16, 32 and 48 (1, 2 and 3 graphs), each in a
          process of its own.
 
-A step is colour and blur, forward, backward and optimiser, on a batch that has been loaded. Steps that are compared take
-turns, and ratios are medians over the rounds: what else the machine does meets all sides alike.
+A step of `simclr` and `lvm_med` is colour and blur, forward, backward and optimiser, on a batch that has been loaded.
+Sides take turns, and ratios are medians over the rounds: what else the machine does meets them alike.
+On a busy machine read the ratios of processor time.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import timm
@@ -169,19 +170,26 @@ Step = Callable[[], torch.Tensor]
 
 
 def take_turns(sides: dict[str, Step], rounds: int, against: str) -> dict[str, dict[str, float]]:
-    """Median ms of a step, and median of its ratios to the one of the same round; the first round is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    """Median ms of a step, and medians of its ratios to the one of the same round, by the clock and by processor time.
+
+    The first round is not counted.
+    """
+    clocks = {"ms": perf_counter, "CPU ms": process_time}
+    spent: dict[str, list[list[float]]] = {name: [] for name in sides}
     for turn in range(rounds + 1):
         for name, step in sides.items():
-            start = perf_counter()
+            start = [clock() for clock in clocks.values()]
             step()
             if turn:
-                seconds[name].append(perf_counter() - start)
-    ratios = {
-        name: statistics.median(a / b for a, b in zip(values, seconds[against], strict=True))
-        for name, values in seconds.items()
-    }
-    return {name: {"ms": 1000 * statistics.median(seconds[name]), "ratio": ratios[name]} for name in sides}
+                spent[name].append([clock() - since for clock, since in zip(clocks.values(), start, strict=True)])
+    medians: dict[str, dict[str, float]] = {}
+    for name, rows in spent.items():
+        medians[name] = {}
+        for number, clock in enumerate(clocks):
+            ratios = (row[number] / other[number] for row, other in zip(rows, spent[against], strict=True))
+            medians[name][clock] = 1000 * statistics.median(row[number] for row in rows)
+            medians[name][clock.replace("ms", "ratio")] = statistics.median(ratios)
+    return medians
 
 
 def step_of(objective: MatchingObjective, raw: ViewBatch) -> Step:
@@ -284,7 +292,11 @@ def one_local(graphs: int, kinds: list[str]) -> None:
 
 def in_a_process(*arguments: str) -> float:
     """The last line that this script prints in a fresh process."""
-    done = subprocess.run([sys.executable, __file__, *arguments], check=True, capture_output=True, text=True)
+    # Blocks of a megabyte and more go back to the system when they are freed, so that the peak is what was in use.
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True, env=environment
+    )
     return float(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -368,14 +380,16 @@ def main() -> None:
     unknown = set(arguments.parts) - set(parts)
     if unknown:
         parser.error(f"no part {', '.join(sorted(unknown))}; choose among {', '.join(parts)}")
-    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
-    results["machine"] = {"cores": os.cpu_count(), "processor": platform.processor(), "torch": torch.__version__}
+    measured: dict[str, Any] = {
+        "machine": {"cores": os.cpu_count(), "processor": platform.processor(), "torch": torch.__version__}
+    }
     for name in arguments.parts or parts:
         title, measure = parts[name]
-        results[name] = measure()
-        Console().print(table(title, results[name]))
+        measured[name] = measure()
+        Console().print(table(title, measured[name]))
+    known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    RESULTS.write_text(json.dumps(known | measured, indent=2) + "\n")
     return None
 
 

@@ -41,7 +41,7 @@ def solve(problem: Problem, solver: Solver) -> Solution:
             )
         return _without_dummies(problem, solve(completed(problem), solver))
     if not solver.constant:  # who copies the target searches no partners: padded graphs of `patches` have none
-        _refuse_lonely(problem, rows_only=solver.differentiable)
+        _refuse_lonely(problem, solver.differentiable)
     if len(costs.vertex) == 0:
         return _nothing(problem, solver)
     with torch.no_grad() if not solver.differentiable else torch.enable_grad():
@@ -94,10 +94,12 @@ def _without_dummies(problem: Problem, solution: Solution) -> Solution:
     return replace(solution, matching=Pairs(solution.matching.vertex[:, :n, :m], solution.matching.edge))
 
 
-def _refuse_lonely(problem: Problem, rows_only: bool) -> None:
-    """A vertex of the shorter side without any allowed partner; relaxed solvers fill rows, and columns may be empty."""
+def _refuse_lonely(problem: Problem, relaxed: bool) -> None:
+    """A vertex of the shorter side without any allowed partner; relaxed solvers fill rows, and leave columns empty."""
     allowed = problem.topology.allowed
-    shorter = allowed if rows_only or allowed.shape[1] <= allowed.shape[2] else allowed.transpose(1, 2)
+    if relaxed and allowed.shape[1] > allowed.shape[2]:
+        return  # their own logits know what rows need
+    shorter = allowed if allowed.shape[1] <= allowed.shape[2] else allowed.transpose(1, 2)
     lonely = ~shorter.any(2)
     if bool(lonely.any()):
         graph, vertex = (int(i) for i in lonely.nonzero()[0])

@@ -41,6 +41,10 @@ WRONG = [
     ("sweep recipe.yaml --grid train.epochs=1 --evaluate knn --data unlabelled", "no image bears a label"),
     ("sweep recipe.yaml --grid train.epochs=1 --out unlabelled", "holds a.png, and no sweep"),
     ("sweep recipe.yaml --variants none.yaml", "no recipe at none.yaml"),
+    ("sweep recipe.yaml none.yaml", "no recipe at none.yaml"),
+    ("sweep recipe.yaml recipe.yaml", "recipe.yaml is given twice"),
+    ("sweep recipe.yaml --grid margin=1 --evaluate knn --data unlabelled --data unlabelled", "is given twice"),
+    ("sweep recipe.yaml --grid margin=1 --evaluate knn --test unlabelled --folds 3", "--folds 3 is for cross-val"),
     ("compare unlabelled", "give two or more run folders"),
     ("compare unlabelled recipe.yaml", "unlabelled is no run folder"),
 ]
@@ -58,7 +62,7 @@ def test_wrong_input_is_one_message(run: Run, tmp_path: Path, arguments: str, me
 
 
 def test_wrong_options(run: Run) -> None:
-    for option in ("--evaluate=svm", "--seeds=0", "--jobs=0"):
+    for option in ("--evaluate=svm", "--seeds=0", "--jobs=0", "--jobs=two", "--folds=1", "--neighbours=0"):
         done = run("sweep", "recipe.yaml", "--grid", "margin=1", option)
         assert done.exit_code == 2
         assert option.partition("=")[0] in done.stderr
@@ -102,11 +106,11 @@ class Program:
         self.place = place
         settings |= TINY | {"train": {**TRAIN, "accelerator": "cpu", "picture_every": 100}}
         (place / "tiny.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        self.words = ["tiny.yaml", "--grid", "optimiser.learning_rate=0.001,1.0e+30", "--seeds", "2", "--out", "out"]
 
     def start(self, *options: str) -> subprocess.Popen[str]:
-        words = ["tiny.yaml", "--grid", "optimiser.learning_rate=0.001,1.0e+30", "--seeds", "2", "--out", "out"]
         return subprocess.Popen(
-            [sys.executable, "-m", "gmssl", "sweep", *words, *options],
+            [sys.executable, "-m", "gmssl", "sweep", *self.words, *options],
             cwd=self.place,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -114,9 +118,9 @@ class Program:
             env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
 
-    def signal_when(self, name: str, rows: int, number: int) -> tuple[int, str]:
+    def signal_when(self, name: str, rows: int, number: int, *options: str) -> tuple[int, str]:
         """Exit code and messages of a sweep that gets a signal when a run has so many rows."""
-        sweep = self.start()
+        sweep = self.start(*options)
         metrics = self.run(name) / "metrics.csv"
         end = time.monotonic() + 120
         while sweep.poll() is None and time.monotonic() < end:
@@ -171,3 +175,31 @@ def test_a_killed_sweep_goes_on(tmp_path: Path, settings_of_a_recipe: dict) -> N
     words = [sys.executable, "-m", "gmssl", "compare", f"out/runs/{first}", f"out/runs/{second}"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "Evaluation sweep" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_sweep_of_several_recipes_goes_on(tmp_path: Path, settings_of_a_recipe: dict, number: int) -> None:
+    """Two runs at a time: both leave a checkpoint, and end as they would have ended undisturbed."""
+    program = Program(tmp_path, settings_of_a_recipe)
+    settings = yaml.safe_load((tmp_path / "tiny.yaml").read_text())
+    relaxed = {**settings, "solver": "row_softmax", "estimator": "exact", "loss": "likelihood"}
+    (tmp_path / "relaxed.yaml").write_text(yaml.safe_dump(relaxed), encoding="utf-8")
+    program.words = ["tiny.yaml", "relaxed.yaml", "--seeds", "1", "--out", "out", "--jobs", "2"]
+    names = ["recipe=tiny_seed=0", "recipe=relaxed_seed=0"]
+    code, _ = program.signal_when(names[1], 3, number)
+    assert code == (-signal.SIGKILL if number == signal.SIGKILL else 143)
+    sweep = program.start("--evaluate", "knn", "--folds", "3")  # waits until killed runs have written their checkpoints
+    output, messages = sweep.communicate(timeout=300)
+    assert sweep.returncode == 0, messages
+    for name in names:
+        assert f"{name}: resumed and finished, evaluated" in messages
+        recipe = f"out/recipes/{name}.yaml"
+        whole = [sys.executable, "-m", "gmssl", "train", recipe, "--out", f"whole-{name}"]
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        subprocess.run(whole, cwd=tmp_path, env=environment, check=True, capture_output=True)
+        for file in ("metrics.csv", "encoder.safetensors"):
+            assert (tmp_path / f"whole-{name}" / file).read_bytes() == (program.run(name) / file).read_bytes()
+    rows = [line.split() for line in output.splitlines()]
+    assert {"tiny", "relaxed", "untrained", "pixels"} <= {row[0] for row in rows if row}
+    assert len(list((tmp_path / "out" / "references").glob("*.json"))) == 2, "one untrained encoder, one of pixels"

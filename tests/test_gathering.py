@@ -15,9 +15,10 @@ from gmssl.recipe import load_recipe
 from gmssl.testing.processes import in_processes
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-METHODS = ("barlow_twins", "byol", "dino", "moco_v2", "simclr", "swav", "vicreg", "vicregl")
+METHODS = ("barlow_twins", "byol", "deepcluster_v2", "dino", "moco_v2", "simclr", "swav", "vicreg", "vicregl")
 SMALL = {
     "dino": ["vertices.number=12"], "moco_v2": ["vertices.size=20"], "swav": ["vertices.number=12"],
+    "deepcluster_v2": ["vertices.numbers=[12, 5]"],
     "byol": ["vertices.per_graph=4", "predictor=null"], "vicreg": ["vertices.per_graph=4"],
     "vicregl": ["vertices.per_graph=4", "further.0.vertices.best=3"],
 }  # fmt: skip

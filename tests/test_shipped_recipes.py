@@ -20,9 +20,10 @@ CUT = [
     "train.precision=float32",
 ]  # fmt: skip
 GRAPHS = "vertices.per_graph=4"
-METHODS = ("barlow_twins", "byol", "dino", "moco_v2", "simclr", "swav", "vicreg", "vicregl")
+METHODS = ("barlow_twins", "byol", "deepcluster_v2", "dino", "moco_v2", "simclr", "swav", "vicreg", "vicregl")
 IMAGES = ("byol", "vicreg", "vicregl")
 WIDTHS = ["projector.widths=[256, 256]"]
+FEW = {"deepcluster_v2": ["vertices.numbers=[16, 8]"]}
 
 
 @pytest.mark.parametrize(
@@ -37,8 +38,11 @@ WIDTHS = ["projector.widths=[256, 256]"]
         ("lvm_med_as_released_r50", [*CUT, GRAPHS, "graph.neighbours=3"]),
         ("lvm_med_corrected_r18", [MANY]),
         ("lvm_med_corrected_r50", [*CUT, GRAPHS, "vertices.partitions=1"]),
-        *((f"{method}_r18", [PHANTOMS]) for method in METHODS),
-        *((f"{method}_r50", [*CUT, *([GRAPHS] if method in IMAGES else []), *WIDTHS]) for method in METHODS),
+        *((f"{method}_r18", [PHANTOMS, *FEW.get(method, [])]) for method in METHODS),
+        *(
+            (f"{method}_r50", [*CUT, *([GRAPHS] if method in IMAGES else []), *FEW.get(method, []), *WIDTHS])
+            for method in METHODS
+        ),
     ],
 )
 def test_one_step(name: str, overrides: list[str]) -> None:

@@ -2,46 +2,26 @@
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import torch
-from scipy.stats import t as student
 
-from gmssl.benchmarking.estimator_quality import FLAT, MEASURES, Landscape, estimates, judge
-from gmssl.benchmarking.expected_loss import expected_loss
+from gmssl.benchmarking.contestants import Absent
+from gmssl.benchmarking.estimator_contestants import PROBLEMS, STAGES, Contestant, chosen, contestants, problems
+from gmssl.benchmarking.estimator_quality import Landscape, Quality, estimates, judge
+from gmssl.benchmarking.estimator_statistics import Interval, mean, measures, pooled
+from gmssl.benchmarking.expected_loss import Smoothing, expected_loss
 from gmssl.benchmarking.machine import Machine, this_machine
 from gmssl.errors import ProblemError
-from gmssl.interfaces.estimator import GradientEstimator
-from gmssl.interfaces.solver import Solver
-from gmssl.problem import Problem
-from gmssl.registry import kinds, part
-from gmssl.testing.generators import paired_embeddings
-from gmssl.testing.variants import edgeless
 
-SIZES = (4,)
-LEAST, MOST = 2, 5
+SIZES = (3, 4, 5)
+SMALLEST, LARGEST = 2, 5
 """Vertices of a side; all matchings are enumerated."""
-STAGES = {"untrained": 6.0, "early": 2.0, "late": 0.7}
-"""Noise of the views (`paired_embeddings`): cosines of true pairs near 0, 0.2 and 0.7."""
 TEMPERATURES = (0.1, 0.3, 1.0)
-STRENGTHS = (1.0, 5.0, 20.0, 80.0)
-SAMPLES = (1, 8)
-PROBLEMS = ("second order", "vertices only")
 
-_EXACT_DRAWS, _QUICK_DRAWS = 8192, 1024
-
-
-@dataclass(frozen=True)
-class Interval:
-    """Mean over instances, with its 95 % t-interval; None where an instance, or one only, has no number."""
-
-    mean: float
-    low: float | None
-    high: float | None
+_EXACT_DRAWS, _QUICK_DRAWS = 4096, 256
 
 
 @dataclass(frozen=True)
@@ -50,11 +30,12 @@ class Row:
 
     Attributes:
         problem: one of `PROBLEMS`.
-        temperature: of the Gumbel noise of the expected loss, and of the estimator's own.
+        temperature: of the noise of the expected loss, and of the estimator's own.
         estimator: kind.
         strength: λ; None where the estimator has none.
         samples: S; None where the estimator has none.
-        measures: by name, see `estimator_quality`.
+        measures: by name, see `estimator_statistics`.
+        cosines: the measure `cosine` of each stage of training.
     """
 
     problem: str
@@ -63,12 +44,35 @@ class Row:
     strength: float | None
     samples: int | None
     measures: dict[str, Interval]
+    cosines: dict[str, Interval]
 
     @property
     def name(self) -> str:
         """For readers."""
         strength = "" if self.strength is None else f" λ={self.strength:g}"
-        return f"{self.estimator}{strength}" + ("" if self.samples in (None, 1) else f" S={self.samples}")
+        return f"{self.estimator}{strength}" + ("" if self.samples is None else f" S={self.samples}")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The expected loss of all instances of one kind of problem under one noise.
+
+    Attributes:
+        problem, temperature: of which.
+        loss: mean expected Hamming loss, by stage of training.
+        gradient: root mean square of the lengths ‖g‖.
+        error: standard error of the enumerated gradient of the batch, relative to its length.
+        instances: all.
+        steep: of these, how many have a gradient that is not all but 0; only they have cosines.
+    """
+
+    problem: str
+    temperature: float
+    loss: dict[str, float]
+    gradient: float
+    error: float
+    instances: int
+    steep: int
 
 
 @dataclass(frozen=True)
@@ -78,141 +82,140 @@ class EstimatorReport:
     Attributes:
         command: that repeats it.
         machine: where it ran.
+        noise: kind of the noise.
         sizes: vertices of a side.
+        stages: of training, with the noise of the embeddings.
         instances: of each size and stage.
         draws: single estimates of each instance.
-        exact_error: mean relative standard error of the enumerated gradients.
+        references: what is estimated.
         rows: of the tables.
+        absent: kinds that some problems have no place for, and why.
     """
 
     command: str
     machine: Machine
+    noise: str
     sizes: list[int]
+    stages: dict[str, float]
     instances: int
     draws: int
-    exact_error: float
+    references: list[Reference]
     rows: list[Row]
+    absent: list[Absent]
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """An estimator with settings, and the solver that it differentiates."""
+class Plan:
+    """What to measure.
 
-    kind: str
-    estimator: GradientEstimator
-    solver: Solver
-    strength: float | None = None
-    samples: int | None = None
-
-
-def chosen(wanted: Sequence[str]) -> tuple[str, ...]:
-    """Kinds to measure, all by default.
+    Attributes:
+        sizes: vertices of a side.
+        instances: of each size and stage of training.
+        draws: single estimates of each instance.
+        kinds: of estimators; none takes all.
+        noise: kind of the noise.
+        seed: of instances and noise.
+        quick: enumerate coarsely.
 
     Raises:
-        ProblemError: an estimator that there is not.
+        ProblemError: a size whose matchings are too many, or none; a noise without density.
+        RecipeError, PluginError: an estimator that there is not.
     """
-    there = kinds("estimator")
-    for kind in wanted:
-        if kind not in there:
-            raise ProblemError(f"--estimator {kind}: there is no such estimator; there are {', '.join(there)}.")
-    return tuple(dict.fromkeys(wanted)) or tuple(there)
 
+    sizes: Sequence[int] = SIZES
+    instances: int = 8
+    draws: int = 64
+    kinds: Sequence[str] = ()
+    noise: str = "gumbel"
+    seed: int = 0
+    quick: bool = False
 
-def contestants(wanted: Sequence[str], temperature: float, edges: bool) -> Iterator[Contestant]:
-    """Every kind at every strength and number of samples that it has a setting for, under this noise.
-
-    An estimator that differentiates its solver gets `sinkhorn`, which knows no edges.
-    """
-    for kind in wanted:
-        fields = type(part("estimator", kind)).model_fields
-        noise = {"noise": {"kind": "gumbel", "temperature": temperature}} if "noise" in fields else {}
-        relaxed = part("estimator", kind).differentiates_solver
-        if relaxed and edges:
-            continue
-        solver = part("solver", "sinkhorn", temperature=temperature) if relaxed else part("solver", "exhaustive")
-        strengths = STRENGTHS if "strength" in fields else (None,)
-        counts = SAMPLES if "samples" in fields else (None,)
-        least = fields["samples"].metadata[0].ge if counts != (None,) else 1  # type: ignore[attr-defined]
-        for strength, count in product(strengths, counts):
-            settings = {"strength": strength, "samples": count and max(count, least)}
-            given = {name: value for name, value in settings.items() if value is not None}
-            yield Contestant(
-                kind,
-                part("estimator", kind, **given, **noise),
-                solver,
-                strength,
-                given.get("samples"),  # type: ignore[arg-type]
-            )
-
-
-def problems(n: int, instances: int, seed: int, edges: bool) -> Problem:
-    """`instances` of each stage, as training makes them: negated cosines, kNN graphs with n / 2 neighbours."""
-    batches = [
-        paired_embeddings(instances, n, noise, neighbours=max(1, n // 2), seed=1000 * seed + n)
-        for noise in STAGES.values()
-    ]
-    costs = [b.costs for b in batches]
-    made = Problem.build(
-        torch.cat([c.vertex for c in costs]),
-        torch.cat([b.topology.left for b in batches]),
-        torch.cat([b.topology.right for b in batches]),
-        torch.cat([c.edge for c in costs]),
-        target=torch.cat([b.target for b in batches if b.target is not None]),
-    )
-    return made if edges else edgeless(made)
+    def __post_init__(self) -> None:
+        for n in self.sizes:
+            if not SMALLEST <= n <= LARGEST:
+                raise ProblemError(
+                    f"n = {n} cannot be measured, as all matchings are enumerated; use sizes from {SMALLEST} to "
+                    f"{LARGEST}, such as 4."
+                )
+        Smoothing(self.noise, 1.0)
+        chosen(self.kinds)
 
 
 def compare_estimators(
-    sizes: Sequence[int],
-    instances: int,
-    draws: int,
-    wanted: Sequence[str],
-    seed: int,
-    quick: bool,
-    command: str,
-    tell: Callable[[str], None],
+    plan: Plan, command: str = "", tell: Callable[[str], None] = lambda line: None
 ) -> EstimatorReport:
-    """Measure all; see `estimator_quality` for what."""
+    """Measure all; see `estimator_quality` and `estimator_statistics` for what.
+
+    Args:
+        plan: what to measure.
+        command: that repeats this run; kept in the report.
+        tell: called with a line about what is going on.
+    """
+    machine, wanted = this_machine(), chosen(plan.kinds)
     rows: list[Row] = []
-    errors: list[float] = []
-    kept = chosen(wanted)
-    enumerated = _QUICK_DRAWS if quick else _EXACT_DRAWS
+    references: list[Reference] = []
+    absent: list[Absent] = []
     for problem, temperature in product(PROBLEMS, TEMPERATURES):
-        edges = problem == PROBLEMS[0]
-        found: dict[int, dict[str, list[float]]] = {}
-        settings: list[Contestant] = []
-        for n in sizes:
-            tell(f"{problem}, temperature {temperature:g}, n = {n}: exact gradients")
-            batch = problems(n, instances, seed, edges)
-            exact = expected_loss(batch, temperature, enumerated, torch.Generator().manual_seed(seed))
-            sizes_of = exact.gradient.norm(dim=1)
-            errors += (exact.error / sizes_of)[sizes_of > FLAT].tolist()
-            landscape = Landscape(batch, exact, temperature, enumerated, seed)
-            settings = list(contestants(kept, temperature, edges))
-            for number, one in enumerate(settings):
-                tell(f"{problem}, temperature {temperature:g}, n = {n}: {one.kind}")
-                generator = torch.Generator().manual_seed(seed + 1)
-                quality = judge(estimates(one.estimator, one.solver, batch, draws, generator), landscape)
-                measured = found.setdefault(number, {name: [] for name in MEASURES})
-                for name in MEASURES:
-                    measured[name] += getattr(quality, name).tolist()
-        rows += [
-            Row(problem, temperature, one.kind, one.strength, one.samples, _intervals(found[number]))
-            for number, one in enumerate(settings)
-        ]
+        smoothing = Smoothing(plan.noise, temperature)
+        entrants, left_out = contestants(wanted, smoothing, problem == PROBLEMS[0])
+        absent += [one for one in left_out if one not in absent]
+        if not entrants:
+            continue
+        place = f"{problem}, temperature {temperature:g}"
+        tell(f"{place}: exact gradients")
+        grounds = [_ground(n, plan, smoothing, problem == PROBLEMS[0]) for n in plan.sizes]
+        references.append(_reference(problem, temperature, grounds, plan.instances))
+        for one in entrants:
+            tell(f"{place}: {one.kind}")
+            rows.append(_row(problem, temperature, one, [_measured(one, ground, plan) for ground in grounds], plan))
     return EstimatorReport(
-        command, this_machine(), list(sizes), instances, draws, statistics.fmean(filter(math.isfinite, errors)), rows
+        command,
+        machine,
+        plan.noise,
+        list(plan.sizes),
+        STAGES,
+        plan.instances,
+        plan.draws,
+        references,
+        rows,
+        absent,
     )
 
 
-def _intervals(measured: dict[str, list[float]]) -> dict[str, Interval]:
-    return {name: interval([v for v in values if math.isfinite(v)]) for name, values in measured.items()}
+def _ground(n: int, plan: Plan, smoothing: Smoothing, edges: bool) -> Landscape:
+    batch = problems(n, plan.instances, plan.seed, edges)
+    draws = _QUICK_DRAWS if plan.quick else _EXACT_DRAWS
+    exact = expected_loss(batch, smoothing, draws, torch.Generator().manual_seed(plan.seed))
+    return Landscape(batch, exact, smoothing, plan.seed)
 
 
-def interval(values: Sequence[float]) -> Interval:
-    """Of the mean; without values NaN would be no JSON, so the mean is 0 and there is no interval."""
-    if len(values) < 2:
-        return Interval(values[0] if values else 0.0, None, None)
-    mean = statistics.fmean(values)
-    half = float(student.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / math.sqrt(len(values))
-    return Interval(mean, mean - half, mean + half)
+def _measured(one: Contestant, ground: Landscape, plan: Plan) -> Quality:
+    generator = torch.Generator().manual_seed(plan.seed + 1)
+    return judge(estimates(one.estimator, one.solver, ground.problem, plan.draws, generator), ground)
+
+
+def _by_stage(values: torch.Tensor, instances: int) -> dict[str, torch.Tensor]:
+    """Of each stage, from one value for each instance of all sizes, stage by stage within a size."""
+    return dict(zip(STAGES, values.view(-1, len(STAGES), instances).transpose(0, 1).flatten(1), strict=True))
+
+
+def _reference(problem: str, temperature: float, grounds: Sequence[Landscape], instances: int) -> Reference:
+    size, error, loss, steep = (
+        torch.cat(each)
+        for each in zip(*((g.sizes, g.exact.error, g.exact.loss, g.steep) for g in grounds), strict=True)
+    )
+    return Reference(
+        problem,
+        temperature,
+        {stage: values.mean().item() for stage, values in _by_stage(loss, instances).items()},
+        size.mean().clamp(min=0).sqrt().item(),
+        (error.square().sum() / size.sum()).sqrt().item(),
+        len(size),
+        int(steep.sum()),
+    )
+
+
+def _row(problem: str, temperature: float, one: Contestant, found: Sequence[Quality], plan: Plan) -> Row:
+    quality = pooled(found)
+    cosines = {stage: mean(values) for stage, values in _by_stage(quality.cosine, plan.instances).items()}
+    return Row(problem, temperature, one.kind, one.strength, one.samples, measures(quality), cosines)

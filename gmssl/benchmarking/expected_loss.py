@@ -1,7 +1,7 @@
-"""The expected Hamming loss under Gumbel noise on the costs, and its exact gradient, by enumeration.
+"""The expected Hamming loss under noise on the costs, and its exact gradient, by enumeration.
 
-The loss E L(z*(c − ε)), z* the matching of least energy and ε Gumbel noise of temperature t on every vertex and edge
-cost, is smooth in c. Take one cost c_k and condition on the noise of all others. Let A be the least energy of the
+The loss E L(z*(c − ε)), z* the matching of least energy and ε independent noise of temperature t on every vertex and
+edge cost, is smooth in c. Take one cost c_k and condition on the noise of all others. Let A be the least energy of the
 matchings that use k, without what k itself costs, and B that of the others; neither depends on c_k or ε_k:
 
     z*_k = 1  ⇔  A + c_k − ε_k < B  ⇔  ε_k > t_k = A + c_k − B,
@@ -12,22 +12,37 @@ with density f and distribution F of ε_k, and the losses L_A, L_B of the two ma
 the one over the rest is a mean over draws, the same draws for all k (common random numbers): unbiased, and of much less
 variance than a score function, since each draw weighs *both* matchings. A draw has an ε_k, too; it cancels in A.
 
+For a choice of one of m (n = 1) under Gumbel noise the gradient is that of a softmax at temperature t, and is tested as
+that. Densities are torch's (`DENSITIES`), not those of `gmssl.noises`: estimators that use the latter are judged here.
+
 Symbols: G instances, K matchings, N draws, d = nm + EF costs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 
 import torch
+from torch.distributions import Distribution, Gumbel, Normal
 
 from gmssl.energy import lift, vertex_matching
+from gmssl.errors import ProblemError
+from gmssl.interfaces.noise import Noise
+from gmssl.pairs import Pairs
 from gmssl.problem import Problem
+from gmssl.registry import part
 from gmssl.topology import Topology
 
-CHUNK = 1 << 24
+CHUNK = 1 << 22
 """Numbers in memory at once."""
+
+DENSITIES: dict[str, Callable[[float], Distribution]] = {
+    "gumbel": lambda temperature: Gumbel(*_at(temperature), validate_args=False),
+    "gaussian": lambda temperature: Normal(*_at(temperature), validate_args=False),
+}
+"""Kinds of noise whose density is known in closed form, with that density at a temperature."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,21 +58,51 @@ class ExpectedLoss:
     error: torch.Tensor
 
 
-def expected_loss(problem: Problem, temperature: float, draws: int, generator: torch.Generator) -> ExpectedLoss:
+@dataclass(frozen=True)
+class Smoothing:
+    """The noise of the expected loss.
+
+    Attributes:
+        kind: one of `DENSITIES`.
+        temperature: t; the standard deviation of a Gaussian, and of a Gumbel variable 1.28 t.
+    """
+
+    kind: str
+    temperature: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in DENSITIES:
+            raise ProblemError(
+                f"noise {self.kind!r} has no density in closed form, so the gradient of the loss under it is not "
+                f"exact; use {' or '.join(DENSITIES)}."
+            )
+
+    @property
+    def noise(self) -> Noise:
+        """The part that draws it."""
+        made: Noise = part("noise", self.kind, temperature=self.temperature)
+        return made
+
+    def density(self, values: torch.Tensor) -> torch.Tensor:
+        """f; 0 at ±∞, where a cost that every matching uses, or none, has its threshold."""
+        density = DENSITIES[self.kind](self.temperature).log_prob(values).exp()
+        return torch.where(values.isfinite(), density, 0.0)
+
+
+def expected_loss(problem: Problem, smoothing: Smoothing, draws: int, generator: torch.Generator) -> ExpectedLoss:
     """Of each instance.
 
     Args:
         problem: G instances with `target`, not partial, all pairs allowed; (larger side)! matchings are enumerated.
-        temperature: of the Gumbel noise.
+        smoothing: the noise.
         draws: N.
         generator: of the noise.
     """
-    assert problem.target is not None, "a loss needs a target"
     losses, gradients, errors = [], [], []
     for graph in range(len(problem.costs.vertex)):
         one = problem.select(torch.tensor([graph]))
         mean, gradient, error = _instance(
-            all_costs(one)[0], used_costs(one), losses_of(one), temperature, draws, generator
+            all_costs(one)[0], used_costs(one), losses_of(one), smoothing, draws, generator
         )
         losses.append(mean)
         gradients.append(gradient)
@@ -72,9 +117,9 @@ def all_costs(problem: Problem) -> torch.Tensor:
 
 def losses_of(problem: Problem) -> torch.Tensor:
     """Hamming losses of all matchings of a single instance, `[K]` float64."""
-    assert problem.target is not None, "a loss needs a target"
     vertex = matchings(*problem.costs.vertex.shape[1:])
-    return (vertex * (1 - problem.target) + problem.target * (1 - vertex)).sum((1, 2))
+    losses: torch.Tensor = part("loss", "hamming")(Pairs(vertex, vertex[:, :0, :0]), problem)
+    return losses
 
 
 def used_costs(problem: Problem) -> torch.Tensor:
@@ -93,11 +138,16 @@ def matchings(n: int, m: int) -> torch.Tensor:
     return found if n <= m else found.mT
 
 
+def _at(temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Location and scale."""
+    return torch.zeros((), dtype=torch.float64), torch.tensor(temperature, dtype=torch.float64)
+
+
 def _instance(
     costs: torch.Tensor,
     used: torch.Tensor,
     loss: torch.Tensor,
-    temperature: float,
+    smoothing: Smoothing,
     draws: int,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -107,24 +157,17 @@ def _instance(
     total, first, second = costs.new_zeros(()), torch.zeros_like(costs), torch.zeros_like(costs)
     for start in range(0, draws, group):
         size = min(group, draws - start)
-        noise = costs.new_empty(size, len(costs)).exponential_(generator=generator).log_().mul_(-temperature)
+        noise = smoothing.noise.sample(costs.new_empty(size, len(costs)), generator)
         energies = (costs - noise) @ used.T
         total += loss[energies.argmin(1)].sum()
         with_k, which_a = rivals.using(energies)
         without_k, which_b = rivals.avoiding(energies)
-        density = _density((with_k + noise - without_k) / temperature) / temperature
-        slope = density * (loss[which_b] - loss[which_a])
+        slope = smoothing.density(with_k + noise - without_k) * (loss[which_b] - loss[which_a])
         first += slope.sum(0)
         second += slope.square().sum(0)
     mean = first / draws
     variance = (second / draws - mean.square()).clamp(min=0) / draws
     return total / draws, mean, variance.sum().sqrt()
-
-
-def _density(scaled: torch.Tensor) -> torch.Tensor:
-    """Of Gumbel(0, 1); 0 at ±∞, where a cost that every matching uses, or none, has its threshold."""
-    density = torch.exp(-scaled - torch.exp(-scaled))
-    return torch.where(scaled.isfinite(), density, 0.0)
 
 
 class _Rivals:

@@ -71,19 +71,26 @@ def solvers(
 def estimators(
     n: Annotated[
         list[int] | None,
-        typer.Option("--n", min=2, max=5, metavar="N", help="Vertices of a side, 2 to 5. Repeatable. Default: 4."),
+        typer.Option("--n", metavar="N", help="Vertices of a side, 2 to 5. Repeatable. Default: 3, 4, 5."),
     ] = None,
-    instances: Annotated[int, typer.Option(min=2, help="Of each size and stage of training.")] = 12,
-    draws: Annotated[int, typer.Option(min=2, help="Estimates of each instance.")] = 128,
+    instances: Annotated[
+        int | None, typer.Option(min=2, help="Of each size and stage of training. Default: 8.", show_default=False)
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(min=2, help="Estimates of each instance. Default: 64.", show_default=False)
+    ] = None,
     estimator: Annotated[
         list[str] | None,
         typer.Option(metavar="KIND", help="Only this kind. Repeatable. Default: all that are installed."),
     ] = None,
+    noise: Annotated[str, typer.Option(metavar="KIND", help="Of the costs: gumbel or gaussian.")] = "gumbel",
     seed: Annotated[int, typer.Option(min=0, help="Of the instances and the noise.")] = 0,
     out: Out = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the cosines, as PNG.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw cosines, and bias against variance, as PNG.")
+    ] = None,
     markdown: Markdown = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Few instances and draws: a trial.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="n = 3, few instances and draws: a trial.")] = False,
 ) -> None:
     """Bias, variance and descent of gradient estimates, against the exact gradient of the expected loss."""
     files = checked(out, plot, markdown, "estimators")
@@ -92,15 +99,26 @@ def estimators(
     from rich.console import Console
 
     from gmssl.benchmarking.estimator_tables import estimator_summary, estimator_tables
-    from gmssl.benchmarking.estimators import SIZES, chosen, compare_estimators
+    from gmssl.benchmarking.estimators import SIZES, Plan, compare_estimators
 
-    chosen(estimator or [])  # a wrong name is told before anything is measured
-    if quick:
-        instances, draws = min(instances, 2), min(draws, 16)
-    given = {"--n": n, "--instances": instances, "--draws": draws, "--estimator": estimator}
-    sizes, command = list(dict.fromkeys(n or SIZES)), command_of("estimators", given, seed, quick)
+    plan = Plan(
+        list(dict.fromkeys(n or ((3,) if quick else SIZES))),
+        instances or (2 if quick else 8),
+        draws or (8 if quick else 64),
+        list(dict.fromkeys(estimator or [])),
+        noise,
+        seed,
+        quick,
+    )
+    given = {
+        "--n": n,
+        "--instances": instances,
+        "--draws": draws,
+        "--estimator": estimator,
+        "--noise": [noise] if noise != "gumbel" else None,
+    }
     with Console(stderr=True).status("instances") as status:
-        report = compare_estimators(sizes, instances, draws, estimator or [], seed, quick, command, status.update)
+        report = compare_estimators(plan, command_of("estimators", given, seed, quick), status.update)
     text, grids = estimator_summary(report), estimator_tables(report)
     show(text, grids)
     write(files, report, "estimators", text, grids)

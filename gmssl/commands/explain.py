@@ -37,13 +37,21 @@ def explain(
             show_default=False,
         ),
     ] = None,
-    images: Annotated[int, typer.Option(min=1, help="Images to look at, in whole batches; one batch at least.")] = 512,
-    passes: Annotated[int, typer.Option(min=1, help="How often they are matched, with fresh views.")] = 8,
+    graphs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Graphs to match in each pass, in whole batches; a graph may be some images of a batch, all, or one. "
+            "Default: those of 384 images.",
+            show_default=False,
+        ),
+    ] = None,
+    passes: Annotated[int, typer.Option(min=1, help="How often they are matched, with fresh views.")] = 6,
     pairs: Annotated[int, typer.Option(min=0, max=99, help="Confused pairs to show.")] = 12,
-    bounds: Annotated[int, typer.Option(min=0, help="Graphs to hold against a proven bound.")] = 32,
+    bounds: Annotated[int, typer.Option(min=0, help="Graphs to hold against a proven bound.")] = 24,
     seed: Annotated[int, typer.Option(min=0, help="Of images, views and noise.")] = 0,
 ) -> None:
-    """Explain a finished run as an HTML page: curves, accuracy by group, confused images and why, solver gap and time."""
+    """Explain a finished run as an HTML page: curves, accuracy by group, confused images and why, solver gap, time."""
     from rich.console import Console
     from rich.progress import Progress
 
@@ -63,7 +71,7 @@ def explain(
             out,
             data,
             None if group is None else group.value,
-            images,
+            graphs,
             effort,
             lambda done, total: progress.update(task, completed=done, total=total),
         )

@@ -43,6 +43,17 @@ def sweep(
             "the images of the recipe's probe, or of the recipe.",
         ),
     ] = None,
+    test: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]PATH",
+            help="Test set of the --data of that name, which is then not cross-validated but fitted to. Repeatable.",
+        ),
+    ] = None,
+    folds: Annotated[
+        int | None, typer.Option(min=2, help="Of the cross-validations. Default: 5.", show_default=False)
+    ] = None,
+    neighbours: Annotated[int, typer.Option(min=1, help="k of the kNN classifier.")] = 20,
     variants: Annotated[
         Path | None,
         typer.Option(
@@ -57,14 +68,26 @@ def sweep(
         typer.Option(metavar="DIR", help="Default: runs/sweeps/<recipes>-<digest>.", show_default=False),
     ] = None,
 ) -> None:
-    """Train recipes × a grid of settings × seeds and compare them; the same command goes on with a sweep that was stopped."""
+    """Train recipes × a grid of settings × seeds and compare them; the same command goes on after a stop."""
     from rich.console import Console
 
     from gmssl.sweeping import picture, results  # noqa: F401  before runs of days, in which the program may be renewed
     from gmssl.sweeping.run import plan_sweep, run_sweep
 
     judges = [c.value for c in evaluate or []]
-    plan = plan_sweep(recipes, grid or [], seeds, judges, data or [], overrides or [], out, variants)
+    plan = plan_sweep(
+        recipes,
+        grid or [],
+        seeds,
+        judges,
+        data or [],
+        overrides or [],
+        out,
+        variants,
+        tests=test or [],
+        folds=folds,
+        neighbours=neighbours,
+    )
     console = Console(stderr=True)
     try:
         outcome = run_sweep(plan, console, jobs)

@@ -22,7 +22,7 @@ def copies(topology: Topology, m: int) -> torch.Tensor:
 
 
 def places(topology: Topology, m: int) -> torch.Tensor:
-    """The right edge from s to t for all s and t in 0 … m (m: no vertex), `[G,m+1,m+1]`; F if none, one of equal ones."""
+    """The right edge from s to t for s and t in 0 … m (m: no vertex), `[G,m+1,m+1]`; F if none, any of equal ones."""
     name = _right_names(topology, m)
     graphs, count = name.shape
     number = torch.arange(count, device=name.device).expand(graphs, count)
@@ -37,15 +37,15 @@ def images(columns: torch.Tensor, topology: Topology, m: int) -> torch.Tensor:
 
 
 def lifted(matching: torch.Tensor, topology: Topology) -> Matching:
-    """`gmssl.energy.lift` of a 0/1 matching `[G,n,m]`, in the time of writing the result."""
-    m = matching.shape[2]
-    graphs, left, right = len(matching), topology.left.shape[1], topology.right.shape[1]
-    if graphs == 0 or right == 0 or bool((copies(topology, m) > 1).any()):
+    """`gmssl.energy.lift` of a 0/1 matching `[G,n,m]`; on the CPU in the time of writing the result."""
+    if matching.device.type != "cpu" or matching.dtype not in (torch.float32, torch.float64):
         return lift(matching, topology)
-    image = images(assigned(matching), topology, m)
-    edge = matching.new_zeros(graphs, left, right)
-    some = (image < right).to(edge.dtype)
-    return Pairs(matching, edge.scatter_(2, image.clamp(max=right - 1)[..., None], some[..., None]))
+    from gmssl.estimators.certificate_numba import lay
+
+    edge = matching.new_zeros(len(matching), topology.left.shape[1], topology.right.shape[1])
+    arrays = (x.contiguous().numpy() for x in (topology.left, topology.right, assigned(matching)))
+    lay(*arrays, matching.shape[2], edge.numpy())
+    return Pairs(matching, edge)
 
 
 def _right_names(topology: Topology, m: int) -> torch.Tensor:

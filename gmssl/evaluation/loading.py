@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 
@@ -35,6 +36,13 @@ class Look:
     workers: int
     device: torch.device
     batch: int = 256
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """What decides the tensors that encoders are given: views that crop differently may normalise alike."""
+        every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(1, self.channels, 1, 1)
+        normalised = self.views.plain(every).contiguous().numpy().tobytes()
+        return self.size, self.channels, hashlib.sha256(normalised).hexdigest()
 
     def features(self, encoder: torch.nn.Module, images: Images) -> torch.Tensor:
         """`[N,C]` of N images that were readable before.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,25 +25,47 @@ class References:
 
     Attributes:
         folder: made when the first judgement is written.
-        given: what decides a judgement and is not known here: images, protocol, versions.
+        given: what decides all judgements and is not known here: images, protocol, versions.
     """
 
     folder: Path | None
     given: Sequence[Any]
 
     def get(self, features: object, judge: Callable[[], Reference]) -> Reference:
-        """The judgement of these features, made if it is not there; a file that cannot be used is written anew."""
-        from gmssl.evaluation.report import Reference
+        """The judgement of these features, made if it is not there; a file that cannot be used is written anew.
 
+        Of several processes that need it at a time, one makes it and the others wait.
+        """
         if self.folder is None:
             return judge()
         digest = hashlib.sha256(json.dumps([features, *self.given], default=str).encode("utf-8")).hexdigest()[:16]
         path = self.folder / f"{digest}.json"
-        try:
-            return TypeAdapter(Reference).validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            found = judge()
+        known = _read(path)
+        if known is not None:
+            return known
         self.folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            file.write(json.dumps(asdict(found), ensure_ascii=False).encode("utf-8"))
-        return found
+        with _held(self.folder / f".{digest}.lock"):
+            known = _read(path)
+            if known is None:
+                known = judge()
+                with replacing(path) as file:
+                    file.write(json.dumps(asdict(known), ensure_ascii=False).encode("utf-8"))
+        return known
+
+
+def _read(path: Path) -> Reference | None:
+    from gmssl.evaluation.report import Reference
+
+    try:
+        return TypeAdapter(Reference).validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[None]:
+    """Alone, until the end or that of the process; on a file system without locks, work may be done twice."""
+    with path.open("ab") as file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

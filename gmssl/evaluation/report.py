@@ -190,8 +190,8 @@ def compare(
     protocol = Protocol(known.classes, neighbours, folds if test is None else None, seed)
     held = None if test is None else load(test, copies=True, workers=look.workers, classes=known.classes)
     judge = _judge_of(known, held, protocol, folds)
-    decisive = [_fingerprint(known), held and _fingerprint(held), asdict(protocol), look.size, look.channels]
-    store = References(kept, [*decisive, repr(look.views), torch.__version__])
+    decisive = [_fingerprint(known), held and _fingerprint(held), asdict(protocol), torch.__version__]
+    store = References(kept, decisive)
 
     def reference(candidate: Candidate) -> Reference:
         tested = None if held is None else look.features(candidate.encoder, held.images)
@@ -202,7 +202,9 @@ def compare(
         tested = None if held is None else held.thumbnails
         return Reference("pixels", pixels, known.thumbnails.shape[1], judge(known.thumbnails, tested))
 
-    references = [reference(c) if c.key is None else store.get(c.key, partial(reference, c)) for c in encoders]
+    references = [
+        reference(c) if c.key is None else store.get([c.key, look.key], partial(reference, c)) for c in encoders
+    ]
     references.append(store.get(pixels, thumbnails))
     if held is None:
         return Report(run, look.size, protocol, _counts(known), None, None, tuple(references))

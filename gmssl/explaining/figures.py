@@ -93,7 +93,8 @@ def terms_figure(names: Sequence[str], edge: torch.Tensor, means: Sequence[float
     widest = max(1e-9, *(abs(v) for v in values))
     for place, value in enumerate(values):
         side = -1 if value < 0 else 1
-        ax.annotate(f"{value:+.3f}".replace("-", "−"), (value, place), (4 * side, 0), textcoords="offset points", va="center",
+        label = f"{value:+.3f}".replace("-", "−")
+        ax.annotate(label, (value, place), (4 * side, 0), textcoords="offset points", va="center",
                     ha="right" if value < 0 else "left", fontsize=9)  # fmt: skip
     ax.set_yticks(range(len(values)), [*names, "all terms"])
     ax.set_ylim(len(values) - 0.4, -0.6)
@@ -173,13 +174,13 @@ def solver_figure(gap: Gap | None, times: Times | None, theme: Theme) -> Figure:
     if gap is not None:
         ax, *panels = panels
         relative = np.sort(gap.relative.numpy())
-        ax.plot(np.arange(1, gap.graphs + 1) / gap.graphs, relative, "o-", color=BLUE, markersize=4)
+        ax.plot(np.arange(1, gap.graphs + 1) / gap.graphs, relative, "o-", color=BLUE, markersize=4, clip_on=False)
         ax.set_xlabel("share of graphs with at most this gap")
         ax.set_ylabel("(energy − bound) / |energy|")
         ax.set_ylim(0, max(1e-4, 1.1 * float(relative[-1])))
         ax.ticklabel_format(axis="y", style="sci", scilimits=(-3, 3))
         percent(ax, "x")
-        ax.set_title(f"{gap.proven} of {gap.graphs} proven optimal", fontsize=10, loc="left")
+        ax.set_title(f"{gap.proven} of {gap.graphs} proven optimal", fontsize=10, loc="right")
         ax.grid(alpha=0.25)
     if times is not None:
         ax = panels[0]
@@ -193,5 +194,5 @@ def solver_figure(gap: Gap | None, times: Times | None, theme: Theme) -> Figure:
         ax.set_ylim(len(bars) - 0.4, -0.6)
         ax.set_xlim(0, 1.2 * max(bars.values()))
         ax.set_xlabel("ms for each graph pair")
-        ax.set_title(f"time, {times.threads} thread(s)", fontsize=10, loc="left")
+        ax.set_title(f"time on {times.threads} thread" + "s" * (times.threads > 1), fontsize=10, loc="left")
     return figure

@@ -31,7 +31,7 @@ def join(pieces: Iterable[object], between: str = "") -> Html:
     return Html(escaped(between).join(escaped(piece) for piece in pieces))
 
 
-def tag(name: str, *children: object, **attributes: object) -> Html:
+def tag(name: str, /, *children: object, **attributes: object) -> Html:
     """An element; a trailing underscore of an attribute's name is dropped (`class_`), other ones become hyphens."""
     words = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(_CONTROL.sub("", str(value)), quote=True)}"'

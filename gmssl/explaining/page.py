@@ -14,6 +14,9 @@ from gmssl.explaining.sections.solver import solver_section
 from gmssl.explaining.style import CSS
 from gmssl.explaining.wording import counted, number, percent
 
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+"""Browsers fetch nothing and run nothing, whatever names of files hold."""
+
 
 def to_html(report: Report, pictures: Mapping[str, Picture]) -> str:
     """The whole document; the same report gives the same page, but for times.
@@ -42,6 +45,7 @@ def to_html(report: Report, pictures: Mapping[str, Picture]) -> str:
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         tag("title", f"{name} – gmssl explain"),
         tag("style", Html(CSS)),
     )

@@ -29,9 +29,9 @@ class Effort:
         seed: of sample, views, relabelling and noise.
     """
 
-    passes: int = 8
+    passes: int = 6
     pairs: int = 12
-    bounds: int = 32
+    bounds: int = 24
     seed: int = 0
 
 
@@ -86,7 +86,7 @@ class Report:
     @property
     def learnt_truth(self) -> bool:
         """Whether the target is itself learnt, so that a match can agree with it and not be true."""
-        return bool(self.run.recipe.vertices.truth == "learnt")
+        return bool(self.run.recipe.vertices.truth in ("learnt", "remembered"))
 
     @property
     def relaxed(self) -> bool:
@@ -117,7 +117,7 @@ def measure(run: TrainedRun, sample: Sample, effort: Effort, tell: Callable[[int
     recipe = run.recipe
     views = FreshViews(run, sample, effort.seed)
     total = effort.passes * len(sample.batches)
-    passes = run_passes(run, sample, views, effort.passes, effort.bounds, lambda done: tell(done, total))
+    passes = run_passes(run, sample, views, effort.passes, max(1, effort.bounds), lambda done: tell(done, total))
     edge_terms = torch.tensor([term.scores == "edge" for term in (*recipe.affinity.vertex, *recipe.affinity.edge)])
     groups, flows = between_groups(passes.rows, sample.groups)
     return Report(

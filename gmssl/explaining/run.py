@@ -42,6 +42,7 @@ def open_run(folder: Path) -> TrainedRun:
 
     from gmssl.training.checkpoints import read_checkpoint
     from gmssl.training.model import make_objective
+    from gmssl.vertices.clustering import Clustering
 
     saved = read_checkpoint(folder / CHECKPOINT)
     weights = {
@@ -59,6 +60,9 @@ def open_run(folder: Path) -> TrainedRun:
             f"{folder / CHECKPOINT} does not fit the recipe beside it: {reason} Restore the recipe that the run was "
             "trained with."
         ) from None
+    for module in objective.modules():
+        if isinstance(module, Clustering):
+            module.memory = None  # it knows images by their number in the training data; the sample has its own
     return TrainedRun(folder, recipe, objective, int(saved["global_step"]))
 
 
@@ -66,17 +70,15 @@ def _refuse_unfinished(folder: Path) -> None:
     checkpoint = folder / CHECKPOINT
     if checkpoint.is_file() and (folder / ENCODER).is_file():
         return
-    kept = sorted((folder / "checkpoints").glob("*.ckpt"))
     if checkpoint.is_file():
         raise TrainingError(
             f"{folder} is not finished: it has no {ENCODER} yet. Go on with `gmssl train --resume {folder}`."
         )
+    kept = sorted((folder / "checkpoints").glob("*.ckpt"))
     if kept:
         remedy = f"Kept checkpoints are there: copy {kept[-1]} to {checkpoint}."
     elif (folder / ENCODER).is_file():
-        remedy = (
-            f"Copy {CHECKPOINT} back, or train anew; {ENCODER} holds the encoder alone, without projector and graph."
-        )
+        remedy = f"Copy {CHECKPOINT} back, or train anew; {ENCODER} holds the encoder alone, without its heads."
     else:
         remedy = f"Nothing was trained there yet: go on with `gmssl train --resume {folder}`."
     raise TrainingError(f"{folder} has no {CHECKPOINT}, which holds all trained weights. {remedy}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,7 +95,7 @@ def choose(images: Images, recipe: Recipe, wanted: int, seed: int, group: Fact |
     """
     fact = _grouping(images.records, group)
     channels = recipe.encoder.in_channels
-    legal = [b for b in range(1, recipe.train.batch_per_step + 1) if _fills(recipe, b)] or [recipe.train.batch_per_step]
+    legal = _legal(recipe)
     _refuse_few(len(images), "", legal[0])
     limit = max(legal[0], min(wanted, len(images)))
     chosen: list[int] = []
@@ -114,6 +115,20 @@ def choose(images: Images, recipe: Recipe, wanted: int, seed: int, group: Fact |
     names = tuple((fact and getattr(images.records[i], fact)) or NAMELESS for i in chosen)
     groups = names if fact else ("all images",) * len(chosen)
     return Sample(Subset(images, chosen), batch, groups, fact, len(images), unreadable)
+
+
+def images_of_a_graph(recipe: Recipe) -> int:
+    """How many images a graph of the main problem is made of: some of a batch, all of it, or one."""
+    if recipe.vertices.reads_maps:
+        return 1
+    between = math.gcd(*_legal(recipe))
+    return between if between > 1 else recipe.train.batch_per_step
+
+
+def _legal(recipe: Recipe) -> list[int]:
+    """Sizes of batches of which no image is left out."""
+    largest = recipe.train.batch_per_step
+    return [b for b in range(1, largest + 1) if _fills(recipe, b)] or [largest]
 
 
 def _fills(recipe: Recipe, batch: int) -> bool:

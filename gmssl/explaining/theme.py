@@ -50,7 +50,7 @@ def worn(theme: Theme) -> Iterator[None]:
     import matplotlib
     from cycler import cycler
 
-    settings: dict[str, Any] = {
+    settings: Any = {
         "figure.facecolor": theme.page,
         "savefig.facecolor": theme.page,
         "axes.facecolor": theme.page,
@@ -81,6 +81,7 @@ def new_figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # type: ignore[union-attr, call-arg]
     FigureCanvasAgg(figure)
     return figure
 

@@ -41,8 +41,8 @@ def what_a_match_is(report: Report) -> list[str]:
     found = []
     if recipe.solver.constant:
         found.append(
-            f"Solver {solver} copies the target and never looks at the costs; so {report.passes.judge.kind} answers here "
-            "how well the trained costs would match."
+            f"Solver {solver} copies the target and never looks at the costs; so {report.passes.judge.kind} answers "
+            "here how well the trained costs would match."
         )
     elif report.relaxed:
         found.append(
@@ -72,8 +72,8 @@ def why_no_pairs(report: Report) -> str:
     if report.learnt_truth:
         return f"There are none to show: the right nodes of vertices {vertices} are learnt and no images."
     return (
-        f"There are none to show: wrong partners of vertices {vertices} come from earlier batches, whose images are not "
-        "kept."
+        f"There are none to show: wrong partners of vertices {vertices} come from earlier batches, whose images are "
+        "not kept."
     )
 
 

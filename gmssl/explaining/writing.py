@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from gmssl.errors import TrainingError
 from gmssl.explaining.page import to_html
 from gmssl.explaining.pictures import draw_all
-from gmssl.explaining.report import Effort, measure
+from gmssl.explaining.report import Effort, Report, measure
 from gmssl.explaining.run import open_run
-from gmssl.explaining.sample import Fact, choose, list_images
+from gmssl.explaining.sample import Fact, choose, images_of_a_graph, list_images
 
 PAGE = "index.html"
+MISMATCHES = "mismatches.csv"
+IMAGES = 384
+"""That are looked at unless a number of graphs is given."""
+_OURS = re.compile(r"(accuracy|curves|edges|groups|matched|pair-\d+|scatter|solver|terms)(-dark)?\.png|mismatches\.csv")
 
 
 def explain(
@@ -22,7 +31,7 @@ def explain(
     out: Path | None = None,
     data: Path | None = None,
     group: Fact | None = None,
-    images: int = 512,
+    graphs: int | None = None,
     effort: Effort | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
@@ -33,7 +42,7 @@ def explain(
         out: folder of the report; default: `explain` in the run folder.
         data: folder of images or CSV manifest; default: the run's own images.
         group: what images are grouped by; default: see `choose`.
-        images: how many to look at.
+        graphs: left graphs of a pass; default: those of `IMAGES` images.
         effort: how often, and how much of it is shown.
         tell: called with the numbers of batches that are done and to do.
 
@@ -47,10 +56,13 @@ def explain(
     _refuse_file(out)
     opened = open_run(run)
     effort = effort or Effort()
-    sample = choose(list_images(opened.recipe, data), opened.recipe, images, effort.seed, group)
+    wanted = IMAGES if graphs is None else graphs * images_of_a_graph(opened.recipe)
+    sample = choose(list_images(opened.recipe, data), opened.recipe, wanted, effort.seed, group)
     report = measure(opened, sample, effort, tell)
     pictures = draw_all(report)
     files = {name: content for picture in pictures.values() for name, content in picture.files.items()}
+    if not report.learnt_truth:  # else there is no energy of a truth
+        files[MISMATCHES] = mismatches(report).encode("utf-8", "replace")
     files[PAGE] = to_html(report, pictures).encode("utf-8")
     _write(out, files)
     return out / PAGE
@@ -71,12 +83,30 @@ def _write(out: Path, files: dict[str, bytes]) -> None:
         try:
             for name, content in files.items():
                 (beside / name).write_bytes(content)
-            if (out / PAGE).is_file():  # an earlier report may have shown more pairs
-                for stale in out.glob("pair-*.png"):
-                    stale.unlink()
+            if (out / PAGE).is_file():  # an earlier report may have shown more
+                for stale in out.iterdir():
+                    if _OURS.fullmatch(stale.name) and stale.name not in files:
+                        stale.unlink()
             for name in files:
                 (beside / name).replace(out / name)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:
         raise TrainingError(f"the report cannot be written to {out} ({error.strerror}); name another --out.") from None
+
+
+def mismatches(report: Report) -> str:
+    """CSV of every wrong match: where, which images, and its share of each term, of vertices, of edges, of all."""
+    rows = report.passes.rows.select(~report.passes.rows.right)
+    edge = report.edge_terms
+    sums = torch.stack([rows.shares[:, ~edge].sum(1), rows.shares[:, edge].sum(1), rows.shares.sum(1)], 1)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["pass", "problem", "image", "matched_with", *report.terms, "vertex", "edge", "all"])
+    records = report.sample.images.records
+    places = torch.stack([rows.pass_, rows.problem, rows.image, rows.partner], 1).tolist()
+    numbers = torch.cat([rows.shares, sums], 1).tolist()
+    for (pass_, problem, *nodes), shares in zip(places, numbers, strict=True):
+        names = ["" if node < 0 else records[node].name for node in nodes]
+        writer.writerow([pass_, problem, *names, *(f"{share:.6g}" for share in shares)])
+    return text.getvalue()

@@ -29,7 +29,7 @@ def read_axes(options: Sequence[str]) -> tuple[Axis, ...]:
     """
     if not options:
         raise RecipeError(
-            "no --grid is given; name a setting and its values, as in --grid train.batch=64,128, or give several recipes."
+            "no --grid is given; name a setting and its values, as in --grid train.batch=64,128, or several recipes."
         )
     axes = tuple(_axis(option) for option in options)
     paths = [axis.path for axis in axes]

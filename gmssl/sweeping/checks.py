@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from gmssl.errors import DataError, RecipeError, TrainingError
 from gmssl.interfaces.data import Images
 from gmssl.sweeping.cells import Cell
-
-FOLDS = 5
-"""Of `gmssl evaluate`, by default."""
+from gmssl.sweeping.labelled import LabelledSet
 
 
 def refuse_unplannable(cells: Sequence[Cell]) -> None:
@@ -50,8 +47,8 @@ def refuse_other_probes(cells: Sequence[Cell]) -> None:
         if probe != own:
             raise RecipeError(
                 f"the probes of {first.name} and {cell.name} differ in data, neighbours or folds, so that their "
-                "accuracies say nothing about the settings; take `probe` out of the grid (probe.every may vary), or give "
-                "all recipes the same one, or none, as with --set probe=null."
+                "accuracies say nothing about the settings; take `probe` out of the grid (probe.every may vary), or "
+                "give all recipes the same one, or none, as with --set probe=null."
             )
 
 
@@ -61,26 +58,34 @@ def probe_of(cell: Cell) -> str | None:
     return None if probe is None else repr((probe.data.model_dump(mode="json"), probe.neighbours, probe.folds))
 
 
-def refuse_unfit_evaluation(cells: Sequence[Cell], data: Path | None) -> None:
+def refuse_unfit_evaluation(cells: Sequence[Cell], judged: LabelledSet) -> None:
     """The images that runs will be evaluated on.
 
     Raises:
-        DataError: no images, no labels, a single class, or too few images for the folds.
+        DataError: no images, no labels, a single class, too few images for the folds, or labels that only test images
+            bear.
         RecipeError: cells that would be evaluated on different images.
     """
     from gmssl.evaluation.folds import split
     from gmssl.evaluation.selection import class_names
     from gmssl.evaluation.sources import open_source
 
-    images = _own_images(cells) if data is None else open_source(data)
-    place = f"--data {data}" if data is not None else "the images of the recipe, on which --evaluate judges"
+    images = _own_images(cells) if judged.path is None else open_source(judged.path)
     labelled = [index for index, record in enumerate(images.records) if record.label is not None]
-    names = class_names(images.records, labelled, place)
+    names = class_names(images.records, labelled, judged.place)
+    if judged.test is not None:
+        strange = {record.label for record in open_source(judged.test).records} - {None, *names}
+        if strange:
+            raise DataError(
+                f"--test {judged.test}: some images bear the label {min(map(str, strange))!r}, which no image of "
+                f"{judged.place} bears; there are {', '.join(names)}. Name the classes of both sets alike."
+            )
+        return
     records = [images.records[index] for index in labelled]
     try:
-        split([names.index(str(r.label)) for r in records], [r.patient for r in records], FOLDS, 0)
+        split([names.index(str(r.label)) for r in records], [r.patient for r in records], judged.folds, 0)
     except DataError as error:
-        raise DataError(f"{place}: {error}") from None
+        raise DataError(f"{judged.place}: {error}") from None
 
 
 def _own_images(cells: Sequence[Cell]) -> Images:

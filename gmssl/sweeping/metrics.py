@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmssl.errors import TrainingError
+from gmssl.sweeping.labelled import LabelledSet
 from gmssl.sweeping.reports import Evaluation
 from gmssl.training.table import Table
 
@@ -22,12 +24,14 @@ class Metric:
         title: for readers.
         share: a number in 0..1, shown in per cent.
         beside: name of the metric that this is a reference for: what the untrained encoder or raw pixels reach.
+        features: of a reference, "untrained" or "pixels".
     """
 
     name: str
     title: str
     share: bool
     beside: str = ""
+    features: str = ""
 
     @property
     def reference(self) -> bool:
@@ -51,26 +55,29 @@ _OF_TRAINING = (
     Metric("match_accuracy_noiseless", "match accuracy without noise", share=True),
 )
 PROBE = Metric("probe_knn", "kNN probe of the training", share=True)
-_PROBE_UNTRAINED = Metric("probe_knn_untrained", "kNN probe, untrained", share=True, beside="probe_knn")
+_PROBE_UNTRAINED = Metric("probe_knn_untrained", "kNN probe, untrained", True, "probe_knn", "untrained")
 _CLASSIFIERS = {"knn": "kNN", "linear": "linear"}
+_SCORES = {"accuracy": "", "de-leaked": "without leaks"}
 
 
-def _of_evaluation(data: str, classifier: str, features: str) -> Metric:
-    own = f"{data}_{classifier}" if data else classifier
-    title = f"{_CLASSIFIERS[classifier]} on {data}" if data else f"{_CLASSIFIERS[classifier]} evaluation"
+def _of_evaluation(data: LabelledSet, classifier: str, features: str, score: str) -> Metric:
+    words = (data.name, classifier, "test" if data.test else "", "clean" if _SCORES[score] else "")
+    own = "_".join(filter(None, words))
+    title = f"{_CLASSIFIERS[classifier]} {f'on {data.name}' if data.name else 'evaluation'}"
+    title += (", test set" if data.test else "") + (f" {_SCORES[score]}" if _SCORES[score] else "")
     if features == "trained":
         return Metric(own, title, share=True)
-    return Metric(f"{own}_{features}", f"{title}, {features}", share=True, beside=own)
+    return Metric(f"{own}_{features}", f"{title}, {features}", True, own, features)
 
 
 METRICS = (*_OF_TRAINING, PROBE, _PROBE_UNTRAINED)
 """Metrics of trainings, in the order of tables."""
 
 
-def metrics_of(sets: Sequence[str]) -> tuple[Metric, ...]:
-    """All metrics of a sweep whose runs are judged on labelled sets of these names, in the order of its tables."""
-    features = ("trained", "untrained", "pixels")
-    return (*METRICS, *(_of_evaluation(data, c, f) for data in sets for c in _CLASSIFIERS for f in features))
+def metrics_of(sets: Sequence[LabelledSet]) -> tuple[Metric, ...]:
+    """All metrics of a sweep whose runs are judged on these labelled sets, in the order of its tables."""
+    kinds = itertools.product(sets, _CLASSIFIERS, _SCORES, ("trained", "untrained", "pixels"))
+    return (*METRICS, *(_of_evaluation(data, c, f, s) for data, c, s, f in kinds if data.test or not _SCORES[s]))
 
 
 def of_training(run: Path) -> dict[str, float]:
@@ -96,10 +103,10 @@ def of_training(run: Path) -> dict[str, float]:
     return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
-def of_evaluation(evaluation: Evaluation, data: str, classifiers: Sequence[str]) -> dict[str, float]:
-    """Accuracies by metric name, of the chosen classifiers, on the labelled set of this name."""
+def of_evaluation(evaluation: Evaluation, data: LabelledSet, classifiers: Sequence[str]) -> dict[str, float]:
+    """Accuracies by metric name, of the chosen classifiers, on the labelled set that the evaluation is of."""
     return {
-        _of_evaluation(data, classifier, features).name: value
-        for (features, classifier, what), value in evaluation.scores.items()
-        if classifier in classifiers and what == "accuracy"
+        _of_evaluation(data, classifier, features, score).name: value
+        for (features, classifier, score), value in evaluation.scores.items()
+        if classifier in classifiers
     }

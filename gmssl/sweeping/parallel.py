@@ -11,7 +11,9 @@ from gmssl.sweeping.process import stop_all, stoppable
 Result = TypeVar("Result")
 
 
-def in_order_of_ending(do: Callable[[int], Result], number: int, jobs: int) -> Generator[tuple[int, Result], None, None]:
+def in_order_of_ending(
+    do: Callable[[int], Result], number: int, jobs: int
+) -> Generator[tuple[int, Result], None, None]:
     """`(i, do(i))` for i in 0..number−1, started in this order, `jobs` at a time, as soon as each has ended.
 
     One at a time stays in the calling thread. When the caller is interrupted, or closes the iterator, no further one is

@@ -8,57 +8,62 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gmssl.benchmarking.grid import Grid
+from gmssl.sweeping.beside import UNTRAINED, shared
 from gmssl.sweeping.cells import axis_labels
 from gmssl.sweeping.metrics import Metric, metrics_of
 from gmssl.sweeping.run import Outcome, Plan
 from gmssl.sweeping.statistics import Summary, difference, summarise
 
-_BESIDE = " Untrained, pixels: what the trained encoder must beat, means over the same seeds."
+_BESIDE = (
+    " Untrained: the encoder as each seed starts it, pixels: the images themselves; what trained encoders must beat."
+)
 
 
 @dataclass(frozen=True)
 class Line:
-    """A cell under one metric.
+    """A cell under one metric, or a reference that it is compared with.
 
     Attributes:
-        cell: its name.
-        settings: its values, one for each axis.
+        name: of the cell, or "untrained" or "pixels" (with what tells several of a kind apart).
+        settings: the cell's values, one for each axis.
         by_seed: seed → value.
         summary: over seeds; None where no run has the number.
         against: value − that of the first cell, on the seeds that both have; None for the first cell itself.
+        seeded: whether the value depends on the seed; raw pixels do not.
+        beside: of a reference, the names of the cells that it is compared with.
     """
 
-    cell: str
+    name: str
     settings: tuple[str, ...]
     by_seed: Mapping[int, float]
     summary: Summary | None
     against: Summary | None
+    seeded: bool = True
+    beside: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Section:
-    """All cells under one metric."""
+    """All cells under one metric, and below them what the untrained encoder and raw pixels reach."""
 
     metric: Metric
     lines: tuple[Line, ...]
+    references: tuple[Line, ...] = ()
 
 
 def sections(plan: Plan, outcome: Outcome) -> list[Section]:
-    """One for each metric that a run has."""
+    """One for each metric that a run has; references have sections of their own, too, for the numbers of each run."""
+    metrics = metrics_of(plan.definition.data)
     found = [
-        Section(metric, _lines(plan, outcome, metric))
-        for metric in metrics_of([data.name for data in plan.definition.data])
+        Section(metric, _lines(plan, outcome, metric), _references(plan, outcome, metric, metrics))
+        for metric in metrics
     ]
     return [section for section in found if any(line.summary for line in section.lines)]
 
 
-def references(section: Section, found: Sequence[Section]) -> list[Section]:
-    """What the untrained encoder and raw pixels reach under the same judge."""
-    return [s for s in found if s.metric.beside == section.metric.name]
-
-
-def _lines(plan: Plan, outcome: Outcome, metric: Metric) -> tuple[Line, ...]:
-    by_cell = {
+def _by_cell(plan: Plan, outcome: Outcome, metric: Metric) -> dict[str, dict[int, float]]:
+    """Cell name → seed → value."""
+    return {
         cell.name: {
             seed: outcome.values[cell.name, seed][metric.name]
             for seed in plan.seeds
@@ -66,16 +71,39 @@ def _lines(plan: Plan, outcome: Outcome, metric: Metric) -> tuple[Line, ...]:
         }
         for cell in plan.cells
     }
-    reference = by_cell[plan.cells[0].name]
+
+
+def _lines(plan: Plan, outcome: Outcome, metric: Metric) -> tuple[Line, ...]:
+    by_cell = _by_cell(plan, outcome, metric)
+    first = plan.cells[0]
     return tuple(
         Line(
             cell.name,
             cell.values,
             by_cell[cell.name],
             summarise(by_cell[cell.name]),
-            None if cell is plan.cells[0] else difference(by_cell[cell.name], reference),
+            None if cell is first else difference(by_cell[cell.name], by_cell[first.name]),
         )
         for cell in plan.cells
+    )
+
+
+def _references(plan: Plan, outcome: Outcome, metric: Metric, metrics: Sequence[Metric]) -> tuple[Line, ...]:
+    first = _by_cell(plan, outcome, metric)[plan.cells[0].name]
+    rest = [""] * (len(plan.axes) - 1)
+    return tuple(
+        Line(
+            line.name,
+            (line.name, *rest),
+            line.by_seed,
+            summarise(line.by_seed),
+            difference(line.by_seed, first),
+            beside.features == UNTRAINED,
+            line.cells,
+        )
+        for beside in metrics
+        if beside.beside == metric.name
+        for line in shared(plan.axes, plan.cells, beside.features, _by_cell(plan, outcome, beside))
     )
 
 
@@ -90,37 +118,27 @@ def grids(plan: Plan, found: Sequence[Section]) -> list[Grid]:
     shown = [section for section in found if not section.metric.reference]
     tables = []
     for section in shown:
-        beside = references(section, found)
-        rows = [
-            (*_row(section.metric, line), *(_mean(reference, index) for reference in beside))
-            for index, line in enumerate(section.lines)
-        ]
-        names = (reference.metric.title.rpartition(", ")[2] for reference in beside)
-        headings = (*labels, "seeds", "mean ± sd", "difference", "95 % interval", *names)
-        text = f"{note}{_BESIDE if any(s.metric.reference for s in found) else ''}" if section is shown[-1] else ""
+        rows = [_row(section.metric, line) for line in (*section.lines, *section.references)]
+        headings = (*labels, "seeds", "mean ± sd", "difference", "95 % interval")
+        text = f"{note}{_BESIDE if any(s.references for s in shown) else ''}" if section is shown[-1] else ""
         tables.append(Grid(section.metric.heading, headings, rows, text, len(labels)))
     return tables
-
-
-def _mean(section: Section, index: int) -> str:
-    summary = section.lines[index].summary
-    return "–" if summary is None else section.metric.show(summary.mean)
 
 
 def _row(metric: Metric, line: Line) -> tuple[str, ...]:
     mean, against = line.summary, line.against
     if mean is None:
         return (*line.settings, "0", "–", "–", "–")
-    spread = "" if mean.deviation is None else f" ± {metric.show(mean.deviation)}"
-    shown = f"{metric.show(mean.mean)}{spread}"
+    spread = "" if mean.deviation is None or not line.seeded else f" ± {metric.show(mean.deviation)}"
+    shown = (*line.settings, str(mean.n) if line.seeded else "–", f"{metric.show(mean.mean)}{spread}")
     if against is None:
-        return (*line.settings, str(mean.n), shown, "–", "–")
+        return (*shown, "–", "–")
     interval = "–"
     if against.interval is not None:
         low, high = (metric.show(end, signed=True) for end in against.interval)
         interval = f"[{low}, {high}]"
-    paired = f" (n = {against.n})" if against.n != mean.n else ""
-    return (*line.settings, str(mean.n), shown, metric.show(against.mean, signed=True) + paired, interval)
+    paired = f" (n = {against.n})" if line.seeded and against.n != mean.n else ""
+    return (*shown, metric.show(against.mean, signed=True) + paired, interval)
 
 
 def to_markdown(plan: Plan, source: str, found: Sequence[Section], outcome: Outcome) -> str:
@@ -133,7 +151,7 @@ def to_markdown(plan: Plan, source: str, found: Sequence[Section], outcome: Outc
 
 
 def results_csv(plan: Plan, found: Sequence[Section]) -> str:
-    """A row for each cell and metric; numbers in full, empty where there is none."""
+    """A row for each cell (and reference) and metric; numbers in full, empty where there is none."""
     rows: list[Sequence[object]] = [
         (
             *(axis.path for axis in plan.axes),
@@ -152,7 +170,8 @@ def results_csv(plan: Plan, found: Sequence[Section]) -> str:
     rows += [
         (*line.settings, section.metric.name, *_numbers(line.summary, True), *_numbers(line.against))
         for section in found
-        for line in section.lines
+        if not section.metric.reference
+        for line in (*section.lines, *section.references)
     ]
     return _csv(rows)
 

@@ -24,7 +24,7 @@ from gmssl.sweeping.folder import (
     refuse_other_recipe,
     write_definition,
 )
-from gmssl.sweeping.labelled import read_sets
+from gmssl.sweeping.labelled import NEIGHBOURS, read_sets
 from gmssl.sweeping.metrics import of_evaluation, of_training
 from gmssl.sweeping.parallel import in_order_of_ending
 from gmssl.sweeping.process import run_command, sigterm_as_exit
@@ -107,6 +107,9 @@ def plan_sweep(
     overrides: Sequence[str] = (),
     out: Path | None = None,
     variants: Path | None = None,
+    tests: Sequence[str] = (),
+    folds: int | None = None,
+    neighbours: int = NEIGHBOURS,
 ) -> Plan:
     """Check everything that can be known before the first run; nothing is written.
 
@@ -119,17 +122,19 @@ def plan_sweep(
         overrides: `path=value`, for all cells.
         out: folder; default: `runs/sweeps/<recipes>-<digest of recipes and grid>`.
         variants: YAML file of named changes, the first axis; see `gmssl.sweeping.variants`.
+        tests: `[name=]path` of test sets; the data of that name is not cross-validated, but trained on.
+        folds: of cross-validations; default: 5.
+        neighbours: k of the kNN classifier.
 
     Raises:
         GmsslError: a fault of any of them, of any cell's recipe or images, or a folder of another sweep.
     """
     axes, cells, settings = _cells(recipes, grid, overrides, variants)
     refuse_other_probes(cells)
-    if data and not evaluate:
-        raise DataError(
-            f"--data {data[0]} is for evaluations; add --evaluate knn or --evaluate linear, or leave it out."
-        )
-    sets = read_sets(data)
+    sets = read_sets(data, tests, folds, neighbours)
+    if not evaluate and sets != read_sets(()):
+        given = f"--data {data[0]}" if data else f"--test {tests[0]}" if tests else "--folds or --neighbours"
+        raise DataError(f"{given} is for evaluations; add --evaluate knn or --evaluate linear, or leave it out.")
     definition = Definition(settings, axes, sets, bool(evaluate))
     root = out if out is not None else default_root(recipes if variants is None else [variants], definition)
     plan = Plan(axes, cells, tuple(range(seeds)), tuple(dict.fromkeys(evaluate)), definition, SweepFolder(root))
@@ -140,7 +145,7 @@ def plan_sweep(
     refuse_unplannable([cell for cell in cells if cell.name in to_train])
     if evaluate:
         for labelled in sets:
-            refuse_unfit_evaluation(cells, labelled.path)
+            refuse_unfit_evaluation(cells, labelled)
     return plan
 
 
@@ -217,8 +222,7 @@ def _do(plan: Plan, run: Run, lock: int, jobs: int) -> tuple[str, str | None]:
     for data in plan.definition.data if plan.evaluate else ():
         if plan.folder.evaluation(run.name, data).is_file():
             continue
-        options = ["--name", data.report, "--references", str(plan.folder.references)]
-        options += ["--train", str(data.path)] if data.path is not None else []
+        options = [*data.options, "--references", str(plan.folder.references)]
         fault = run_command(["evaluate", str(folder), *options], log, lock, jobs)
         if fault is not None:
             return "", f"evaluation{f' on {data.name}' if data.name else ''}: {fault}"
@@ -235,8 +239,8 @@ def _values(plan: Plan, failures: dict[str, str]) -> dict[tuple[str, int], dict[
         found = of_training(plan.folder.run(run.name))
         for data in plan.definition.data if plan.evaluate else ():
             report = read_report(plan.folder.evaluation(run.name, data))
-            evaluations.setdefault(data.name, []).append(report)
-            found |= of_evaluation(report, data.name, plan.evaluate)
+            evaluations.setdefault(data.report, []).append(report)
+            found |= of_evaluation(report, data, plan.evaluate)
         values[run.cell.name, run.seed] = found
     remedy = f"The images changed between the runs; remove {plan.folder.root}/runs/*/evaluation and repeat the command."
     for reports in evaluations.values():

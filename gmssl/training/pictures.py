@@ -118,8 +118,7 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
     accuracy = float((matching * target).sum() / target.sum())
     found = int((matching * target).sum().round())
     ax.set_title(
-        f"{title}{found} of {int(target.sum())} true pairs found ({accuracy:.0%}); green: true match, dashed red: false "
-        "match",
+        f"{title}{found} of {int(target.sum())} true pairs found ({accuracy:.0%}); green: true, dashed red: false",
         fontsize=10,
     )
     ax.set(xlim=(-3.05, 3.05), ylim=(-1.3, 1.3), aspect="equal")

@@ -18,7 +18,7 @@ class Centroids(Vertices):
     a pass over all images (DeepCluster-v2, Caron et al. 2020, appendix). Clustering h is of the view h mod A, of A such
     views. Where clusterings differ in K, the columns that one of them lacks are not allowed.
 
-    G = pairs · clusterings, pair-major. The memory has A · N · D numbers on each rank and in checkpoints: 1.3 GB for a
+    G = pairs · clusterings, pair-major. The memory has A · N · D numbers on each rank and in checkpoints: 1 GB for a
     million images, two views and D = 128. Without a memory (a step without a training) the other view itself is what is
     remembered, and centroids are random directions.
     """

@@ -43,9 +43,13 @@ def spherical_kmeans(rows_ND: torch.Tensor, number: int, iterations: int, genera
         ProblemError: fewer rows than clusters, or rows that are not finite.
     """
     if len(rows_ND) < number:
-        raise ProblemError(f"k-means of {number} clusters needs as many rows, not {len(rows_ND)}; ask for fewer.")
+        raise ProblemError(
+            f"k-means of {number} clusters needs as many readable images, not {len(rows_ND)}; lower vertices.numbers."
+        )
     if not bool(torch.isfinite(rows_ND).all()):
-        raise ProblemError("k-means got rows that are not finite; the embeddings have diverged.")
+        raise ProblemError(
+            "k-means got embeddings that are not finite; lower optimiser.learning_rate, or set train.clip."
+        )
     first = torch.randperm(len(rows_ND), generator=generator)[:number]
     clusters = _assigned(rows_ND, rows_ND[first.to(rows_ND.device)], generator)
     for _ in range(iterations):

@@ -148,6 +148,23 @@ def test_autocast_and_repetition_change_no_bit(sides: tuple[Side, Side], by: str
             assert one.dtype == torch.float32
 
 
+def test_single_precision_finds_the_positions_of_double_precision() -> None:
+    """On grids; distances from |a|² + |b|² − 2ab, as `torch.cdist` forms them from 26 positions on, do not."""
+    generator = torch.Generator().manual_seed(0)
+    cells = torch.cartesian_prod(torch.arange(7.0), torch.arange(7.0)).to(torch.float64)
+
+    def side() -> Side:
+        corner, size = torch.rand(2, 12, 16, 1, 2, generator=generator, dtype=torch.float64)
+        maps = torch.randn(12, 16, 49, 2, generator=generator, dtype=torch.float64)
+        edges = torch.zeros(12, 0, 2, dtype=torch.int64)
+        return Side(maps[..., 0, :], edges, maps, (corner * 50 + (5 + size * 20) * cells).float().double())
+
+    sides = side(), side()
+    single = [replace(x, maps=given_(x.maps).float(), positions=given_(x.positions).float()) for x in sides]
+    score = gmssl.part("affinity", "nearest_patches", by="position").score(*single)
+    torch.testing.assert_close(score.double(), plain_score(*sides, "position", None), rtol=0, atol=2e-6)
+
+
 def test_one_side_may_be_without_gradient() -> None:
     maps = torch.randn(2, 2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
     positions = torch.rand(2, 2, 3, 4, 2)

@@ -10,15 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmssl.energy import energy, lift, vertex_matching
+from gmssl.estimators import certificate
 from gmssl.estimators.certificate import proves_optimal
+from gmssl.estimators.edge_images import assigned, lifted
+from gmssl.pairs import Pairs
 from gmssl.problem import Problem
+from gmssl.testing.generators import paired_embeddings
 
 
-def random_problem(seed: int, n: int, m: int, strength: float, duplicated: bool) -> tuple[Problem, torch.Tensor]:
+def random_problem(
+    seed: int, n: int, m: int, strength: float, duplicated: bool, ordered: bool = False
+) -> tuple[Problem, torch.Tensor]:
+    """`ordered`: right edges by their tails, equally many of each, as in a kNN graph."""
     generator = torch.Generator().manual_seed(seed)
     edges_left, edges_right = 2 * n, 2 * m
     left = torch.randint(n, (3, edges_left, 2), generator=generator)
     right = torch.randint(m, (3, edges_right, 2), generator=generator)
+    if ordered:
+        right[..., 0] = torch.arange(m).repeat_interleave(2)
     if duplicated:
         right[:, 1] = right[:, 0]
     vertex = torch.randn(3, n, m, generator=generator, dtype=torch.float64)
@@ -46,10 +55,15 @@ def all_matchings(n: int, m: int) -> torch.Tensor:
     m=st.integers(1, 4),
     strength=st.floats(0, 12),
     duplicated=st.booleans(),
+    ordered=st.booleans(),
 )
-def test_what_is_proven_is_the_only_optimum(seed: int, n: int, m: int, strength: float, duplicated: bool) -> None:
-    problem, candidate = random_problem(seed, n, m, strength, duplicated)
-    proven = proves_optimal(problem, candidate)
+def test_what_is_proven_is_the_only_optimum(
+    seed: int, n: int, m: int, strength: float, duplicated: bool, ordered: bool
+) -> None:
+    problem, candidate = random_problem(seed, n, m, strength, duplicated, ordered)
+    compiled, batched = proves_optimal(problem, candidate), certificate._batched(problem, candidate)
+    assert bool((compiled | ~batched).all()), "compiled charges prove no less"
+    proven = compiled | batched
     own = energy(problem.costs, lift(candidate, problem.topology))
     for matching in all_matchings(n, m):
         other = matching.expand_as(candidate)
@@ -59,10 +73,51 @@ def test_what_is_proven_is_the_only_optimum(seed: int, n: int, m: int, strength:
         assert not bool((proven & feasible & differs & better).any())
 
 
+@given(
+    seed=st.integers(0, 2**31),
+    n=st.integers(1, 4),
+    m=st.integers(1, 4),
+    duplicated=st.booleans(),
+    ordered=st.booleans(),
+)
+def test_charges_cover_what_edges_gain(seed: int, n: int, m: int, duplicated: bool, ordered: bool) -> None:
+    """E(x) − E(v) ≥ Σ_{i changed} b_i(x(i)) for every matching x, coarse and fine: the inequality of the proof."""
+    problem, candidate = random_problem(seed, n, m, 0.0, duplicated, ordered)
+    own, before = energy(problem.costs, lift(candidate, problem.topology)), assigned(candidate)
+    differences = certificate._vertex_differences(problem, candidate)
+    coarse = certificate._coarse(problem, candidate)[..., None].expand_as(differences)
+    for charges in (coarse, certificate._fine(problem, candidate)):
+        brackets = differences - charges
+        for matching in all_matchings(n, m):
+            other = matching.expand_as(candidate)
+            after = assigned(other)
+            paid = brackets.gather(2, after[..., None])[..., 0] * (after != before)
+            assert bool((energy(problem.costs, lift(other, problem.topology)) - own >= paid.sum(1) - 1e-9).all())
+
+
+@given(seed=st.integers(0, 2**31), n=st.integers(1, 5), m=st.integers(1, 5), duplicated=st.booleans())
+def test_lifted_is_lift(seed: int, n: int, m: int, duplicated: bool) -> None:
+    problem, candidate = random_problem(seed, n, m, 0.0, duplicated)
+    candidate[:, 0] = 0  # a vertex that stays unmatched
+    assert torch.equal(lifted(candidate, problem.topology).edge, lift(candidate, problem.topology).edge)
+
+
 @pytest.mark.parametrize("strength", [30.0, 80.0])
 def test_strong_targets_are_nearly_always_proven(strength: float) -> None:
     hits = [proves_optimal(*random_problem(seed, 6, 6, strength, False)).float().mean() for seed in range(20)]
     assert float(torch.stack(hits).mean()) > 0.9
+
+
+def test_fine_charges_prove_more() -> None:
+    """Under the noise of the paper, at a quarter of its λ."""
+    drawn = paired_embeddings(16, 16, noise=1.0, gumbel=1.0)
+    assert drawn.target is not None
+    target = drawn.target
+    problem = drawn.with_costs(Pairs(drawn.costs.vertex + 20 * (1 - 2 * target), drawn.costs.edge))
+    coarse = certificate._vertex_differences(problem, target) - certificate._coarse(problem, target)[..., None]
+    assert not bool(certificate._all_positive(problem, target, coarse).any())
+    for proven in (proves_optimal(problem, target), certificate._batched(problem, target)):
+        assert float(proven.float().mean()) > 0.9
 
 
 def test_a_partial_candidate_proves_nothing() -> None:

@@ -107,9 +107,7 @@ def draw_case(seed: int) -> Case:
     noise, edge_noise = (dice.among("none", {"kind": "gumbel", "temperature": temperature}) for _ in range(2))
     estimators = [gmssl.part("estimator", "imle", strength=strength, noise=noise, edge_noise=edge_noise)] * 4
     if solver.exact and not problem.topology.partial:
-        estimators.append(
-            gmssl.part("estimator", "aimle", strongest=strength, candidates=3, central=True, noise=noise)
-        )
+        estimators.append(gmssl.part("estimator", "aimle", strongest=strength, candidates=3, central=True, noise=noise))
     return Case(problem, draw_upstream(dice, problem), dice.among(*estimators), solver)
 
 

@@ -34,22 +34,6 @@ def _leaves(problem):
     return (x for x in (problem.costs.vertex, problem.costs.edge) if x.numel())
 
 
-def test_the_exact_gradient_is_that_of_the_exact_loss():
-    """Central differences of the enumerated loss under the same draws, within their errors."""
-    problem, step, draws = problem_of(edges=2), 0.25, 200_000
-    costs = problem.costs.detach()
-    exact = expected_loss(problem.detach(), 1.0, draws, torch.Generator().manual_seed(0))
-    for k in (0, 4, 9):
-        moved = []
-        for sign in (1, -1):
-            flat = torch.cat([costs.vertex.flatten(1), costs.edge.flatten(1)], 1)
-            flat[0, k] += sign * step
-            shifted = Pairs(flat[:, :9].view(1, 3, 3), flat[:, 9:].view(1, 2, 2))
-            found = expected_loss(problem.detach().with_costs(shifted), 1.0, draws, torch.Generator().manual_seed(0))
-            moved.append(found.loss.item())
-        assert exact.gradient[0, k].item() == pytest.approx((moved[0] - moved[1]) / (2 * step), abs=0.02)
-
-
 @pytest.mark.parametrize("edges", [0, 2])
 def test_perturbed_is_unbiased(edges):
     problem, samples = problem_of(edges=edges), 40_000
@@ -66,24 +50,6 @@ def test_identity_is_minus_the_upstream_gradient():
     problem = problem_of(graphs=4)
     found = gradient_of(gmssl.part("estimator", "identity"), problem)
     torch.testing.assert_close(found, (2 * problem.target - 1).flatten(1))  # the Hamming loss has 1 − 2x*
-
-
-def test_straight_through_is_the_derivative_of_a_softmax():
-    problem = problem_of(graphs=4)
-    found = gradient_of(gmssl.part("estimator", "straight_through", temperature=0.7), problem)
-    soft = (-problem.costs.vertex / 0.7).softmax(2)
-    expected = torch.autograd.grad(HAMMING(Pairs(soft, problem.costs.edge), problem).sum(), problem.costs.vertex)[0]
-    torch.testing.assert_close(found, expected.flatten(1))
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_aimle_is_imle_at_the_least_strength_that_reaches_its_target(seed):
-    problem, grid = problem_of(n=4, seed=seed), [80 / 2**k for k in range(10)]
-    noise = {"noise": "none"}
-    found = gradient_of(gmssl.part("estimator", "aimle", **noise), problem)
-    candidates = [gradient_of(gmssl.part("estimator", "imle", strength=s, **noise), problem) for s in sorted(grid)]
-    reached = [g for g in candidates if (g != 0).sum() >= 4]
-    torch.testing.assert_close(found, reached[0] if reached else candidates[-1])
 
 
 def test_fenchel_young_moves_towards_the_target():

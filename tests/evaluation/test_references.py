@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
 from gmssl.evaluation.loading import Look
+from gmssl.evaluation.references import References
 from gmssl.evaluation.report import Candidate, compare
 
 
@@ -47,3 +51,44 @@ def test_references_are_judged_once(encoder, squares, look, tmp_path, held_out):
     for file in kept.iterdir():
         file.write_text("torn")
     assert judged("key", kept=kept) == (expected, batches)
+
+
+def test_views_that_normalise_alike_share_references(encoder, squares, views, tmp_path):
+    """Methods crop differently, and their untrained encoders are the same; pixels depend on no views at all."""
+
+    class OtherCrops(type(views)):
+        crops = 7
+
+    class Brighter(type(views)):
+        def plain(self, images):
+            return super().plain(images) + 1
+
+    kept, train, test = tmp_path / "references", squares(20), squares(8, seed=1)
+
+    def batches(seen, size=16):
+        network = Counting(encoder)
+        look = Look(seen, 1, size, 0, torch.device("cpu"))
+        compare([Candidate("some", "words", network, "key")], look, train, test, neighbours=3, kept=kept)
+        return network.batches
+
+    files = []
+    for seen, size, judged in ((views, 16, 2), (OtherCrops(), 16, 0), (Brighter(), 16, 2), (views, 12, 2)):
+        assert batches(seen, size) == judged
+        files.append(len(list(kept.glob("*.json"))))
+    assert files == [2, 2, 3, 4]
+
+
+def test_processes_that_need_one_reference_make_it_once(encoder, squares, look, tmp_path):
+    store = References(tmp_path / "kept", ["given"])
+    [made, _] = compare([Candidate("some", "words", encoder)], look, squares(20), neighbours=3).references
+    calls = []
+
+    def judge():
+        calls.append(1)
+        time.sleep(0.2)
+        return made
+
+    with ThreadPoolExecutor(3) as pool:
+        found = [future.result() for future in [pool.submit(store.get, "key", judge) for _ in range(3)]]
+    assert found == [made] * 3
+    assert len(calls) == 1

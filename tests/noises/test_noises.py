@@ -47,3 +47,14 @@ def test_shape_dtype_and_seed(kind: str) -> None:
     # A broadcast view must not make all samples share memory.
     spread = noise.sample(torch.zeros(()).expand(2, 3, 4), torch.Generator().manual_seed(3))
     assert kind == "none" or len(spread.unique()) == 24
+
+
+@pytest.mark.parametrize(
+    ("kind", "distribution"), [("gumbel", stats.gumbel_r(scale=0.7)), ("gaussian", stats.norm(scale=0.7))]
+)
+def test_score_is_the_derivative_of_the_log_density(kind: str, distribution: stats.rv_continuous) -> None:
+    sample = torch.linspace(-1.5, 3, 50, dtype=torch.float64)
+    found = gmssl.part("noise", kind, temperature=0.7).score(sample)
+    at = sample.numpy()
+    expected = (distribution.logpdf(at + 1e-6) - distribution.logpdf(at - 1e-6)) / 2e-6
+    torch.testing.assert_close(found, torch.from_numpy(expected), rtol=1e-5, atol=1e-6)

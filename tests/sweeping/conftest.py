@@ -117,7 +117,8 @@ class Program:
             folder = Path(arguments[1])
             seed = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))["seed"]
             (folder / "evaluation").mkdir(exist_ok=True)
-            text = json.dumps(report(0.5 + seed / 10, self.fingerprint))
+            folds = None if "--test" in arguments else 5
+            text = json.dumps(report(0.5 + seed / 10, self.fingerprint, folds))
             name = arguments[arguments.index("--name") + 1]
             (folder / "evaluation" / f"{name}.json").write_text(text, encoding="utf-8")
         return None

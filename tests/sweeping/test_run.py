@@ -102,7 +102,7 @@ def test_more_seeds_and_evaluations_later(sweep: Sweep, program) -> None:
     assert sum(call[0] == "evaluate" for call in program.calls) == 6
     assert outcome.values[FIRST, 2]["knn"] == pytest.approx(0.7)
     assert "linear" not in outcome.values[FIRST, 2]
-    assert grids(plan, sections(plan, outcome))[-1].headings[-2:] == ("untrained", "pixels")
+    assert [row[0] for row in grids(plan, sections(plan, outcome))[-1].rows] == ["0.25", "0.5", "untrained", "pixels"]
     assert sweep(seeds=1)[1].values.keys() == {(FIRST, 0), (SECOND, 0)}
 
 
@@ -114,11 +114,19 @@ def test_numbers_of_the_tables(sweep: Sweep) -> None:
         ("0.25", "3", "1.25 ± 1", "–", "–"),
         ("0.5", "3", "1.5 ± 1", "+0.25", "[+0.25, +0.25]"),
     ]
-    assert linear.rows[1] == ("0.5", "3", "70.0 ± 10.0", "+0.0", "[+0.0, +0.0]", "60.0", "70.0")
+    assert linear.rows[1:] == [
+        ("0.5", "3", "70.0 ± 10.0", "+0.0", "[+0.0, +0.0]"),
+        ("untrained", "3", "60.0 ± 0.0", "-10.0", "[-34.8, +14.8]"),
+        ("pixels", "–", "70.0", "+0.0", "[-24.8, +24.8]"),
+    ]
     rows = list(csv.DictReader(StringIO(results_csv(plan, found))))
     row = next(r for r in rows if r["metric"] == "loss" and r["optimiser.learning_rate"] == "0.5")
     assert (row["seeds"], row["mean"], row["sd"], row["difference"]) == ("3", "1.5", "1.0", "0.25")
     assert float(row["high"]) == pytest.approx(1.5 + 4.302653 / 3**0.5)
+    rows = [r for r in rows if r["metric"] == "linear"]
+    assert [r["optimiser.learning_rate"] for r in rows] == ["0.25", "0.5", "untrained", "pixels"]
+    assert float(rows[2]["difference"]) == pytest.approx(-0.1)
+    assert float(rows[3]["difference"]) == pytest.approx(0)
     runs = list(csv.DictReader(StringIO(runs_csv(plan, found))))
     assert [(r["run"], r["loss"]) for r in runs][-1] == (f"{SECOND}_seed=2", "2.5")
     assert len(runs) == 6
@@ -128,8 +136,11 @@ def test_picture_holds_a_dot_for_each_seed(sweep: Sweep) -> None:
     plan, outcome = sweep(seeds=3, evaluate=["knn"])
     found = sections(plan, outcome)
     panels = [ax for ax in draw(found).axes if ax.get_visible()]
-    assert [ax.get_title(loc="left") for ax in panels] == [s.metric.heading for s in found if not s.metric.reference]
-    dots = [line for line in panels[0].lines if line.get_label() == "one seed"]
+    own = [s.metric.heading for s in found if not s.metric.reference]
+    assert [ax.get_title(loc="left") for ax in panels] == [own[-1], *own[:-1]]  # evaluations first
+    across = {line.get_label(): line.get_xdata()[0] for line in panels[0].lines if len(set(line.get_xdata())) == 1}
+    assert (across["untrained"], across["pixels"]) == (50, 60)
+    dots = [line for line in panels[1].lines if line.get_label() == "one seed"]
     assert [sorted(line.get_xdata()) for line in dots] == [[0.25, 1.25, 2.25], [0.5, 1.5, 2.5]]
 
 
@@ -212,6 +223,15 @@ WRONG: list[tuple[Callable[[Path], dict], type[GmsslError], str]] = [
         "no image bears a label",
     ),
     (lambda p: {"data": [str(labelled(p / "d", 2, 2))], "evaluate": ["knn"]}, DataError, "split into 5 folds"),
+    (lambda _: {"folds": 3}, DataError, "add --evaluate"),
+    (lambda p: {"tests": [str(p)]}, DataError, "add --evaluate"),
+    (
+        lambda p: {"evaluate": ["knn"], "data": [str(labelled(p / "d", 2))], "tests": [str(labelled(p / "t", 3))]},
+        DataError,
+        "bear the label 'class2'",
+    ),
+    (lambda _: {"evaluate": ["knn"], "tests": ["none"]}, DataError, "there is no folder"),
+    (lambda p: {"data": [str(labelled(p / "d", 2))], "evaluate": ["knn"], "folds": 9}, DataError, "into 9 folds"),
     (lambda p: {"out": used(p / "used")}, TrainingError, "holds thesis.txt, and no sweep"),
     (lambda p: {"out": used(p / "used") / "thesis.txt"}, TrainingError, "is a file"),
     (
@@ -325,3 +345,119 @@ def test_several_runs_at_a_time(quick_file: Path, tmp_path: Path, program, monke
     outcome = run_sweep(plan, Console(file=StringIO()), jobs)
     assert len(outcome.values) == 2 * jobs
     assert outcome.failures == {}
+
+
+@pytest.fixture
+def recipes(quick: dict, tmp_path: Path) -> list[Path]:
+    """Two methods: `imle.yaml`, and `relaxed.yaml`, whose estimator has no strength."""
+    relaxed = {**quick, "solver": "row_softmax", "estimator": "exact", "loss": "likelihood"}
+    paths = [tmp_path / "imle.yaml", tmp_path / "relaxed.yaml"]
+    for path, settings in zip(paths, (quick, relaxed), strict=True):
+        path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return paths
+
+
+def test_recipes_are_the_first_axis(recipes: list[Path], program, tmp_path: Path) -> None:
+    def run(files: list[Path], out: Path | None) -> tuple[Plan, Outcome]:
+        plan = plan_sweep(files, [RATES], 2, ["knn"], out=out, overrides=["margin=0.5"])
+        return plan, run_sweep(plan, Console(file=StringIO()))
+
+    plan, outcome = run(recipes, tmp_path / "out")
+    assert [cell.values for cell in plan.cells] == [
+        (recipe, rate) for recipe in ("imle", "relaxed") for rate in ("0.25", "0.5")
+    ]
+    assert trained(program)[2] == "recipe=relaxed_learning_rate=0.25_seed=0"
+    assert {(c.values[0], c.recipe.estimator.kind, c.recipe.margin) for c in plan.cells} == {
+        ("imle", "imle", 0.5),
+        ("relaxed", "exact", 0.5),
+    }
+    table = grids(plan, sections(plan, outcome))[-1]
+    assert table.headings[:2] == ("recipe", "learning_rate")
+    assert [row[0] for row in table.rows] == ["imle", "imle", "relaxed", "relaxed", "untrained", "pixels"]
+    program.calls.clear()
+    assert (run(recipes, tmp_path / "out")[1], program.calls) == (outcome, [])
+    with pytest.raises(TrainingError, match="belongs to another sweep"):
+        run(recipes[::-1], tmp_path / "out")
+    alone = plan_sweep(recipes, [], 1)
+    assert [cell.name for cell in alone.cells] == ["recipe=imle", "recipe=relaxed"]
+    assert alone.folder.root.name.startswith("imle+relaxed-")
+
+
+def test_one_recipe_keeps_its_folder(quick_file: Path, tmp_path: Path) -> None:
+    """Names and digests that sweeps in progress go on with: these were written before several recipes were possible."""
+    plan = plan_sweep([quick_file], [RATES, "margin=0,0.5"], 2)
+    assert plan.folder.root == Path("runs/sweeps/quick-d0d98e8e")
+    assert [run.name for run in plan.runs][:2] == [f"{FIRST}_margin=0_seed=0", f"{FIRST}_margin=0.5_seed=0"]
+    (tmp_path / "v.yaml").write_text("plain:\nfast: [optimiser.learning_rate=4]\n")
+    assert plan_sweep([quick_file], [], 1, variants=tmp_path / "v.yaml").folder.root == Path("runs/sweeps/v-885cb569")
+
+
+WRONG_RECIPES: list[tuple[Callable[[list[Path]], dict], str]] = [
+    (lambda r: {"recipes": [*r, r[0].parent / "none.yaml"]}, "no recipe at"),
+    (lambda r: {"recipes": [r[0], r[0]]}, "imle.yaml is given twice"),
+    (lambda r: {"recipes": [r[0], copied(r[1], "imle.yaml")]}, "two recipes are called imle"),
+    (lambda r: {"recipes": [r[0], copied(r[0], "same.yaml")]}, "recipe=imle and recipe=same of the grid are the same"),
+    (lambda r: {"grid": ["estimator.strength=20,80"]}, "--grid estimator.strength suits imle, and not relaxed"),
+    (lambda r: {"overrides": ["estimator.strength=20"]}, "--set estimator.strength suits imle, and not relaxed"),
+    (lambda r: {"grid": ["train.epoch=1,2"]}, "4 of 4 cells"),
+    (lambda r: {"overrides": ["seed=1"]}, "--seeds"),
+    (lambda r: {"variants": r[0]}, "changes one recipe, and 2 are given"),
+]
+
+
+def copied(path: Path, name: str) -> Path:
+    folder = path.parent / "copies"
+    folder.mkdir()
+    (folder / name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    return folder / name
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG_RECIPES, ids=[message for _, message in WRONG_RECIPES])
+def test_wrong_recipes(recipes: list[Path], options: Callable[[list[Path]], dict], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        plan_sweep(**{"recipes": recipes, "grid": [], "seeds": 1, **options(recipes)})
+    assert message in str(caught.value)
+
+
+def test_probes_of_recipes_must_agree(recipes: list[Path]) -> None:
+    settings = yaml.safe_load(recipes[1].read_text())
+    recipes[1].write_text(yaml.safe_dump({**settings, "probe": {"data": "phantoms"}}))
+    with pytest.raises(RecipeError, match="--set probe=null"):
+        plan_sweep(recipes, [], 1)
+    plan_sweep(recipes, [], 1, overrides=["probe=null"])
+
+
+def test_protocols_have_their_own_reports(sweep: Sweep, program, tmp_path: Path) -> None:
+    data, test = labelled(tmp_path / "one", 2), labelled(tmp_path / "test", 2)
+    judged = {"seeds": 1, "evaluate": ["knn"], "data": [f"first={data}"]}
+    names = []
+    for options in ({}, {"folds": 3}, {"neighbours": 7}, {"tests": [f"first={test}"]}, {"folds": 3}, {"folds": 5}):
+        program.calls.clear()
+        outcome = sweep(**judged, **options)[1]
+        names += [call[call.index("--name") + 1] for call in program.calls if call[0] == "evaluate"][:1]
+        if "tests" in options:
+            assert outcome.values[FIRST, 0]["first_knn_test"] == 0.5
+            assert outcome.values[FIRST, 0]["first_knn_test_clean_pixels"] == 0.3
+            call = program.calls[0]
+            assert call[call.index("--test") + 1] == str(test)
+    assert names[:3] == ["sweep-first", "sweep-first_folds=3", "sweep-first_neighbours=7"]
+    assert names[3].startswith("sweep-first_test=test~")
+    assert len(names) == 4, "a report that is there is not made again"
+
+
+def test_references_of_several_encoders(quick_file: Path, tmp_path: Path, program) -> None:
+    """Cells with the same encoder share a line, others have their own."""
+    grid = ["encoder.channels=[8, 8, 8, 8],[8, 8, 8, 16]", "margin=0,1"]
+    plan = plan_sweep([quick_file], grid, 2, ["knn"], out=tmp_path / "out")
+    small, large = {"knn_untrained": 0.5, "knn_pixels": 0.4}, {"knn_untrained": 0.6, "knn_pixels": 0.4}
+    values = {(run.cell.name, run.seed): {"knn": 0.7, **small} for run in plan.runs}
+    values |= {(run.cell.name, run.seed): {"knn": 0.7, **large} for run in plan.runs if "16" in run.cell.values[0]}
+    found = sections(plan, Outcome(values, {}))
+    section = next(s for s in found if s.metric.name == "knn")
+    assert [(line.name, line.summary.mean) for line in section.references] == [
+        ("untrained, channels=[8, 8, 8, 8]", 0.5),
+        ("untrained, channels=[8, 8, 8, 16]", 0.6),
+        ("pixels", 0.4),
+    ]
+    assert [len(line.beside) for line in section.references] == [2, 2, 4]
+    draw(found)

@@ -104,7 +104,13 @@ _HOWS = (
     ("train.precision=bfloat16", "train.clip=1"),
     ("probe={data: {kind: phantoms, number: 40, size: 48}, every: 1, neighbours: 5, folds: 2}",),
     ("encoder.drop_path=0.2", "estimator.noise=sum_of_gamma"),
-)
+    # DeepCluster-v2: its memory and centroids are of the whole data set
+    (
+        "train.devices=2", "train.workers=2", "vertices={kind: centroids, numbers: [6, 4]}", "target=kmeans",
+        "graph=edgeless", "affinity={vertex: [cosine]}", "solver=row_softmax", "estimator=exact", "loss=likelihood",
+        "views.matched=to_large",
+    ),
+)  # fmt: skip
 _CASES = [(how, signal.SIGKILL) for how in _HOWS] + [
     (how, number) for how in (_HOWS[0], _HOWS[2]) for number in (signal.SIGTERM, signal.SIGINT)
 ]

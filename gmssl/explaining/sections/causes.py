@@ -23,13 +23,13 @@ def _costs_or_solver(report: Report) -> Html:
     found = report.blame
     if report.relaxed:
         return paragraph(
-            f"{counted(found.wrong, 'match')} of {found.matches} are wrong. Rows choose their cheapest partner, so every "
-            "wrong one is cheaper than the true one: the costs are to blame."
+            f"{counted(found.wrong, 'match')} of {found.matches} are wrong. Rows choose their cheapest partner, so "
+            "every wrong one is cheaper than the true one: the costs are to blame."
         )
     return paragraph(
         f"{counted(found.wrong_problems, 'matching')} of {found.problems} have a wrong match. "
-        f"{percent(found.cheaper / found.wrong_problems)} of these have less energy than the true matching, or as much: "
-        f"the costs are to blame. {percent(found.dearer / found.wrong_problems)} have more: the solver missed it."
+        f"{percent(found.cheaper / found.wrong_problems)} of these have less energy than the true matching, or as "
+        f"much: the costs are to blame. {percent(found.dearer / found.wrong_problems)} have more: the solver missed it."
     )
 
 
@@ -44,8 +44,8 @@ def _terms(report: Report, pictures: Mapping[str, Picture]) -> Html:
         "the difference that the wrong matching makes: all of it, or half if the edge's other end is matched wrongly, "
         "too. Over the wrong matches of a graph this sums exactly to its energy minus that of the truth, for each term."
         if report.has_edges
-        else "A wrong match of image i with a is laid its vertex cost minus that of i's true partner, for each term. The "
-        "run has no edge terms, so that nothing falls on edges."
+        else "A wrong match of image i with a is laid its vertex cost minus that of i's true partner, for each term. "
+        "The run has no edge terms, so that nothing falls on edges."
     )
     words = "; ".join(f"{name} {value}" for name, _, value in rows)
     pieces = [
@@ -56,7 +56,7 @@ def _terms(report: Report, pictures: Mapping[str, Picture]) -> Html:
               "Energy difference by term, mean over wrong matches", 2),
     ]  # fmt: skip
     if "scatter" in pictures:
-        caption = "Every wrong match by what vertex and edge terms account for. Left of and below 0 they favour the wrong one."
+        caption = "Every wrong match by what vertex and edge terms account for; left of and below 0 they favour it."
         pieces.append(
             figure(pictures["scatter"], "Scatter plot of energy differences from vertices and edges", caption)
         )
@@ -70,9 +70,9 @@ def _alone(report: Report, pictures: Mapping[str, Picture]) -> Html:
     wrong = max(found.wrong, 1)
     intro = (
         f"Solved again with vertex costs alone (exactly, by lap), edges mended {counted(found.mended, 'match')} and "
-        f"caused {counted(found.caused, 'wrong match')}: accuracy goes from {percent(found.vertices_alone / found.matches)} to "
-        f"{percent(1 - found.wrong / found.matches)}. With edge costs alone it is "
-        f"{percent(found.edges_alone / found.matches)}."
+        f"caused {counted(found.caused, 'wrong match')}: accuracy goes from "
+        f"{percent(found.vertices_alone / found.matches)} to {percent(1 - found.wrong / found.matches)}. With edge "
+        f"costs alone it is {percent(found.edges_alone / found.matches)}."
     )
     rows = [
         (label, count, percent(count / wrong))
@@ -88,6 +88,6 @@ def _alone(report: Report, pictures: Mapping[str, Picture]) -> Html:
             paragraph(intro),
             figure(pictures["edges"], f"Bar: edges mended {found.mended} and caused {found.caused} wrong matches of "
                    f"{found.matches}", "All matches, before and after edges join the vertices."),
-            table(("a wrong match would be", "matches", "share"), rows, f"The {found.wrong} wrong matches, solved again"),
+            table(("a wrong match would be", "matches", "share"), rows, f"{found.wrong} wrong matches, solved again"),
         )
     )  # fmt: skip

@@ -21,9 +21,9 @@ def accuracy_section(report: Report, pictures: Mapping[str, Picture]) -> Html:
     clusters = "images" if report.relaxed and report.images_known else "graphs"
     intro = (
         f"{len(sample.images)} images in batches of {sample.batch}, matched {effort.passes} times with fresh views and "
-        f"the trained weights in evaluation mode, without noise and margin.{by} Intervals are Wilson's for 95 %, with the "
-        f"number of matches replaced by the number of independent ones that would scatter as much as the {clusters} do, "
-        f"so that {clusters} and not matches are taken as independent."
+        f"the trained weights in evaluation mode, without noise and margin.{by} Intervals are Wilson's for 95 %, with "
+        f"the number of matches replaced by the number of independent ones that would scatter as much as the "
+        f"{clusters} do, so that {clusters} and not matches are taken as independent."
     )
     noisy = (
         " The second column is the share of true matches under the noise of the estimator, and with the margin, as in "
@@ -67,7 +67,8 @@ def _graph(pictures: Mapping[str, Picture]) -> Html:
     return figure(
         pictures["matched"],
         "Two circles of image thumbnails, joined by lines where images were matched",
-        "The first graph pair. Each right image stands where its true partner is on the left, so true matches run level.",
+        "The first graph pair. Each right image stands where its true partner is on the left, so true matches run "
+        "level.",
     )
 
 
@@ -79,7 +80,8 @@ def _flows(report: Report, pictures: Mapping[str, Picture]) -> Html:
     return figure(
         pictures["groups"],
         f"Wrong matches between groups, as shares of the matches of the first: {'; '.join(pairs[:36])}",
-        "Where wrong matches lead: of all matches of the row's group, the share that is wrong and ends in the column's.",
+        "Where wrong matches lead: of all matches of the row's group, the share that is wrong and ends in the "
+        "column's.",
     )
 
 
@@ -89,10 +91,11 @@ def pairs_section(report: Report, pictures: Mapping[str, Picture]) -> Html:
         return paragraph(why_no_pairs(report))
     shown = report.confused[: report.effort.pairs]
     intro = (
-        f"{counted(len(report.confused), 'pair')} of images were confused, in {counted(report.blame.wrong, 'wrong match')}. Graphs hold "
+        f"{counted(len(report.confused), 'pair')} of images were confused, in "
+        f"{counted(report.blame.wrong, 'wrong match')}. Graphs hold "
         f"the same images in all {report.effort.passes} passes, so that a pair can meet again; the most frequent pairs "
-        "come first, and among equally frequent ones those whose wrong match is cheapest. Pictures show the match whose "
-        "energy was furthest below the truth's; files beside this page have the same numbers."
+        "come first, and among equally frequent ones those whose wrong match is cheapest. Pictures show the match "
+        "whose energy was furthest below the truth's; mismatches.csv beside this page lists every wrong match."
     )
     cards = [_card(report, found, pictures[f"pair-{rank:02}"], rank) for rank, found in enumerate(shown, 1)]
     return join((paragraph(intro), tag("div", *cards, class_="pairs"), _table(report, shown)))
@@ -108,7 +111,7 @@ def _card(report: Report, found: Confusion, picture: Picture, rank: int) -> Html
             f"difference {signed(found.vertex + found.edge)}{_parts(report, found)}.",
         )
     )  # fmt: skip
-    alt = f"Views of {image} ({groups[found.image]}) and of {partner} ({groups[found.partner]}), with which it is confused"
+    alt = f"Views of {image} ({groups[found.image]}) and of {partner} ({groups[found.partner]}), its wrong partner"
     return figure(picture, alt, caption)
 
 

@@ -106,7 +106,9 @@ def _flow(value: object) -> str:
         return "{" + ", ".join(f"{key}: {_flow(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_flow, value)) + "]"
-    return {True: "true", False: "false", None: "none"}.get(value, str(value)) if not isinstance(value, str) else value  # type: ignore[call-overload]
+    if value is None or isinstance(value, bool):
+        return {True: "true", False: "false", None: "none"}[value]
+    return str(value)
 
 
 def _final(report: Report) -> Html:

@@ -50,8 +50,8 @@ def _gap(report: Report, gap: Gap) -> Html:
 def _no_gap(report: Report) -> Html:
     if report.relaxed:
         return paragraph(
-            f"Solver {report.run.recipe.solver.kind} gives a relaxed solution from a formula, and no bound: there is no gap "
-            "to prove."
+            f"Solver {report.run.recipe.solver.kind} gives a relaxed solution from a formula, and no bound: there is "
+            "no gap to prove."
         )
     return paragraph("No graph was bounded (--bounds 0).")
 
@@ -75,7 +75,7 @@ def _times(report: Report, times: Times) -> Html:
             ("images per second in training", number(report.training.images_per_second)),
         ]
     caption = (
-        f"Medians of {REPEATS} on one batch of {times.graphs} graph pair(s), this machine's CPU, {threads}; shares of the "
-        "training from timing.csv"
+        f"Medians of {REPEATS} on one batch of {times.graphs} graph pair(s), this machine's CPU, {threads}; shares of "
+        "the training from timing.csv"
     )
     return table(("number", "value"), rows, caption)
