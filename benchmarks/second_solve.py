@@ -183,7 +183,7 @@ def main() -> None:
     }
     for name, recipe in recipes(arguments.data).items():
         results[name] = measure(name, recipe, arguments, Console())
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+        RESULTS.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

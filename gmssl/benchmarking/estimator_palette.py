@@ -58,7 +58,7 @@ class Palette:
             for i, kind in enumerate(self.kinds)
         ]
         samples = [
-            Line2D([], [], color="#7f7f7f", marker="o", linestyle="", markersize=size, label=f"{count} samples")
+            Line2D([], [], color="#7f7f7f", marker="o", linestyle="", markersize=size, label=f"S = {count}")
             for count, size in zip(self.samples, _SIZES, strict=False)
         ]
         return [*kinds, *samples]

@@ -75,7 +75,8 @@ def _cosines(ax: Axes, rows: Sequence[Row], palette: Palette) -> None:
     ax.set_xlim(-0.5, first + len(others) - 0.4)
     ax.set_ylim(-0.03, 1.03)
     if strengths:
-        ax.set_xlabel("λ", fontsize=9, x=len(strengths) / (first + len(others) + 0.1) / 2)
+        middle = (len(strengths) - 1) / 2
+        ax.text(middle, -0.13, "λ", transform=ax.get_xaxis_transform(), fontsize=9, color=_TEXT, ha="center")
 
 
 def _with_errors(ax: Axes, places: Sequence[float], line: Sequence[Row], palette: Palette, style: str) -> None:

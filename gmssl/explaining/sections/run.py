@@ -27,7 +27,7 @@ _SHARES = {
 def run_section(report: Report) -> Html:
     """Tables of what was trained."""
     parts = table(("slot", "part", "settings that are not the default"), _parts(report), "Parts of the method", 3)
-    facts = table(("", ""), _facts(report), "The run", 2)
+    facts = table(("fact", "value"), _facts(report), "The run", 2)
     return join((facts, parts, _final(report)))
 
 

@@ -1,0 +1,32 @@
+"""Tables of the page say what the recipe says."""
+
+from __future__ import annotations
+
+import pytest
+
+from gmssl.explaining.intervals import Share
+from gmssl.explaining.sections.run import _flow
+from gmssl.explaining.wording import counted, interval, number, percent, signed
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"scale": [0.2, 1.0], "channels": 1}, "{scale: [0.2, 1.0], channels: 1}"),
+        ({"on": True, "off": False, "no": None, "zero": 0}, "{on: true, off: false, no: none, zero: 0}"),
+        ({"noise": {"kind": "gumbel", "temperature": 0}}, "{noise: {kind: gumbel, temperature: 0}}"),
+    ],
+)
+def test_settings_are_written_as_in_recipes(value: object, text: str) -> None:
+    assert _flow(value) == text
+
+
+def test_numbers() -> None:
+    assert percent(0.125) == "12.5 %"
+    assert percent(float("nan")) == number(float("nan")) == "–"
+    assert signed(-0.25) == "−0.250"
+    assert signed(0.25) == "+0.250"
+    assert interval(Share(0.5, 0.25, 0.75, 8, 2)) == "[25.0, 75.0] %"
+    assert interval(Share(0.5, float("nan"), float("nan"), 8, 1)) == "–"
+    assert [counted(n, "match") for n in (1, 2, 1234)] == ["1 match", "2 matches", "1\u202f234 matches"]
+    assert counted(2, "graph") == "2 graphs"
