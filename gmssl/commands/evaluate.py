@@ -46,19 +46,11 @@ def evaluate(
     ] = None,
 ) -> None:
     """Judge a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
-    rows, test_rows = _conditions("--where", where), _conditions("--where-test", where_test)
-    for condition, option, path, needed in (
-        (rows, "--where", train, "--train"),
-        (test_rows, "--where-test", test, "--test"),
-    ):
-        if condition and path is None:
-            raise typer.BadParameter(f"{option} selects rows of a manifest; name it with {needed}.")
+    rows = _conditions("--where", where, train, "--train")
+    test_rows = _conditions("--where-test", where_test, test, "--test")
     if folds is not None and test is not None:
         raise typer.BadParameter("--folds is for cross-validation, and --test replaces that; give one of them.")
-    if references is not None and references.exists() and not references.is_dir():
-        raise typer.BadParameter(f"--references {references} is a file; name a folder.")
-    if name is not None and (Path(name).name != name or name in ("", "..")):
-        raise typer.BadParameter(f"--name {name!r} is no file name; write for example --name chest_xray.")
+    _refuse_places(references, name)
 
     from rich.console import Console
 
@@ -81,12 +73,21 @@ def evaluate(
     report.render(Console())
 
 
-def _conditions(option: str, given: list[str] | None) -> dict[str, str]:
-    """`["split=train"]` as `{"split": "train"}`."""
+def _refuse_places(references: Path | None, name: str | None) -> None:
+    if references is not None and references.exists() and not references.is_dir():
+        raise typer.BadParameter(f"--references {references} is a file; name a folder.")
+    if name is not None and (Path(name).name != name or name in ("", "..")):
+        raise typer.BadParameter(f"--name {name!r} is no file name; write for example --name chest_xray.")
+
+
+def _conditions(option: str, given: list[str] | None, path: Path | None, needed: str) -> dict[str, str]:
+    """`["split=train"]` as `{"split": "train"}`; rows of nothing are refused."""
     found: dict[str, str] = {}
     for text in given or []:
         column, equals, value = text.partition("=")
         if not equals or not column:
             raise typer.BadParameter(f"{option} {text!r} is not of the form column=value; write split=train.")
         found[column] = value
+    if found and path is None:
+        raise typer.BadParameter(f"{option} selects rows of a manifest; name it with {needed}.")
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -22,51 +22,61 @@ class Classifier(StrEnum):
     linear = "linear"
 
 
+Recipes: TypeAlias = Annotated[
+    list[Path],
+    typer.Argument(metavar="RECIPE...", help="YAML files; see recipes/. Several are the first axis, recipe."),
+]
+Grid: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PATH=V1,V2", help="A setting and its values, e.g. solver=lap,lagrange. Repeatable."),
+]
+Evaluate: TypeAlias = Annotated[
+    list[Classifier] | None, typer.Option(help="Judge each run by this classifier, too. Repeatable.")
+]
+Data: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]PATH",
+        help="Labelled images for --evaluate: folder of class sub-folders, or CSV manifest. Repeatable. Default: "
+        "the images of the recipe's probe, or of the recipe.",
+    ),
+]
+Tests: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="[NAME=]PATH",
+        help="Test set of the --data of that name, which is then not cross-validated but fitted to. Repeatable.",
+    ),
+]
+Folds: TypeAlias = Annotated[
+    int | None, typer.Option(min=2, help="Of the cross-validations. Default: 5.", show_default=False)
+]
+Variants: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="YAML with named changes, or other recipes, as the first axis, e.g. recipes/variants/methods_r18.yaml.",
+    ),
+]
+Out: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Default: runs/sweeps/<recipes>-<digest>.", show_default=False),
+]
+
+
 def sweep(
-    recipes: Annotated[
-        list[Path],
-        typer.Argument(metavar="RECIPE...", help="YAML files; see recipes/. Several are the first axis, recipe."),
-    ],
-    grid: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PATH=V1,V2", help="A setting and its values, e.g. solver=lap,lagrange. Repeatable."),
-    ] = None,
+    recipes: Recipes,
+    grid: Grid = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell, with seed 0, 1, ….")] = 3,
-    evaluate: Annotated[
-        list[Classifier] | None, typer.Option(help="Judge each run by this classifier, too. Repeatable.")
-    ] = None,
-    data: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[NAME=]PATH",
-            help="Labelled images for --evaluate: folder of class sub-folders, or CSV manifest. Repeatable. Default: "
-            "the images of the recipe's probe, or of the recipe.",
-        ),
-    ] = None,
-    test: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="[NAME=]PATH",
-            help="Test set of the --data of that name, which is then not cross-validated but fitted to. Repeatable.",
-        ),
-    ] = None,
-    folds: Annotated[
-        int | None, typer.Option(min=2, help="Of the cross-validations. Default: 5.", show_default=False)
-    ] = None,
+    evaluate: Evaluate = None,
+    data: Data = None,
+    test: Tests = None,
+    folds: Folds = None,
     neighbours: Annotated[int, typer.Option(min=1, help="k of the kNN classifier.")] = 20,
-    variants: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="YAML with named changes, or other recipes, as the first axis, e.g. recipes/variants/methods.yaml.",
-        ),
-    ] = None,
+    variants: Variants = None,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each with its part of the cores.")] = 1,
     overrides: Overrides = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Default: runs/sweeps/<recipes>-<digest>.", show_default=False),
-    ] = None,
+    out: Out = None,
 ) -> None:
     """Train recipes × a grid of settings × seeds and compare them; the same command goes on after a stop."""
     from rich.console import Console
@@ -74,12 +84,11 @@ def sweep(
     from gmssl.sweeping import picture, results  # noqa: F401  before runs of days, in which the program may be renewed
     from gmssl.sweeping.run import plan_sweep, run_sweep
 
-    judges = [c.value for c in evaluate or []]
     plan = plan_sweep(
         recipes,
         grid or [],
         seeds,
-        judges,
+        [classifier.value for classifier in evaluate or []],
         data or [],
         overrides or [],
         out,

@@ -87,7 +87,7 @@ def test_the_score_function_has_no_bias(kind: str) -> None:
     """Berthet et al.: unbiased for losses linear in the matching, such as Hamming's. The interval reaches 0."""
     problem, smoothing = problems(3, 3, seed=0, edges=True), Smoothing(kind, 0.7)
     ground = replace(landscape_of(problem, smoothing), draws=16)
-    found = measures(judge(drawn(problem, 2000, "perturbed", samples=8, noise=smoothing.noise), ground))
+    found = measures(judge(drawn(problem, 1000, "perturbed", samples=8, noise=smoothing.noise), ground))
     assert found["bias"].low == 0
     assert (found["bias"].high or 1) < 0.15
     assert (found["mean_cosine"].mean or 0) > 0.99
@@ -97,7 +97,7 @@ def test_imle_has_less_bias_and_more_variance_the_smaller_its_strength(landscape
     """E(z' − z) / λ is a difference quotient of the expected matching: its limit λ → 0 is the exact gradient."""
     ground = replace(landscape, draws=16)
     found = [
-        measures(judge(drawn(landscape.problem, 2000, "imle", strength=s, noise=SMOOTHING.noise), ground))
+        measures(judge(drawn(landscape.problem, 1000, "imle", strength=s, noise=SMOOTHING.noise), ground))
         for s in (0.1, 1.0, 80.0)
     ]
     biases = [one["scaled_bias"].mean or 0.0 for one in found]
@@ -119,10 +119,10 @@ def test_beyond_some_strength_the_direction_of_imle_stays_the_same() -> None:
 def test_samples_divide_the_variance_of_imle_and_leave_its_mean(landscape: Landscape) -> None:
     ground = replace(landscape, draws=16)
     one, four = (
-        measures(judge(drawn(landscape.problem, 2000, "imle", samples=s, noise=SMOOTHING.noise), ground))
+        measures(judge(drawn(landscape.problem, 1000, "imle", samples=s, noise=SMOOTHING.noise), ground))
         for s in (1, 4)
     )
-    assert one["variance"].mean == pytest.approx(4 * (four["variance"].mean or 0), rel=0.1)
+    assert one["variance"].mean == pytest.approx(4 * (four["variance"].mean or 0), rel=0.15)
     assert one["bias"].mean == pytest.approx(four["bias"].mean, rel=0.02)
 
 

@@ -65,7 +65,7 @@ def second_order() -> Problem:
 @pytest.mark.parametrize("kind", DENSITIES)
 def test_it_is_the_derivative_of_the_loss(kind: str) -> None:
     """Central differences of the enumerated loss with edges under the same draws, within their errors."""
-    problem, step, draws = second_order(), 0.25, 50_000
+    problem, step, draws = second_order(), 0.25, 20_000
     exact = enumerated(problem, Smoothing(kind, 1.0), draws)
     flat = torch.cat([problem.costs.vertex.flatten(1), problem.costs.edge.flatten(1)], 1)
     for k in (0, 4, 9):
@@ -75,7 +75,7 @@ def test_it_is_the_derivative_of_the_loss(kind: str) -> None:
             changed[0, k] += sign * step
             costs = Pairs(changed[:, :9].view(1, 3, 3), changed[:, 9:].view(1, 2, 2))
             moved.append(enumerated(problem.with_costs(costs), Smoothing(kind, 1.0), draws).loss.item())
-        assert exact.gradient[0, k].item() == pytest.approx((moved[0] - moved[1]) / (2 * step), abs=0.04)
+        assert exact.gradient[0, k].item() == pytest.approx((moved[0] - moved[1]) / (2 * step), abs=0.06)
 
 
 @pytest.mark.parametrize("kind", DENSITIES)

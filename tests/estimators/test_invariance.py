@@ -84,7 +84,8 @@ def gradient(estimator: GradientEstimator, problem: Problem, reduce: Callable[[t
     """∂L/∂c with L a function of the losses `[G]`."""
     costs = problem.costs.map(lambda x: x.clone().requires_grad_())
     given = problem.with_costs(costs)
-    losses = HAMMING(estimator.match(solver_of(estimator), given, None).matching, given)
+    matching = estimator.match(solver_of(estimator), given, None).matching
+    losses = HAMMING(matching, given) + 0.3 * matching.edge.sum((1, 2))  # edges have a gradient of their own
     vertex, edge = torch.autograd.grad(reduce(losses), (costs.vertex, costs.edge), allow_unused=True)
     assert vertex is not None
     return Pairs(vertex, torch.zeros_like(costs.edge) if edge is None else edge)
