@@ -9,13 +9,13 @@ squared length is Σ size, and with the sums over instances of `estimator_qualit
     scaled_bias      √(1 − C²), 1 if C ≤ 0               ‖s E ĝ − g‖ / ‖g‖ for the best s ≥ 0
     scaled_variance  s² · Σ spread / Σ size              that of s ĝ, for s = Σ inner / Σ length, which is this best s
 
-One factor s serves all instances, as a learning rate, or the normalisation of Adam, does. A batch B times as large has
-the same biases and a B-th of the variances. Sums of moments are ratios without bias in their parts: an estimator
+One factor s serves all instances, as a learning rate, or the normalisation of Adam, does. Averages over samples, or over
+instances whose gradients agree in the weights of an encoder, divide the variances and leave the biases. Sums of moments are ratios without bias in their parts: an estimator
 without bias is not charged for the noise of its mean, and instances with small gradients need not be left out.
 
 Intervals are those of the jackknife over instances, which for a mean is the t-interval. Instances are drawn
 independently, stage by stage and size by size; that they are pooled makes intervals wider than necessary, if anything.
-Intervals of the biases are those of their squares, cut off at 0: an unbiased estimator reaches 0.
+Intervals of a bias are those of its square, which may come out negative and is then 0: an unbiased estimator reaches 0.
 """
 
 from __future__ import annotations
@@ -48,6 +48,15 @@ class Interval:
             low, high = high, low
         return Interval(changed[0], low, high)
 
+    def within(self, least: float, most: float) -> Interval:
+        """Of a value that is known to lie there: moved to the border with its interval, which is then cut off."""
+        if self.mean is None:
+            return self
+        mean = min(max(self.mean, least), most)
+        if self.low is None or self.high is None:
+            return Interval(mean)
+        return Interval(mean, max(self.low + mean - self.mean, least), min(self.high + mean - self.mean, most))
+
 
 def pooled(qualities: Sequence[Quality]) -> Quality:
     """Those of several batches as one."""
@@ -57,12 +66,12 @@ def pooled(qualities: Sequence[Quality]) -> Quality:
 def measures(quality: Quality) -> dict[str, Interval]:
     """All `MEASURES` of a batch."""
     columns = torch.stack([getattr(quality, name) for name in SUMS], 1)
-    cosine = jackknife(columns, _mean_cosine).map(lambda c: min(max(c, -1.0), 1.0))
+    cosine = jackknife(columns, _mean_cosine).within(-1, 1)
     return {
-        "bias": jackknife(columns, lambda x: x[:, 1] / x[:, 0]).map(_root),
-        "scaled_bias": cosine.map(lambda c: _root(1 - max(c, 0.0) ** 2)),
-        "variance": jackknife(columns, lambda x: x[:, 2] / x[:, 0]).map(_positive),
-        "scaled_variance": jackknife(columns, _scaled_variance).map(_positive),
+        "bias": jackknife(columns, lambda x: x[:, 1] / x[:, 0]).within(0, math.inf).map(math.sqrt),
+        "scaled_bias": cosine.map(lambda c: math.sqrt(1 - max(c, 0.0) ** 2)),
+        "variance": jackknife(columns, lambda x: x[:, 2] / x[:, 0]).within(0, math.inf),
+        "scaled_variance": jackknife(columns, _scaled_variance).within(0, math.inf),
         "cosine": mean(quality.cosine),
         "mean_cosine": cosine,
         **{name: mean(getattr(quality, name)) for name in SHARES[1:]},
@@ -103,7 +112,7 @@ def _mean_cosine(x: torch.Tensor) -> torch.Tensor:
     """C; 0 where the mean is not distinguishable from 0."""
     size, inner, length = x[:, 0], x[:, 3], x[:, 4]
     tiny = torch.finfo(x.dtype).tiny
-    return torch.where(length > 0, inner / (length * size).clamp(min=tiny).sqrt(), 0.0).clamp(-1, 1)
+    return torch.where(length > 0, inner / (length * size).clamp(min=tiny).sqrt(), 0.0)
 
 
 def _scaled_variance(x: torch.Tensor) -> torch.Tensor:
@@ -111,11 +120,3 @@ def _scaled_variance(x: torch.Tensor) -> torch.Tensor:
     size, spread, inner, length = x[:, 0], x[:, 2], x[:, 3], x[:, 4]
     scale = torch.where((inner > 0) & (length > 0), inner / length, torch.nan)
     return scale.square() * spread / size
-
-
-def _root(x: float) -> float:
-    return math.sqrt(max(x, 0.0))
-
-
-def _positive(x: float) -> float:
-    return max(x, 0.0)

@@ -46,10 +46,9 @@ def evaluate(
     ] = None,
 ) -> None:
     """Judge a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
-    rows = _conditions("--where", where, train, "--train")
-    test_rows = _conditions("--where-test", where_test, test, "--test")
-    if folds is not None and test is not None:
-        raise typer.BadParameter("--folds is for cross-validation, and --test replaces that; give one of them.")
+    kept = _conditions("--where", where, train, "--train")
+    held = _conditions("--where-test", where_test, test, "--test")
+    _refuse_both(folds, test)
     _refuse_places(references, name)
 
     from rich.console import Console
@@ -61,8 +60,8 @@ def evaluate(
     run_recipe(run)  # a wrong run folder is told before any image is listed
     report = judge(
         run,
-        train=None if train is None else open_source(train, rows),
-        test=None if test is None else open_source(test, test_rows),
+        train=None if train is None else open_source(train, kept),
+        test=None if test is None else open_source(test, held),
         folds=5 if folds is None else folds,
         neighbours=neighbours,
         seed=seed,
@@ -71,6 +70,11 @@ def evaluate(
         references=references,
     )
     report.render(Console())
+
+
+def _refuse_both(folds: int | None, test: Path | None) -> None:
+    if folds is not None and test is not None:
+        raise typer.BadParameter("--folds is for cross-validation, and --test replaces that; give one of them.")
 
 
 def _refuse_places(references: Path | None, name: str | None) -> None:

@@ -87,10 +87,13 @@ def test_the_score_function_has_no_bias(kind: str) -> None:
     """Berthet et al.: unbiased for losses linear in the matching, such as Hamming's. The interval reaches 0."""
     problem, smoothing = problems(3, 3, seed=0, edges=True), Smoothing(kind, 0.7)
     ground = replace(landscape_of(problem, smoothing), draws=16)
-    found = measures(judge(drawn(problem, 1000, "perturbed", samples=8, noise=smoothing.noise), ground))
-    assert found["bias"].low == 0
-    assert (found["bias"].high or 1) < 0.15
-    assert (found["mean_cosine"].mean or 0) > 0.99
+    found = [
+        measures(judge(drawn(problem, 1000, "perturbed", seed, samples=8, noise=smoothing.noise), ground))
+        for seed in range(4)
+    ]
+    assert sum(one["bias"].low == 0 for one in found) >= 3, "one in twenty misses"
+    assert max(one["bias"].high or 1 for one in found) < 0.15
+    assert min(one["mean_cosine"].mean or 0 for one in found) > 0.99
 
 
 def test_imle_has_less_bias_and_more_variance_the_smaller_its_strength(landscape: Landscape) -> None:

@@ -42,6 +42,14 @@ def test_without_numbers_there_is_no_number() -> None:
     assert jackknife(torch.zeros(3, 1), lambda x: x[:, 0] / 0) == Interval(None)
 
 
+def test_a_value_with_a_border_keeps_the_width_of_its_interval() -> None:
+    assert Interval(-0.5, -1.5, 0.5).within(0, math.inf) == Interval(0.0, 0.0, 1.0)
+    assert Interval(1.5, 1.0, 2.0).within(-1, 1) == Interval(1.0, 0.5, 1.0)
+    assert Interval(0.5, 0.25, 0.75).within(0, 1) == Interval(0.5, 0.25, 0.75)
+    assert Interval(2.0).within(0, 1) == Interval(1.0)
+    assert Interval(None).within(0, 1) == Interval(None)
+
+
 def test_a_decreasing_function_swaps_the_ends() -> None:
     assert Interval(2.0, 1.0, 4.0).map(lambda x: -x) == Interval(-2.0, -4.0, -1.0)
     assert Interval(None).map(abs) == Interval(None)

@@ -44,6 +44,7 @@ def ready(log: Path) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_every_command_is_stopped_and_waited_for(tmp_path: Path, program, number: int) -> None:
     program(WAITS)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests with &
     logs = [tmp_path / f"{at}.log" for at in range(5)]
     started: list[int] = []
 
@@ -64,6 +65,7 @@ def test_every_command_is_stopped_and_waited_for(tmp_path: Path, program, number
     with locked(tmp_path, lambda: None) as lock, pytest.raises(kind), process.sigterm_as_exit():
         list(in_order_of_ending(do, 5, 2))
     thread.join()
+    signal.signal(signal.SIGINT, former)
     assert sorted(started) == [0, 1]
     assert [log.read_text() for log in logs[:2]] == ["ready\ncheckpoint\n"] * 2
     # A run that ended while the sweep was stopped does not go on to its evaluation.
