@@ -119,6 +119,8 @@ class Program:
             stderr=subprocess.PIPE,
             text=True,
             env=os.environ | {"OMP_NUM_THREADS": "1"},
+            # Shells ignore SIGINT in what they run with &, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def signal_when(self, names: list[str], rows: int, number: int) -> tuple[int, str]:

@@ -10,9 +10,9 @@ from gmssl.benchmarking.grid import Grid
 
 COLUMNS = {
     "bias": "bias",
-    "scaled_bias": "bias*",
+    "scaled_bias": "bias†",
     "variance": "variance",
-    "scaled_variance": "variance*",
+    "scaled_variance": "variance†",
     "cosine": "cosine",
     "mean_cosine": "of mean",
     "aligned": "aligned",
@@ -24,7 +24,7 @@ _SHARES = ("aligned", "descent", "zero")
 
 NOTE = (
     "± is the larger half of the 95 % interval over instances. bias: ‖E ĝ − g‖ / ‖g‖. variance: E ‖ĝ − E ĝ‖² / ‖g‖². "
-    "bias*, variance*: of s ĝ, with the one factor s for all instances that is best for the mean. cosine: of a single "
+    "bias†, variance†: of s ĝ, with the one factor s for all instances that is best for the mean. cosine: of a single "
     "estimate with g; of mean: of E ĝ with g. aligned, descent, zero: shares of estimates with ⟨ĝ, g⟩ > 0, of those "
     "along which a step of half a temperature lowers the expected loss, and of those that are 0, in %. cosine and the "
     f"shares leave out instances with ‖g‖ < {FLAT:g}, or less than twice its error."
