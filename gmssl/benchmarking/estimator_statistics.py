@@ -9,9 +9,10 @@ squared length is Σ size, and with the sums over instances of `estimator_qualit
     scaled_bias      √(1 − C²), 1 if C ≤ 0               ‖s E ĝ − g‖ / ‖g‖ for the best s ≥ 0
     scaled_variance  s² · Σ spread / Σ size              that of s ĝ, for s = Σ inner / Σ length, which is this best s
 
-One factor s serves all instances, as a learning rate, or the normalisation of Adam, does. Averages over samples, or over
-instances whose gradients agree in the weights of an encoder, divide the variances and leave the biases. Sums of moments are ratios without bias in their parts: an estimator
-without bias is not charged for the noise of its mean, and instances with small gradients need not be left out.
+One factor s serves all instances, as a learning rate, or the normalisation of Adam, does. Averages over samples, or
+over instances whose gradients agree in the weights of an encoder, divide the variances and leave the biases. Sums of
+moments are ratios without bias in their parts: an estimator without bias is not charged for the noise of its mean, and
+instances with small gradients need not be left out.
 
 Intervals are those of the jackknife over instances, which for a mean is the t-interval. Instances are drawn
 independently, stage by stage and size by size; that they are pooled makes intervals wider than necessary, if anything.
