@@ -31,15 +31,20 @@ def read_settings(recipe: Path, overrides: Sequence[str]) -> dict[str, Any]:
     Raises:
         RecipeError: no such file, or a `--set` that is not of that form, leads nowhere, or sets the seed.
     """
-    settings = copy.deepcopy(read_recipe(recipe))
+    settings = read_recipe(recipe)
     for override in overrides:
-        if override.partition("=")[0].strip() == "seed":
+        if sets_seed(override):
             raise RecipeError(
                 f"--set {override}: a sweep sets the seeds itself, 0 … N−1; give their number with --seeds."
             )
         apply_override(settings, override)
     settings.pop("seed", None)
     return settings
+
+
+def sets_seed(override: str) -> bool:
+    """Whether a `path=value` changes the seed, which is the sweep's."""
+    return override.partition("=")[0].strip() == "seed"
 
 
 def read_recipes(recipes: Sequence[Path], overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -84,7 +89,7 @@ def refuse_foreign(files: Sequence[Path], axes: Sequence[Axis], overrides: Seque
     """
     options = [("--set", *_split(override)) for override in overrides]
     options += [("--grid", axis.path, axis.values) for axis in axes]
-    recipes = {file.stem: copy.deepcopy(read_recipe(file)) for file in files}
+    recipes = {file.stem: read_recipe(file) for file in files}
     refused = {name: _refusal(settings, options) for name, settings in recipes.items()}
     for at, (option, path, _) in enumerate(options):
         others = options[:at] + options[at + 1 :]

@@ -5,14 +5,14 @@ Methods differ in many settings at once, and so do the rows of an ablation table
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gmssl.errors import RecipeError
-from gmssl.recipe import apply_override, read_recipe
+from gmssl.recipe import read_recipe
 from gmssl.sweeping.axes import Axis
+from gmssl.sweeping.recipes import read_settings, sets_seed
 
 VARIANT = "variant"
 """Path of the axis; no recipe has such a setting."""
@@ -40,16 +40,12 @@ def read_variants(path: Path, recipe: Path, overrides: Sequence[str]) -> dict[st
 def _settings(place: str, folder: Path, value: object, recipe: Path, overrides: Sequence[str]) -> dict[str, Any]:
     base, changes = _parts(place, value)
     file = recipe if base is None else folder / base
+    if any(map(sets_seed, changes)):
+        raise RecipeError(f"{place}: a sweep sets the seeds itself; remove seed, and give their number with --seeds.")
     try:
-        settings = copy.deepcopy(read_recipe(file))
-        for change in (*overrides, *changes):
-            apply_override(settings, change)
+        return read_settings(file, (*overrides, *changes))
     except RecipeError as error:
         raise RecipeError(f"{place}: {error}") from None
-    if any(change.partition("=")[0].strip() == "seed" for change in changes):
-        raise RecipeError(f"{place}: a sweep sets the seeds itself; remove seed, and give their number with --seeds.")
-    settings.pop("seed", None)
-    return settings
 
 
 def _parts(place: str, value: object) -> tuple[str | None, list[str]]:
