@@ -44,15 +44,23 @@ def trained(run: Path, recipe: Recipe) -> tuple[torch.nn.Module, str]:
     """
     weights, source = _weights(run)
     encoder = _build(random_weights(recipe.encoder), recipe.seed)
+    load_strictly(encoder.get_submodule("network"), weights, run / source, f"the encoder of {run / RECIPE}")
+    return encoder, source
+
+
+def load_strictly(module: torch.nn.Module, weights: dict[str, torch.Tensor], file: Path, what: str) -> None:
+    """Load weights that have exactly the module's keys and shapes; `what` the module is, for the message.
+
+    Raises:
+        TrainingError: they are of another module.
+    """
     try:
-        encoder.get_submodule("network").load_state_dict(weights, strict=True)
+        module.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         reason = str(error).partition("\n")[2].strip().partition("\n")[0]
         raise TrainingError(
-            f"{run / source} does not fit the encoder of {run / RECIPE}: {reason} Restore the recipe that the run was "
-            "trained with."
+            f"{file} does not fit {what}: {reason} Restore the recipe that the run was trained with."
         ) from None
-    return encoder, source
 
 
 def untrained(recipe: Recipe) -> tuple[torch.nn.Module, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmssl.errors import TrainingError
-from gmssl.evaluation.runs import CHECKPOINT, ENCODER, random_weights, run_recipe
+from gmssl.evaluation.runs import CHECKPOINT, ENCODER, load_strictly, random_weights, run_recipe
 from gmssl.objective import MatchingObjective
 from gmssl.recipe import Recipe
 
@@ -52,14 +52,7 @@ def open_run(folder: Path) -> TrainedRun:
     }
     # Initial weights are overwritten below: pretrained ones would only have to be fetched.
     objective = make_objective(recipe.model_copy(update={"encoder": random_weights(recipe.encoder)}))
-    try:
-        objective.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[2].strip().partition("\n")[0]
-        raise TrainingError(
-            f"{folder / CHECKPOINT} does not fit the recipe beside it: {reason} Restore the recipe that the run was "
-            "trained with."
-        ) from None
+    load_strictly(objective, weights, folder / CHECKPOINT, "the recipe beside it")
     for module in objective.modules():
         if isinstance(module, Clustering):
             module.memory = None  # it knows images by their number in the training data; the sample has its own
