@@ -59,8 +59,9 @@ def solvers(
             command_of("solvers", given, seed, quick),
             status.update,
         )
-    show(summary(report), tables(report))
-    write(files, report, "solvers", summary(report), tables(report))
+    text, grids = summary(report), tables(report)
+    show(text, grids)
+    write(files, report, "solvers", text, grids)
     if plot is not None:
         from gmssl.benchmarking.pareto import save
 

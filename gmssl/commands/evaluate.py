@@ -48,8 +48,7 @@ def evaluate(
     """Judge a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
     kept = _conditions("--where", where, train, "--train")
     held = _conditions("--where-test", where_test, test, "--test")
-    _refuse_both(folds, test)
-    _refuse_places(references, name)
+    _refuse(folds, test, references, name)
 
     from rich.console import Console
 
@@ -72,12 +71,9 @@ def evaluate(
     report.render(Console())
 
 
-def _refuse_both(folds: int | None, test: Path | None) -> None:
+def _refuse(folds: int | None, test: Path | None, references: Path | None, name: str | None) -> None:
     if folds is not None and test is not None:
         raise typer.BadParameter("--folds is for cross-validation, and --test replaces that; give one of them.")
-
-
-def _refuse_places(references: Path | None, name: str | None) -> None:
     if references is not None and references.exists() and not references.is_dir():
         raise typer.BadParameter(f"--references {references} is a file; name a folder.")
     if name is not None and (Path(name).name != name or name in ("", "..")):

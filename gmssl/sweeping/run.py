@@ -224,9 +224,10 @@ def _do(plan: Plan, run: Run, lock: int, jobs: int) -> tuple[str, str | None]:
             continue
         options = [*data.options, "--references", str(plan.folder.references)]
         fault = run_command(["evaluate", str(folder), *options], log, lock, jobs)
+        where = f" on {data.name}" if data.name else ""
         if fault is not None:
-            return "", f"evaluation{f' on {data.name}' if data.name else ''}: {fault}"
-        done.append(f"evaluated{f' on {data.name}' if data.name else ''}")
+            return "", f"evaluation{where}: {fault}"
+        done.append(f"evaluated{where}")
     return ", ".join(done) or _NOTHING, None
 
 
