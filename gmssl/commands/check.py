@@ -90,12 +90,7 @@ def _range(teacher: TeacherSettings) -> str:
 
 
 def _graphs(matching: Matching, recipe: Recipe) -> str:
-    batch = recipe.train.batch_per_step
-    per_graph = getattr(matching.vertices, "per_graph", None)
-    if per_graph is None:
-        return ""
-    graphs = (batch - matching.vertices.left_out(batch)) // per_graph * len(recipe.views.pairs)
-    graphs *= getattr(matching.vertices, "partitions", 1)
+    graphs = len(recipe.views.pairs) * matching.vertices.graphs(recipe.train.batch_per_step)
     return f": {graphs} graph pair(s) a step"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gmssl.errors import TrainingError
 from gmssl.evaluation.runs import CHECKPOINT, ENCODER, load_strictly, random_weights, run_recipe
+from gmssl.interfaces.epoch import RemembersImages
 from gmssl.objective import MatchingObjective
 from gmssl.recipe import Recipe
 
@@ -42,7 +43,6 @@ def open_run(folder: Path) -> TrainedRun:
 
     from gmssl.training.checkpoints import read_checkpoint
     from gmssl.training.model import make_objective
-    from gmssl.vertices.clustering import Clustering
 
     saved = read_checkpoint(folder / CHECKPOINT)
     weights = {
@@ -54,8 +54,8 @@ def open_run(folder: Path) -> TrainedRun:
     objective = make_objective(recipe.model_copy(update={"encoder": random_weights(recipe.encoder)}))
     load_strictly(objective, weights, folder / CHECKPOINT, "the recipe beside it")
     for module in objective.modules():
-        if isinstance(module, Clustering):
-            module.memory = None  # it knows images by their number in the training data; the sample has its own
+        if isinstance(module, RemembersImages):
+            module.forget_images()  # the sample has its own numbers
     return TrainedRun(folder, recipe, objective, int(saved["global_step"]))
 
 

@@ -31,6 +31,15 @@ class Epoch:
 
 
 @runtime_checkable
+class RemembersImages(Protocol):
+    """A module of any part that knows images by their number in the training data has this method."""
+
+    def forget_images(self) -> None:
+        """From here on it meets other images; what was learnt stays."""
+        ...
+
+
+@runtime_checkable
 class BeginsEpochs(Protocol):
     """A module of any part that has this method is told of each epoch before its first step.
 

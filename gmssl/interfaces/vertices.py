@@ -84,6 +84,10 @@ class Vertices(Part):
     def fault(self, batch: int) -> str | None:
         """Why a batch of this many images cannot be arranged, with the remedy; None if it can."""
 
+    def graphs(self, batch: int) -> int:
+        """Number of graphs that one pair of views of a batch makes."""
+        return 1
+
     def left_out(self, batch: int) -> int:
         """Number of images of a batch that no graph holds."""
         return 0

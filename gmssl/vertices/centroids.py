@@ -39,6 +39,10 @@ class Centroids(Vertices):
         """Any batch will do."""
         return None
 
+    def graphs(self, batch: int) -> int:
+        """One a clustering."""
+        return len(self.numbers)
+
     def shortage(self, images: int) -> str | None:
         """Each cluster needs an image."""
         most = max(self.numbers)

@@ -72,6 +72,10 @@ class Clustering(nn.Module):
             self.centroids[head, :number] = of_first_rank(found.centroids)
         self.epoch = epoch.number
 
+    def forget_images(self) -> None:
+        """Centroids stay."""
+        self.memory = None
+
     def get_extra_state(self) -> dict[str, Any]:
         """The memory, for checkpoints: plain tensors."""
         if self.memory is None:

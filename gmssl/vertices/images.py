@@ -45,6 +45,10 @@ class ImageVertices(Vertices):
             f"(train.batch / devices / accumulate); raise train.batch or lower vertices.per_graph to at most {batch}"
         )
 
+    def graphs(self, batch: int) -> int:
+        """⌊B / per_graph⌋, in each partition."""
+        return self.partitions * (batch // self.per_graph)
+
     def left_out(self, batch: int) -> int:
         """B mod per_graph."""
         return batch % self.per_graph

@@ -37,6 +37,10 @@ class Patches(Vertices):
         """One image has no variance."""
         return None if batch > 1 else "vertices patches needs 2 images or more in a forward pass; raise train.batch"
 
+    def graphs(self, batch: int) -> int:
+        """One an image, criterion and direction."""
+        return batch * (1 + (self.by == "both")) * (1 + (self.search == "both"))
+
     def build(self, channels: int) -> torch.nn.Module:
         """G = pairs of views · criteria · directions · B graphs, in this order from the outside; see the class."""
         return as_module(self._arrange)
