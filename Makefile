@@ -44,23 +44,25 @@ slow: $(STAMP)
 
 # The tables of docs/results.md, one target each; the same command goes on where a study was stopped.
 SHARED ?= ../shared/data
+SEEDS ?= 3
 BRAIN = {kind: folder, root: $(SHARED)/brain_tumor_mri/train}
 CHEST = {kind: manifest, path: $(SHARED)/chest_xray/index.csv}
 UNION = {kind: union, of: [$(BRAIN), $(CHEST), {kind: folder, root: $(SHARED)/bccd/JPEGImages}, {kind: folder, root: $(SHARED)/nuclei/images}]}
 STUDY = OMP_NUM_THREADS=1 $(BIN)/gmssl sweep recipes/lvm_med_corrected_r18.yaml --jobs 2 \
 	--set views.large_size=48 --set 'encoder.channels=[16, 32, 64, 128]' --set 'schedule={kind: warmup_cosine, warmup: 1}' \
 	--set train.epochs=100 --set train.max_steps=200 --set train.workers=0 --set train.picture_every=100 \
-	--evaluate knn --evaluate linear --data brain=$(SHARED)/brain_tumor_mri/train --data chest=$(SHARED)/chest_xray/index.csv
+	--evaluate knn --evaluate linear --data brain=$(SHARED)/brain_tumor_mri/train
+METHODS = $(STUDY) --data chest=$(SHARED)/chest_xray/index.csv --variants recipes/variants/methods_r18.yaml
 
 .PHONY: study-brain study-chest study-union study-ablations
 study-brain: $(STAMP)
-	$(STUDY) --set 'data=$(BRAIN)' --variants recipes/variants/methods_r18.yaml --seeds 3 --out runs/study/brain
+	$(METHODS) --set 'data=$(BRAIN)' --seeds $(SEEDS) --out runs/study/brain
 study-chest: $(STAMP)
-	$(STUDY) --set 'data=$(CHEST)' --variants recipes/variants/methods_r18.yaml --seeds 3 --out runs/study/chest
+	$(METHODS) --set 'data=$(CHEST)' --seeds $(SEEDS) --out runs/study/chest
 study-union: $(STAMP)
-	$(STUDY) --set 'data=$(UNION)' --variants recipes/variants/methods_r18.yaml --seeds 3 --out runs/study/union
+	$(METHODS) --set 'data=$(UNION)' --seeds $(SEEDS) --out runs/study/union
 study-ablations: $(STAMP)
-	$(STUDY) --set 'data=$(BRAIN)' --variants recipes/variants/ablations_r18.yaml --seeds 3 --out runs/study/ablations
+	$(STUDY) --set 'data=$(BRAIN)' --variants recipes/variants/ablations_r18.yaml --seeds $(SEEDS) --out runs/study/ablations
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
