@@ -10,7 +10,7 @@ simclr   time of a step of recipes/simclr_r18.yaml over that of the same step by
          NTXentLoss. Equal weights at the start, and equal losses, or the part fails.
 lvm_med  time of a step of LVM-Med over that of SimCLR, both with a full-width ResNet-18 on grey images of 64 px,
          batch 256, equal views and optimiser: `as_published` has the objective of recipes/lvm_med_r50.yaml,
-         `corrected` that of recipes/brain_tumor_r18.yaml.
+         `corrected` that of recipes/lvm_med_corrected_r18.yaml.
 local    peak memory of both local terms, forward and backward, above the maps: 16, 32 and 64 graphs of 16 nodes,
          7×7 maps, 512 channels, each in a process of its own.
 memory   peak memory of a step of recipes/lvm_med_r50.yaml at batches 16, 32 and 48 (1, 2 and 3 graphs), each in a
@@ -258,7 +258,7 @@ def lvm_med(data: str, rounds: int) -> dict[str, dict[str, float]]:
     equal = {name: getattr(shared, name) for name in ("data", "views", "encoder", "optimiser", "schedule", "train")}
     raw = next(batches(shared, 0))
     sides = {"simclr": step_of(MatchingObjective(shared), raw)}
-    for name, file in (("as_published", "lvm_med_r50"), ("corrected", "brain_tumor_r18")):
+    for name, file in (("as_published", "lvm_med_r50"), ("corrected", "lvm_med_corrected_r18")):
         recipe = load_recipe(ROOT / "recipes" / f"{file}.yaml", [f"data.root={data}"]).model_copy(update=equal)
         sides[name] = step_of(MatchingObjective(recipe), raw)
     return take_turns(sides, rounds, "simclr")
