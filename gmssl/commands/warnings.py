@@ -86,7 +86,7 @@ def _idle_edges(matching: Matching) -> Iterator[str]:
 
 def _idle_neighbours(matching: Matching) -> Iterator[str]:
     neighbours = getattr(matching.graph, "neighbours", None)
-    nodes = getattr(matching.vertices, "per_graph", None)
+    nodes = getattr(matching.vertices, "per_graph", None) if matching.vertices.are_images else None
     if neighbours is not None and nodes is not None and neighbours >= nodes:
         yield f"graph.neighbours: {neighbours} is more than the {nodes - 1} other nodes of a graph; all are joined."
 

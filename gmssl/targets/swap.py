@@ -12,7 +12,7 @@ from gmssl.targets.functions import as_module
 
 
 class Swap(Target):
-    """Row i of n belongs to column (i + n/2) mod n of this rank's: with `both_views` the other view of the image."""
+    """Row i of n belongs to column (i + n/2) mod n, of this rank's: with `both_views` the other view of the image."""
 
     kind: ClassVar[str] = "swap"
     truth: ClassVar[Truth] = "halves"
@@ -23,8 +23,9 @@ class Swap(Target):
 
 
 def _swap(costs: torch.Tensor, arrangement: Arrangement) -> torch.Tensor:
-    n = costs.shape[1]
+    _, n, m = costs.shape
+    first = n * rank() if m > n else 0  # graphs of this rank alone have no columns of others
     rows = torch.arange(n, device=costs.device)
     target = torch.zeros(costs.shape[1:], dtype=costs.dtype, device=costs.device)
-    target[rows, (rows + n // 2) % n + n * rank()] = 1
+    target[rows, (rows + n // 2) % n + first] = 1
     return target.expand(costs.shape)

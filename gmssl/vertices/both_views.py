@@ -1,39 +1,68 @@
-"""Both views of all images on either side: the 1-N matching of SimCLR."""
+"""Both views of images on either side: the 1-N matching of SimCLR, or LVM-Med's with partners from the own view."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
+
+from pydantic import Field
 
 from gmssl.gathering import gathered, rank
 from gmssl.interfaces.vertices import Arrangement, Encoding, Truth, Vertices
 from gmssl.lazy import torch
-from gmssl.vertices.arranging import Pairs, as_module, views_of
+from gmssl.vertices.arranging import Pairs, as_module, cut, uncut, views_of
 
 
 class BothViews(Vertices):
-    """One graph for each pair of views: n = 2B rows, the first half of the left view, and m = 2B·W columns.
+    """Either side holds both views of all its images, the first half of it the left ones.
 
-    The columns are the nodes of all W ranks, those of a rank in the order of the rows; the rows are this rank's. A node
-    must not be matched with itself. Its true partner is the other view of its image, half a side away (SimCLR,
-    Chen et al. 2020).
+    A node must not be matched with itself. Its true partner is the other view of its image, half a side away (SimCLR,
+    Chen et al. 2020). Wrong partners are images of the other view and of its own one.
+
+    Without `per_graph` there is one graph for each pair of views: n = 2B rows, and m = 2B·W columns, the nodes of all W
+    ranks, those of a rank in the order of its rows. With it, graphs have 2·per_graph nodes on both sides, cut from the
+    batch of this rank as those of `images` are, in `partitions` ways.
     """
 
     kind: ClassVar[str] = "both_views"
     truth: ClassVar[Truth] = "halves"
 
+    per_graph: int | None = Field(None, ge=2, description="images in one graph; none: all, of all devices")
+    partitions: int = Field(1, ge=1, description="how many times a batch is cut into graphs, each time otherwise")
+
     def fault(self, batch: int) -> str | None:
-        """One image has no negatives."""
-        return None if batch > 1 else "vertices both_views needs 2 images or more in a forward pass; raise train.batch"
+        """One image has no negatives; a batch must hold one graph, and as many as there are partitions."""
+        if batch < 2:
+            return "vertices both_views needs 2 images or more in a forward pass; raise train.batch"
+        return uncut(batch, self._images(batch), self.partitions)
+
+    def left_out(self, batch: int) -> int:
+        """B mod per_graph."""
+        return batch % self._images(batch)
+
+    def graphs(self, batch: int) -> int:
+        """⌊B / per_graph⌋, in each partition."""
+        return self.partitions * (batch // self._images(batch))
 
     def build(self, channels: int) -> torch.nn.Module:
-        """See the class."""
-        return as_module(_arrange)
+        """See the class; G = pairs · graphs, pair-major."""
+        return as_module(partial(_arrange, self.per_graph, self.partitions))
+
+    def _images(self, batch: int) -> int:
+        return self.per_graph or batch
 
 
-def _arrange(student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
-    nodes = torch.cat([views_of(student, pairs, 0), views_of(student, pairs, 1)], 1)
-    right = gathered(nodes, 1)
+def _arrange(per_graph: int | None, partitions: int, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
+    first, second = (views_of(student, pairs, side) for side in (0, 1))
+    batch = first.shape[1]
+    if per_graph is not None:
+        images = cut(batch, per_graph, partitions, first.device)
+        first, second = (view[:, images].flatten(0, 1) for view in (first, second))
+    nodes = torch.cat([first, second], 1)
+    whole = per_graph is None
+    right = gathered(nodes, 1) if whole else nodes
     graphs, n, _ = nodes.shape
     columns = torch.arange(right.shape[1], device=nodes.device)
-    own = torch.arange(n, device=nodes.device) + rank() * n
-    return Arrangement(nodes, right, (columns != own[:, None]).expand(graphs, -1, -1))
+    own = torch.arange(n, device=nodes.device) + (rank() * n if whole else 0)
+    left_out = 0 if per_graph is None else batch % per_graph
+    return Arrangement(nodes, right, (columns != own[:, None]).expand(graphs, -1, -1), left_out=left_out)

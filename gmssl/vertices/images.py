@@ -9,7 +9,7 @@ from pydantic import Field
 
 from gmssl.interfaces.vertices import Arrangement, Encoding, Vertices
 from gmssl.lazy import torch
-from gmssl.vertices.arranging import Pairs, as_module
+from gmssl.vertices.arranging import Pairs, as_module, cut, uncut
 
 
 class ImageVertices(Vertices):
@@ -32,18 +32,7 @@ class ImageVertices(Vertices):
 
     def fault(self, batch: int) -> str | None:
         """A batch must hold one graph, and as many as there are partitions."""
-        graphs = batch // self.per_graph
-        if graphs >= self.partitions:
-            return None
-        if graphs:
-            return (
-                f"vertices.partitions is {self.partitions}, but one forward pass makes only {graphs} graph(s), and no "
-                f"more partitions than graphs; lower it to at most {graphs}, or raise train.batch"
-            )
-        return (
-            f"vertices.per_graph is {self.per_graph}, but one forward pass has only {batch} image(s) "
-            f"(train.batch / devices / accumulate); raise train.batch or lower vertices.per_graph to at most {batch}"
-        )
+        return uncut(batch, self.per_graph, self.partitions)
 
     def graphs(self, batch: int) -> int:
         """⌊B / per_graph⌋, in each partition."""
@@ -63,10 +52,7 @@ class ImageVertices(Vertices):
 
 def _arrange(n: int, partitions: int, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
     batch, device = student.embeddings.shape[1], student.embeddings.device
-    graphs = batch // n
-    partition = torch.arange(partitions, device=device)[:, None, None]
-    graph, node = torch.arange(graphs, device=device)[:, None], torch.arange(n, device=device)
-    images = ((graph + partition * node) % graphs * n + node).view(1, partitions * graphs, n)
+    images = cut(batch, n, partitions, device)
     views = torch.tensor(pairs, device=device)
     left, right = ((views[:, side, None, None] * batch + images).view(-1, n) for side in (0, 1))
     return Arrangement(
@@ -74,5 +60,5 @@ def _arrange(n: int, partitions: int, student: Encoding, teacher: Encoding, pair
         right=teacher.embeddings.flatten(0, 1)[right],
         allowed=torch.ones((), dtype=torch.bool, device=device).expand(left.shape[0], n, n),
         sources=(left, right),
-        left_out=batch - graphs * n,
+        left_out=batch % n,
     )

@@ -17,6 +17,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "centroids": [{"numbers": (5,)}, {"numbers": (3, 5)}],
     "prototypes": [{"number": 6}],
     "queue": [{"size": 16}],
+    "both_views": [{}, {"per_graph": 4, "partitions": 2}],
 }
 
 
