@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -56,3 +58,17 @@ def settings_of_a_recipe() -> dict:
         "schedule": "constant",
         "train": {"epochs": 2, "batch": 8},
     }
+
+
+@pytest.fixture(scope="session")
+def refusal() -> Callable[[Any, str], None]:
+    """Asserts that a command ended in one message about wrong input, and nothing else."""
+
+    def check(done: Any, said: str) -> None:
+        assert done.exit_code == 2, done.output
+        assert done.stderr.startswith("error: ")
+        assert said in done.stderr
+        assert done.stdout == ""
+        assert "Traceback" not in done.output
+
+    return check

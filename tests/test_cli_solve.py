@@ -16,6 +16,7 @@ from gmssl.cli import app
 from gmssl.formats import from_koopmans_beckmann, write_dat, write_sln
 
 Run = Callable[..., Any]
+Refusal = Callable[[Any, str], None]
 
 A, B = torch.tensor([[0, 3, 0], [0, 0, 5], [0, 0, 0]]), torch.tensor([[0, 1, 2], [4, 0, 3], [6, 7, 0]])
 PARTIAL = "p 2 3 2 1\na 0 0 2 -4\na 1 1 1 -2\ne 0 1 3\n"  # leaving left vertex 1 unmatched costs least: −4
@@ -115,14 +116,11 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), WRONG)
-def test_wrong_input_is_one_message(run: Run, tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_wrong_input_is_one_message(
+    run: Run, refusal: Refusal, tmp_path: Path, arguments: list[str], message: str
+) -> None:
     before = sorted(tmp_path.iterdir())
-    done = run(*arguments, *([] if "--solver" in arguments else TABU))
-    assert done.exit_code == 2
-    assert done.stderr.startswith("error: ")
-    assert message in done.stderr
-    assert done.stdout == "", "everything is read before anything is solved"
-    assert "Traceback" not in done.output
+    refusal(run(*arguments, *([] if "--solver" in arguments else TABU)), message)
     assert sorted(tmp_path.iterdir()) == before
 
 
