@@ -1,0 +1,116 @@
+"""Tables of docs/results.md, from finished studies: `python benchmarks/study.py [brain] [chest] [union] [ablations]`.
+
+    make study-brain && python benchmarks/study.py brain      reads runs/study/brain, writes the page, its picture and
+                                                              benchmarks/results/study/brain_{runs,results}.csv
+    python benchmarks/study.py --studies FOLDER brain         of a study that lives elsewhere
+
+Tables stand between the lines `<!-- begin: study brain -->` and `<!-- end: study brain -->` of the page. With no names,
+all studies that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results" / "study"
+STUDIES = ("brain", "chest", "union", "ablations")
+METRICS = {
+    "brain_knn": "kNN, brain",
+    "brain_linear": "linear, brain",
+    "chest_knn": "kNN, chest",
+    "chest_linear": "linear, chest",
+}
+NAMES = {
+    "lvm_med_corrected": "LVM-Med `corrected`",
+    "lvm_med_as_published": "LVM-Med `as_published`",
+    "lvm_med_as_released": "LVM-Med `as_released`",
+    "simclr": "SimCLR",
+    "barlow_twins": "Barlow Twins",
+    "vicreg": "VICReg",
+    "untrained": "untrained encoder",
+    "pixels": "raw pixels, 16×16",
+}  # fmt: skip
+
+Row = dict[str, str]
+
+
+def read(path: Path) -> dict[str, dict[str, Row]]:
+    """Variant → metric → row, in the order of the file."""
+    found: dict[str, dict[str, Row]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["metric"] in METRICS:
+                found.setdefault(row["variant"], {})[row["metric"]] = row
+    return found
+
+
+def percent(number: str, sign: str = "") -> str:
+    """Of a share, with a real minus."""
+    return f"{100 * float(number):{sign}.1f}".replace("-", "−")
+
+
+def level(row: Row) -> str:
+    """Mean and standard deviation."""
+    return percent(row["mean"]) + (f" ± {percent(row['sd'])}" if row["variant"] != "pixels" else "")
+
+
+def difference(row: Row) -> str:
+    """From the first variant, and its interval; nothing where there is none."""
+    if not row["difference"]:
+        return "–"
+    low, high = (percent(row[name], "+") for name in ("difference_low", "difference_high"))
+    return f"{percent(row['difference'], '+')} [{low}, {high}]"
+
+
+def tables(rows: dict[str, dict[str, Row]]) -> str:
+    """Levels of all, then differences of all but the first."""
+    first, *others = rows
+    metrics = [metric for metric in METRICS if metric in rows[first]]
+    head = "| | " + " | ".join(METRICS[metric] for metric in metrics) + " |\n|---|" + "---|" * len(metrics)
+
+    def table(shown: list[str], cell: Callable[[Row], str]) -> str:
+        lines = [
+            f"| {NAMES.get(name, f'`{name}`')} | " + " | ".join(cell(rows[name][metric]) for metric in metrics) + " |"
+            for name in shown
+        ]
+        return "\n".join([head, *lines])
+
+    seeds = max(int(row["seeds"]) for row in rows[first].values())
+    return (
+        f"Accuracy in per cent, mean ± standard deviation over {seeds} seed(s):\n\n{table(list(rows), level)}\n\n"
+        f"Differences from {NAMES.get(first, f'`{first}`')} on the same seeds, with 95 % t-intervals that are not "
+        f"corrected for the number of comparisons:\n\n{table(others, difference)}\n"
+    )
+
+
+def write(name: str, study: Path) -> None:
+    """Copies the numbers, and writes page and picture."""
+    for kind in ("runs", "results"):
+        shutil.copyfile(study / f"{kind}.csv", RESULTS / f"{name}_{kind}.csv")
+    shutil.copyfile(study / "results.png", ROOT / "docs" / f"results_{name}.png")
+    text = tables(read(RESULTS / f"{name}_results.csv"))
+    print(text)
+    begin, end = f"<!-- begin: study {name} -->\n", f"<!-- end: study {name} -->\n"
+    page = PAGE.read_text(encoding="utf-8")
+    head, rest = page.split(begin)
+    tail = rest.split(end)[1]
+    PAGE.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
+
+
+def main() -> None:
+    """See the top of this file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", choices=[*STUDIES, []])
+    parser.add_argument("--studies", type=Path, default=ROOT / "runs" / "study")
+    given = parser.parse_args()
+    for name in given.names or [name for name in STUDIES if (given.studies / name / "results.csv").is_file()]:
+        write(name, given.studies / name)
+
+
+if __name__ == "__main__":
+    main()
