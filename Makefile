@@ -54,7 +54,7 @@ STUDY = OMP_NUM_THREADS=1 $(BIN)/gmssl sweep recipes/lvm_med_corrected_r18.yaml 
 	--evaluate knn --evaluate linear --data brain=$(SHARED)/brain_tumor_mri/train
 METHODS = $(STUDY) --data chest=$(SHARED)/chest_xray/index.csv --variants recipes/variants/methods_r18.yaml
 
-.PHONY: study-brain study-chest study-union study-ablations
+.PHONY: study-brain study-chest study-union study-ablations study-ladder
 study-brain: $(STAMP)
 	$(METHODS) --set 'data=$(BRAIN)' --seeds $(SEEDS) --out runs/study/brain
 study-chest: $(STAMP)
@@ -63,6 +63,8 @@ study-union: $(STAMP)
 	$(METHODS) --set 'data=$(UNION)' --seeds $(SEEDS) --out runs/study/union
 study-ablations: $(STAMP)
 	$(STUDY) --set 'data=$(BRAIN)' --variants recipes/variants/ablations_r18.yaml --seeds $(SEEDS) --out runs/study/ablations
+study-ladder: $(STAMP)
+	$(STUDY) --set 'data=$(BRAIN)' --variants recipes/variants/ladder_r18.yaml --seeds $(SEEDS) --out runs/study/ladder
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

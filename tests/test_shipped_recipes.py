@@ -81,6 +81,7 @@ def test_published_numbers(name: str, batch: int) -> None:
 
 VARIANTS = {
     "ablations_r18": ("lvm_med_corrected_r18", [MANY]),
+    "ladder_r18": ("lvm_med_corrected_r18", [MANY]),
     "ablations_r50": ("lvm_med_r50", []),
     "methods_r18": ("lvm_med_corrected_r18", [MANY]),
     "methods_r50": ("lvm_med_corrected_r50", []),
