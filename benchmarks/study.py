@@ -1,4 +1,4 @@
-"""Tables of docs/results.md, from finished studies: `python benchmarks/study.py [brain] [chest] [union] [ablations]`.
+"""Tables of docs/results.md, from finished studies: `python benchmarks/study.py [brain] [chest] [union] [ladder] …`.
 
     make study-brain && python benchmarks/study.py brain      reads runs/study/brain, writes the page, its picture and
                                                               benchmarks/results/study/brain_{runs,results}.csv
@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results" / "study"
-STUDIES = ("brain", "chest", "union", "ablations")
+STUDIES = ("brain", "chest", "union", "ladder", "ablations")
 METRICS = {
     "brain_knn": "kNN, brain",
     "brain_linear": "linear, brain",
@@ -29,6 +29,9 @@ NAMES = {
     "lvm_med_corrected": "LVM-Med `corrected`",
     "lvm_med_as_published": "LVM-Med `as_published`",
     "lvm_med_as_released": "LVM-Med `as_released`",
+    "no_second_order": "without edges (`lap`)",
+    "softmax": "relaxed, rows free (`row_softmax`)",
+    "softmax_128_nodes": "the same, 128 nodes",
     "simclr": "SimCLR",
     "barlow_twins": "Barlow Twins",
     "vicreg": "VICReg",
