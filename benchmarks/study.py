@@ -16,9 +16,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from gmssl.sweeping.statistics import summarise
+
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results" / "study"
 STUDIES = ("brain", "chest", "union", "ladder", "ablations")
+POOLED = ("brain", "chest", "union")  # the same methods on other images
 METRICS = {
     "brain_knn": "kNN, brain",
     "brain_linear": "linear, brain",
@@ -70,24 +73,27 @@ def difference(row: Row) -> str:
     return f"{percent(row['difference'], '+')} [{low}, {high}]"
 
 
+def grid(names: list[str], metrics: list[str], cell: Callable[[str, str], str]) -> str:
+    """A Markdown table of `cell(variant, metric)`."""
+    head = "| | " + " | ".join(METRICS[metric] for metric in metrics) + " |\n|---|" + "---|" * len(metrics)
+    lines = [
+        f"| {NAMES.get(name, f'`{name}`')} | " + " | ".join(cell(name, metric) for metric in metrics) + " |"
+        for name in names
+    ]
+    return "\n".join([head, *lines])
+
+
 def tables(rows: dict[str, dict[str, Row]]) -> str:
     """Levels of all, then differences of all but the first."""
     first, *others = rows
     metrics = [metric for metric in METRICS if metric in rows[first]]
-    head = "| | " + " | ".join(METRICS[metric] for metric in metrics) + " |\n|---|" + "---|" * len(metrics)
-
-    def table(shown: list[str], cell: Callable[[Row], str]) -> str:
-        lines = [
-            f"| {NAMES.get(name, f'`{name}`')} | " + " | ".join(cell(rows[name][metric]) for metric in metrics) + " |"
-            for name in shown
-        ]
-        return "\n".join([head, *lines])
-
+    levels = grid(list(rows), metrics, lambda name, metric: level(rows[name][metric]))
+    differences = grid(others, metrics, lambda name, metric: difference(rows[name][metric]))
     seeds = max(int(row["seeds"]) for row in rows[first].values())
     return (
-        f"Accuracy in per cent, mean ± standard deviation over {seeds} seed(s):\n\n{table(list(rows), level)}\n\n"
+        f"Accuracy in per cent, mean ± standard deviation over {seeds} seed(s):\n\n{levels}\n\n"
         f"Differences from {NAMES.get(first, f'`{first}`')} on the same seeds, with 95 % t-intervals that are not "
-        f"corrected for the number of comparisons:\n\n{table(others, difference)}\n"
+        f"corrected for the number of comparisons:\n\n{differences}\n"
     )
 
 
@@ -96,7 +102,31 @@ def write(name: str, study: Path) -> None:
     for kind in ("runs", "results"):
         shutil.copyfile(study / f"{kind}.csv", RESULTS / f"{name}_{kind}.csv")
     shutil.copyfile(study / "results.png", ROOT / "docs" / f"results_{name}.png")
-    text = tables(read(RESULTS / f"{name}_results.csv"))
+    place(name, tables(read(RESULTS / f"{name}_results.csv")))
+
+
+def pooled() -> str:
+    """Differences from the first variant over the runs of all `POOLED` studies together."""
+    runs: dict[str, dict[tuple[str, str], Row]] = {}
+    for study in POOLED:
+        with (RESULTS / f"{study}_runs.csv").open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                runs.setdefault(row["variant"], {})[study, row["seed"]] = row
+    first, *others = runs
+
+    def cell(name: str, metric: str) -> str:
+        pairs = [(runs[name][key], runs[first][key]) for key in runs[first] if key in runs[name]]
+        found = summarise({at: float(a[metric]) - float(b[metric]) for at, (a, b) in enumerate(pairs)})
+        assert found is not None
+        assert found.interval is not None
+        low, high = (percent(str(end), "+") for end in found.interval)
+        return f"{percent(str(found.mean), '+')} [{low}, {high}]"
+
+    return grid(others, list(METRICS), cell) + "\n"
+
+
+def place(name: str, text: str) -> None:
+    """Prints tables, and puts them into the page."""
     print(text)
     begin, end = f"<!-- begin: study {name} -->\n", f"<!-- end: study {name} -->\n"
     page = PAGE.read_text(encoding="utf-8")
@@ -113,6 +143,8 @@ def main() -> None:
     given = parser.parse_args()
     for name in given.names or [name for name in STUDIES if (given.studies / name / "results.csv").is_file()]:
         write(name, given.studies / name)
+    if all((RESULTS / f"{name}_runs.csv").is_file() for name in POOLED):
+        place("pooled", pooled())
 
 
 if __name__ == "__main__":
