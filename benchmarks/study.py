@@ -55,22 +55,27 @@ def read(path: Path) -> dict[str, dict[str, Row]]:
     return found
 
 
-def percent(number: str, sign: str = "") -> str:
-    """Of a share, with a real minus."""
-    return f"{100 * float(number):{sign}.1f}".replace("-", "−")
+def percent(share: float, sign: str = "") -> str:
+    """With a real minus."""
+    return f"{100 * share:{sign}.1f}".replace("-", "−")
+
+
+def with_interval(mean: float, low: float, high: float) -> str:
+    """A difference, signed."""
+    return f"{percent(mean, '+')} [{percent(low, '+')}, {percent(high, '+')}]"
 
 
 def level(row: Row) -> str:
     """Mean and standard deviation."""
-    return percent(row["mean"]) + (f" ± {percent(row['sd'])}" if row["variant"] != "pixels" else "")
+    deviation = f" ± {percent(float(row['sd']))}" if row["variant"] != "pixels" else ""
+    return percent(float(row["mean"])) + deviation
 
 
 def difference(row: Row) -> str:
     """From the first variant, and its interval; nothing where there is none."""
     if not row["difference"]:
         return "–"
-    low, high = (percent(row[name], "+") for name in ("difference_low", "difference_high"))
-    return f"{percent(row['difference'], '+')} [{low}, {high}]"
+    return with_interval(*(float(row[name]) for name in ("difference", "difference_low", "difference_high")))
 
 
 def grid(names: list[str], metrics: list[str], cell: Callable[[str, str], str]) -> str:
@@ -119,8 +124,7 @@ def pooled() -> str:
         found = summarise({at: float(a[metric]) - float(b[metric]) for at, (a, b) in enumerate(pairs)})
         assert found is not None
         assert found.interval is not None
-        low, high = (percent(str(end), "+") for end in found.interval)
-        return f"{percent(str(found.mean), '+')} [{low}, {high}]"
+        return with_interval(found.mean, *found.interval)
 
     return grid(others, list(METRICS), cell) + "\n"
 

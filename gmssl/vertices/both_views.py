@@ -54,15 +54,16 @@ class BothViews(Vertices):
 
 def _arrange(per_graph: int | None, partitions: int, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
     first, second = (views_of(student, pairs, side) for side in (0, 1))
-    batch = first.shape[1]
-    if per_graph is not None:
-        images = cut(batch, per_graph, partitions, first.device)
-        first, second = (view[:, images].flatten(0, 1) for view in (first, second))
-    nodes = torch.cat([first, second], 1)
-    whole = per_graph is None
-    right = gathered(nodes, 1) if whole else nodes
+    left_out = 0
+    if per_graph is None:
+        nodes = torch.cat([first, second], 1)
+        right, before = gathered(nodes, 1), rank() * nodes.shape[1]
+    else:
+        batch = first.shape[1]
+        images, left_out = cut(batch, per_graph, partitions, first.device), batch % per_graph
+        nodes = torch.cat([view[:, images].flatten(0, 1) for view in (first, second)], 1)
+        right, before = nodes, 0
     graphs, n, _ = nodes.shape
     columns = torch.arange(right.shape[1], device=nodes.device)
-    own = torch.arange(n, device=nodes.device) + (rank() * n if whole else 0)
-    left_out = 0 if per_graph is None else batch % per_graph
+    own = torch.arange(n, device=nodes.device) + before
     return Arrangement(nodes, right, (columns != own[:, None]).expand(graphs, -1, -1), left_out=left_out)
