@@ -4,8 +4,8 @@
                                                               benchmarks/results/study/brain_{runs,results}.csv
     python benchmarks/study.py --studies FOLDER brain         of a study that lives elsewhere
 
-Tables stand between the lines `<!-- begin: study brain -->` and `<!-- end: study brain -->` of the page. With no names,
-all studies that are there.
+Tables stand between two marks of the page, `<!-- begin: written by benchmarks/study.py brain -->` and the like. With no
+names, all studies that are there.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ from __future__ import annotations
 import argparse
 import csv
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from gmssl.benchmarking.grid import Grid
+from gmssl.benchmarking.markdown import page_with
+from gmssl.formats.text import write_text
 from gmssl.sweeping.statistics import summarise
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results" / "study"
 STUDIES = ("brain", "chest", "union", "ladder", "ablations")
 POOLED = ("brain", "chest", "union")  # the same methods on other images
+NINE = "Differences in points, with 95 % t-intervals:"
 METRICS = {
     "brain_knn": "kNN, brain",
     "brain_linear": "linear, brain",
@@ -30,6 +34,7 @@ METRICS = {
 }
 NAMES = {
     "lvm_med_corrected": "LVM-Med `corrected`",
+    "full": "LVM-Med `corrected`",
     "lvm_med_as_published": "LVM-Med `as_published`",
     "lvm_med_as_released": "LVM-Med `as_released`",
     "no_second_order": "without edges (`lap`)",
@@ -78,28 +83,29 @@ def difference(row: Row) -> str:
     return with_interval(*(float(row[name]) for name in ("difference", "difference_low", "difference_high")))
 
 
-def grid(names: list[str], metrics: list[str], cell: Callable[[str, str], str]) -> str:
-    """A Markdown table of `cell(variant, metric)`."""
-    head = "| | " + " | ".join(METRICS[metric] for metric in metrics) + " |\n|---|" + "---|" * len(metrics)
-    lines = [
-        f"| {NAMES.get(name, f'`{name}`')} | " + " | ".join(cell(name, metric) for metric in metrics) + " |"
-        for name in names
-    ]
-    return "\n".join([head, *lines])
+def grid(names: Iterable[str], metrics: list[str], cell: Callable[[str, str], str], note: str = "") -> Grid:
+    """A table of `cell(variant, metric)`."""
+    rows = [(called(name), *(cell(name, metric) for metric in metrics)) for name in names]
+    return Grid("", ("", *(METRICS[metric] for metric in metrics)), rows, note, left=1)
 
 
-def tables(rows: dict[str, dict[str, Row]]) -> str:
-    """Levels of all, then differences of all but the first."""
+def called(name: str) -> str:
+    """What the page calls a variant."""
+    return NAMES.get(name, f"`{name}`")
+
+
+def tables(rows: dict[str, dict[str, Row]]) -> tuple[str, list[Grid]]:
+    """What stands above: levels of all, then differences of all but the first."""
     first, *others = rows
     metrics = [metric for metric in METRICS if metric in rows[first]]
-    levels = grid(list(rows), metrics, lambda name, metric: level(rows[name][metric]))
-    differences = grid(others, metrics, lambda name, metric: difference(rows[name][metric]))
     seeds = max(int(row["seeds"]) for row in rows[first].values())
-    return (
-        f"Accuracy in per cent, mean ± standard deviation over {seeds} seed(s):\n\n{levels}\n\n"
-        f"Differences from {NAMES.get(first, f'`{first}`')} on the same seeds, with 95 % t-intervals that are not "
-        f"corrected for the number of comparisons:\n\n{differences}\n"
+    note = (
+        f"Differences from {called(first)} on the same seeds, with 95 % t-intervals that are not corrected for the "
+        "number of comparisons:"
     )
+    levels = grid(rows, metrics, lambda name, metric: level(rows[name][metric]), note)
+    differences = grid(others, metrics, lambda name, metric: difference(rows[name][metric]))
+    return f"Accuracy in per cent, mean ± standard deviation over {seeds} seed(s):", [levels, differences]
 
 
 def write(name: str, study: Path) -> None:
@@ -107,10 +113,10 @@ def write(name: str, study: Path) -> None:
     for kind in ("runs", "results"):
         shutil.copyfile(study / f"{kind}.csv", RESULTS / f"{name}_{kind}.csv")
     shutil.copyfile(study / "results.png", ROOT / "docs" / f"results_{name}.png")
-    place(name, tables(read(RESULTS / f"{name}_results.csv")))
+    place(name, *tables(read(RESULTS / f"{name}_results.csv")))
 
 
-def pooled() -> str:
+def pooled() -> Grid:
     """Differences from the first variant over the runs of all `POOLED` studies together."""
     runs: dict[str, dict[tuple[str, str], Row]] = {}
     for study in POOLED:
@@ -126,17 +132,13 @@ def pooled() -> str:
         assert found.interval is not None
         return with_interval(found.mean, *found.interval)
 
-    return grid(others, list(METRICS), cell) + "\n"
+    return grid(others, list(METRICS), cell)
 
 
-def place(name: str, text: str) -> None:
-    """Prints tables, and puts them into the page."""
-    print(text)
-    begin, end = f"<!-- begin: study {name} -->\n", f"<!-- end: study {name} -->\n"
-    page = PAGE.read_text(encoding="utf-8")
-    head, rest = page.split(begin)
-    tail = rest.split(end)[1]
-    PAGE.write_text(f"{head}{begin}\n{text}\n{end}{tail}", encoding="utf-8")
+def place(name: str, summary: str, grids: list[Grid]) -> None:
+    """Puts tables into the page."""
+    before = PAGE.read_text(encoding="utf-8")
+    write_text(PAGE, page_with(summary, grids, f"benchmarks/study.py {name}", before, PAGE))
 
 
 def main() -> None:
@@ -148,7 +150,7 @@ def main() -> None:
     for name in given.names or [name for name in STUDIES if (given.studies / name / "results.csv").is_file()]:
         write(name, given.studies / name)
     if all((RESULTS / f"{name}_runs.csv").is_file() for name in POOLED):
-        place("pooled", pooled())
+        place("pooled", NINE, [pooled()])
 
 
 if __name__ == "__main__":

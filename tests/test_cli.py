@@ -89,6 +89,10 @@ WARNINGS = [
     ("probe={data: {kind: folder, root: /no/such/folder}, every: 1}", "probe.data.root: /no/such/folder"),
     ("graph=edgeless", "mixes nothing"),
     ("graph.neighbours=4", "graph.neighbours: 4 is more than the 3 other nodes"),
+    (
+        "graph.neighbours=8; target=swap; vertices={kind: both_views, per_graph: 4}",
+        "graph.neighbours: 8 is more than the 7 other nodes",
+    ),
     ("message_passing=unchanged", "graph: knn has edges that nothing reads"),
 ]
 
@@ -100,7 +104,8 @@ def test_each_idle_setting_is_warned_of(settings_of_a_recipe: dict, override: st
     sound = load_recipe(settings_of_a_recipe)
     assert warnings(sound) == []
     more = ["affinity.edge=[]"] if override.startswith(("graph", "message_passing")) else []
-    assert any(message in warning for warning in warnings(load_recipe(settings_of_a_recipe, [*more, override])))
+    idle = load_recipe(settings_of_a_recipe, [*more, *override.split("; ")])
+    assert any(message in warning for warning in warnings(idle))
 
 
 def test_summary_tells_every_part(shipped_recipe: str) -> None:

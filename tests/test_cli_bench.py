@@ -15,7 +15,7 @@ from gmssl.benchmarking import solvers as module
 from gmssl.benchmarking.markdown import marks
 from gmssl.cli import app
 
-BEGIN, END = marks("solvers")
+BEGIN, END = marks("gmssl bench solvers")
 
 Run = Callable[..., Any]
 Refusal = Callable[[Any, str], None]

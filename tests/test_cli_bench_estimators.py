@@ -16,7 +16,7 @@ from gmssl.benchmarking.estimator_statistics import MEASURES
 from gmssl.benchmarking.markdown import marks
 from gmssl.cli import app
 
-BEGIN, END = marks("estimators")
+BEGIN, END = marks("gmssl bench estimators")
 
 Run = Callable[..., Any]
 Refusal = Callable[[Any, str], None]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Grid:
-    """Headings, rows of as many cells, and a note below; the first `left` columns are flush left."""
+    """A title if there is one, headings, rows of as many cells, and a note; the first `left` columns are flush left."""
 
     title: str
     headings: tuple[str, ...]
@@ -33,10 +33,11 @@ class Grid:
         return table
 
     def to_markdown(self) -> str:
-        """A pipe table under a heading of level 3."""
+        """A pipe table, under a heading of level 3."""
         rule = ["---" if index < self.left else "---:" for index in range(len(self.headings))]
+        above = [f"### {self.title}", ""] if self.title else []
         lines = ["| " + " | ".join(_cell(c) for c in row) + " |" for row in (self.headings, tuple(rule), *self.rows)]
-        return "\n".join([f"### {self.title}", "", *lines, *(["", self.note] if self.note else [])]) + "\n"
+        return "\n".join([*above, *lines, *(["", self.note] if self.note else [])]) + "\n"
 
 
 def _cell(text: str) -> str:

@@ -9,43 +9,43 @@ from gmssl.benchmarking.grid import Grid
 from gmssl.errors import FormatError
 
 
-def marks(what: str) -> tuple[str, str]:
-    """The lines around the tables of `gmssl bench WHAT`."""
-    return f"<!-- begin: written by gmssl bench {what} -->", f"<!-- end: written by gmssl bench {what} -->"
+def marks(author: str) -> tuple[str, str]:
+    """The lines around what `author` writes, such as "gmssl bench solvers"."""
+    return f"<!-- begin: written by {author} -->", f"<!-- end: written by {author} -->"
 
 
-def page_with(summary: str, grids: Sequence[Grid], what: str, before: str | None, where: Path) -> str:
+def page_with(summary: str, grids: Sequence[Grid], author: str, before: str | None, where: Path) -> str:
     """The text of a page with the tables of a report.
 
     Args:
         summary: stands above the tables.
         grids: the tables.
-        what: was measured, "solvers" or "estimators".
+        author: the command that writes them.
         before: the page as it is, or None for a new one. Whatever stands between the marks is replaced.
         where: of the page, for messages.
 
     Raises:
         FormatError: the page has not one mark of each kind, in this order.
     """
-    begin, end = marks(what)
+    begin, end = marks(author)
     if before is None:
         before = f"{begin}\n{end}\n"
-    head, tail = _around(before, what, where)
+    head, tail = _around(before, author, where)
     body = "\n".join([summary + "\n", *(grid.to_markdown() for grid in grids)])
     return f"{head}{begin}\n{body}{end}{tail}"
 
 
-def refuse_without_marks(page: str, what: str, where: Path) -> None:
+def refuse_without_marks(page: str, author: str, where: Path) -> None:
     """Before anything is measured.
 
     Raises:
         FormatError: as `page_with`.
     """
-    _around(page, what, where)
+    _around(page, author, where)
 
 
-def _around(page: str, what: str, where: Path) -> tuple[str, str]:
-    begin, end = marks(what)
+def _around(page: str, author: str, where: Path) -> tuple[str, str]:
+    begin, end = marks(author)
     if page.count(begin) != 1 or page.count(end) != 1 or page.index(begin) > page.index(end):
         raise FormatError(
             f"{where} has no place for the tables; put the lines {begin!r} and {end!r} into it, once each, "

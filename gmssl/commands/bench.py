@@ -39,7 +39,7 @@ def solvers(
     quick: Annotated[bool, typer.Option("--quick", help="One instance of each setting, one round: a trial.")] = False,
 ) -> None:
     """Time and quality of every installed solver, in every noise setting of training."""
-    files = checked(out, plot, markdown, "solvers")
+    files = checked(out, plot, markdown, "gmssl bench solvers")
     keep_libraries_on_one_thread()
 
     from rich.console import Console
@@ -61,7 +61,7 @@ def solvers(
         )
     text, grids = summary(report), tables(report)
     show(text, grids)
-    write(files, report, "solvers", text, grids)
+    write(files, report, "gmssl bench solvers", text, grids)
     if plot is not None:
         from gmssl.benchmarking.pareto import save
 
@@ -94,7 +94,7 @@ def estimators(
     quick: Annotated[bool, typer.Option("--quick", help="n = 3, few instances and draws: a trial.")] = False,
 ) -> None:
     """Bias, variance and descent of gradient estimates, against the exact gradient of the expected loss."""
-    files = checked(out, plot, markdown, "estimators")
+    files = checked(out, plot, markdown, "gmssl bench estimators")
     keep_libraries_on_one_thread()
 
     from rich.console import Console
@@ -122,7 +122,7 @@ def estimators(
         report = compare_estimators(plan, command_of("estimators", given, seed, quick), status.update)
     text, grids = estimator_summary(report), estimator_tables(report)
     show(text, grids)
-    write(files, report, "estimators", text, grids)
+    write(files, report, "gmssl bench estimators", text, grids)
     if plot is not None:
         from gmssl.benchmarking.estimator_picture import save
 

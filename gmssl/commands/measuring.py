@@ -31,7 +31,7 @@ class Files:
     page: str | None
 
 
-def checked(out: Path | None, plot: Path | None, markdown: Path | None, what: str) -> Files:
+def checked(out: Path | None, plot: Path | None, markdown: Path | None, author: str) -> Files:
     """Wrong paths are told before minutes of measuring.
 
     Raises:
@@ -51,7 +51,7 @@ def checked(out: Path | None, plot: Path | None, markdown: Path | None, what: st
     from gmssl.formats.text import lines_of
 
     page = "\n".join(lines_of(markdown))
-    refuse_without_marks(page, what, markdown)
+    refuse_without_marks(page, author, markdown)
     return Files(out, plot, markdown, page)
 
 
@@ -88,7 +88,7 @@ def show(summary: str, grids: Sequence[Grid]) -> None:
             console.print(note, markup=False)
 
 
-def write(files: Files, report: object, what: str, summary: str, grids: Sequence[Grid]) -> None:
+def write(files: Files, report: object, author: str, summary: str, grids: Sequence[Grid]) -> None:
     """The JSON and the page; the picture is the caller's."""
     import json
     from dataclasses import asdict
@@ -103,4 +103,4 @@ def write(files: Files, report: object, what: str, summary: str, grids: Sequence
     if files.markdown is not None:
         from gmssl.benchmarking.markdown import page_with
 
-        write_text(files.markdown, page_with(summary, grids, what, files.page, files.markdown))
+        write_text(files.markdown, page_with(summary, grids, author, files.page, files.markdown))

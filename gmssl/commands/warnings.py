@@ -14,14 +14,20 @@ if TYPE_CHECKING:
 
 def warnings(recipe: Recipe) -> list[str]:
     """One sentence for each, with its place in the recipe."""
+    batch = recipe.train.batch_per_step
     return [
         *_left_out(recipe),
         *_places(recipe),
         *(
             f"{place}{warning}"
             for place, matching in recipe.matchings
-            for find in (_idle_weight, _idle_terms, _idle_edges, _idle_neighbours)
-            for warning in find(matching)
+            for found in (
+                _idle_weight(matching),
+                _idle_terms(matching),
+                _idle_edges(matching),
+                _joined(matching, batch),
+            )
+            for warning in found
         ),
         *_idle_training(recipe),
     ]
@@ -84,9 +90,8 @@ def _idle_edges(matching: Matching) -> Iterator[str]:
         yield f"graph: {matching.graph.kind} has edges that nothing reads; use graph: edgeless, or add edge terms."
 
 
-def _idle_neighbours(matching: Matching) -> Iterator[str]:
-    neighbours = getattr(matching.graph, "neighbours", None)
-    nodes = getattr(matching.vertices, "per_graph", None) if matching.vertices.are_images else None
+def _joined(matching: Matching, batch: int) -> Iterator[str]:
+    neighbours, nodes = getattr(matching.graph, "neighbours", None), matching.vertices.nodes(batch)
     if neighbours is not None and nodes is not None and neighbours >= nodes:
         yield f"graph.neighbours: {neighbours} is more than the {nodes - 1} other nodes of a graph; all are joined."
 

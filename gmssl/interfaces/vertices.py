@@ -88,6 +88,10 @@ class Vertices(Part):
         """Number of graphs that one pair of views of a batch makes."""
         return 1
 
+    def nodes(self, batch: int) -> int | None:
+        """Number of left nodes in one graph of a batch; None where the batch does not tell, as with map cells."""
+        return batch
+
     def left_out(self, batch: int) -> int:
         """Number of images of a batch that no graph holds."""
         return 0

@@ -44,6 +44,10 @@ class BothViews(Vertices):
         """⌊B / per_graph⌋, in each partition."""
         return self.partitions * (batch // self._images(batch))
 
+    def nodes(self, batch: int) -> int:
+        """Two of each image, of this rank."""
+        return 2 * self._images(batch)
+
     def build(self, channels: int) -> torch.nn.Module:
         """See the class; G = pairs · graphs, pair-major."""
         return as_module(partial(_arrange, self.per_graph, self.partitions))

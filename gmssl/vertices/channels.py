@@ -29,6 +29,9 @@ class Channels(Vertices):
         """One image has no variance."""
         return None if batch > 1 else "vertices channels needs 2 images or more in a forward pass; raise train.batch"
 
+    def nodes(self, batch: int) -> None:
+        """One a channel of the embeddings."""
+
     def build(self, channels: int) -> torch.nn.Module:
         """See the class."""
         return as_module(partial(_arrange, self.epsilon if self.normalise == "batch" else None))

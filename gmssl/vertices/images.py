@@ -38,6 +38,10 @@ class ImageVertices(Vertices):
         """⌊B / per_graph⌋, in each partition."""
         return self.partitions * (batch // self.per_graph)
 
+    def nodes(self, batch: int) -> int:
+        """`per_graph`."""
+        return self.per_graph
+
     def left_out(self, batch: int) -> int:
         """B mod per_graph."""
         return batch % self.per_graph

@@ -41,6 +41,9 @@ class Patches(Vertices):
         """One an image, criterion and direction."""
         return batch * (1 + (self.by == "both")) * (1 + (self.search == "both"))
 
+    def nodes(self, batch: int) -> None:
+        """At most `best`, and as many as maps have cells."""
+
     def build(self, channels: int) -> torch.nn.Module:
         """G = pairs of views · criteria · directions · B graphs, in this order from the outside; see the class."""
         return as_module(self._arrange)

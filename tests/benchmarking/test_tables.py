@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from gmssl.benchmarking.report import Report
 from gmssl.benchmarking.tables import WORSE, summary, tables
 from gmssl.errors import FormatError
 
-BEGIN, END = marks("solvers")
+AUTHOR = "gmssl bench solvers"
+BEGIN, END = marks(AUTHOR)
 
 PAGE = Path("page.md")
 
@@ -64,7 +66,9 @@ def test_summary_names_command_and_machine(report: Report) -> None:
 
 def test_markdown_table() -> None:
     grid = Grid("Title", ("a", "b"), [("1|2", "3")], "a note", left=1)
-    assert grid.to_markdown() == "### Title\n\n| a | b |\n| --- | ---: |\n| 1\\|2 | 3 |\n\na note\n"
+    table = "| a | b |\n| --- | ---: |\n| 1\\|2 | 3 |\n\na note\n"
+    assert grid.to_markdown() == f"### Title\n\n{table}"
+    assert replace(grid, title="").to_markdown() == table
 
 
 def test_terminal_table_shows_brackets_as_they_are() -> None:
@@ -76,20 +80,20 @@ def test_terminal_table_shows_brackets_as_they_are() -> None:
 
 def test_page_keeps_what_is_around_the_marks(report: Report) -> None:
     page = f"# Title\n\n{BEGIN}\nold\n{END}\n\nafter\n"
-    once = page_with(summary(report), tables(report), "solvers", page, PAGE)
+    once = page_with(summary(report), tables(report), AUTHOR, page, PAGE)
     assert once.startswith(f"# Title\n\n{BEGIN}\n")
     assert once.endswith(f"{END}\n\nafter\n")
     assert "old" not in once
     assert "### Time and quality" in once
-    assert page_with(summary(report), tables(report), "solvers", once, PAGE) == once
+    assert page_with(summary(report), tables(report), AUTHOR, once, PAGE) == once
 
 
 def test_a_new_page_can_be_written_again(report: Report) -> None:
-    fresh = page_with(summary(report), tables(report), "solvers", None, PAGE)
-    assert page_with(summary(report), tables(report), "solvers", fresh, PAGE) == fresh
+    fresh = page_with(summary(report), tables(report), AUTHOR, None, PAGE)
+    assert page_with(summary(report), tables(report), AUTHOR, fresh, PAGE) == fresh
 
 
 @pytest.mark.parametrize("page", ["", BEGIN, f"{END}\n{BEGIN}", f"{BEGIN}{END}{END}"])
 def test_a_page_without_marks_is_refused(report: Report, page: str) -> None:
     with pytest.raises(FormatError, match=r"page\.md has no place for the tables"):
-        page_with(summary(report), tables(report), "solvers", page, PAGE)
+        page_with(summary(report), tables(report), AUTHOR, page, PAGE)

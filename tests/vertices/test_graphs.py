@@ -1,4 +1,4 @@
-"""What vertices say of their number of graphs is what they make."""
+"""What vertices say of their graphs and nodes is what they make."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("kind", kinds("vertices"))
-def test_number_of_graphs(kind: str) -> None:
+def test_number_of_graphs_and_nodes(kind: str) -> None:
     batch, cells = 8, 6
     patches = tuple(torch.randn(batch, cells, 4) for _ in range(3))
     positions = tuple(100 * torch.rand(batch, cells, 2) for _ in range(3))
@@ -33,3 +33,4 @@ def test_number_of_graphs(kind: str) -> None:
         for pairs in (((0, 1),), ((0, 1), (2, 0))):
             arranged = part.build(4)(encoding, encoding, pairs)
             assert len(arranged.left) == len(pairs) * part.graphs(batch)
+            assert part.nodes(batch) in (None, arranged.left.shape[1])
