@@ -1,35 +1,28 @@
-"""`gmssl bench solvers`: tables, JSON, picture and page; wrong input is one message, before anything is measured."""
+"""`gmssl bench solvers`: tables, JSON, picture and page."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from gmssl.benchmarking import solvers as module
 from gmssl.benchmarking.markdown import marks
-from gmssl.cli import app
 
 BEGIN, END = marks("gmssl bench solvers")
 
 Run = Callable[..., Any]
-Refusal = Callable[[Any, str], None]
 TINY = ("--n", 5, "--quick", "--solver", "lap", "--solver", "robust_tabu")
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command in an empty folder; the environment is as before afterwards."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        monkeypatch.setenv(name, "1")
-    return lambda *arguments: CliRunner().invoke(app, ["bench", "solvers", *map(str, arguments)])
+def run(bench: Run) -> Run:
+    """Runs the command."""
+    return partial(bench, "solvers")
 
 
 def test_everything_is_written(run: Run, tmp_path: Path) -> None:
@@ -66,41 +59,3 @@ def test_the_numbers_of_a_seed_are_the_same_in_each_run(run: Run, tmp_path: Path
 
     assert energies() == energies()
     assert energies() != energies("--seed", 1)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--solver", "robust_taboo"), "did you mean 'robust_tabu'"),
-        (("--solver", "row_softmax"), "relaxed"),
-        (("--n", 1), "from 2 to 64"),
-        (("--n", 65), "from 2 to 64"),
-        (("--out", "."), "--out . cannot be written"),
-        (("--plot", "nowhere/plot.png"), "cannot be written"),
-        (("--plot", "plot.pdf"), ".png"),
-        (("--markdown", "marks.md"), "no place for the tables"),
-    ],
-)
-def test_wrong_input_is_one_message_before_any_work(
-    run: Run,
-    refusal: Refusal,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    arguments: tuple[object, ...],
-    said: str,
-) -> None:
-    def refuse(*_: object) -> None:
-        raise AssertionError("measured")
-
-    monkeypatch.setattr(module, "race", refuse)
-    (tmp_path / "marks.md").write_text("no marks", encoding="utf-8")
-    done = run(*arguments)
-    refusal(done, said)
-    assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize("option", ["--graphs", "--repeats"])
-def test_counts_start_at_one(run: Run, option: str) -> None:
-    done = run(option, 0)
-    assert done.exit_code == 2
-    assert f"Invalid value for '{option}'" in done.stderr
