@@ -81,7 +81,8 @@ def _steps_per_epoch(recipe: Recipe, images: int) -> int:
         images // (recipe.train.devices * recipe.train.accumulate) * recipe.train.devices * recipe.train.accumulate
     )
     remedy = (
-        f"set train.batch to at most {smaller} (vertices.per_graph may have to go down with it), or add images"
+        f"set train.batch to at most {smaller} (vertices.per_graph or partitions may have to go down with it), or add "
+        "images"
         if smaller > 1
         else "add images: contrastive learning needs several in each step"
     )
