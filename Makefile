@@ -54,9 +54,16 @@ STUDY = OMP_NUM_THREADS=1 $(BIN)/gmssl sweep recipes/lvm_med_corrected_r18.yaml 
 	--evaluate knn --evaluate linear --data brain=$(SHARED)/brain_tumor_mri/train
 METHODS = $(STUDY) --data chest=$(SHARED)/chest_xray/index.csv --variants recipes/variants/methods_r18.yaml
 
-.PHONY: study-brain study-chest study-union study-ablations study-ladder
+# The same on GPUs, of IMAGES (a folder) and judged on LABELLED: everything that is no part of a method is equal here.
+DEVICES ?= 8
+STUDY_GPU = $(BIN)/gmssl sweep --set 'data={kind: folder, root: $(IMAGES)}' --set train.devices=$(DEVICES) \
+	--set train.batch=3200 --set train.epochs=100 --set encoder.pretrained=true --set 'views.large_scale=[0.2, 1.0]' \
+	--set views.greyscale=0 --evaluate knn --evaluate linear --data $(LABELLED) --seeds $(SEEDS)
+
+.PHONY: study-brain study-chest study-union study-ablations study-ladder study-gpu study-gpu-ablations
 study-brain: $(STAMP)
-	$(METHODS) --set 'data=$(BRAIN)' --seeds $(SEEDS) --out runs/study/brain
+	$(METHODS) --set 'data=$(BRAIN)' --seeds $(SEEDS) --out runs/study/brain \
+		--data official=$(SHARED)/brain_tumor_mri/train --test official=$(SHARED)/brain_tumor_mri/test
 study-chest: $(STAMP)
 	$(METHODS) --set 'data=$(CHEST)' --seeds $(SEEDS) --out runs/study/chest
 study-union: $(STAMP)
@@ -65,6 +72,10 @@ study-ablations: $(STAMP)
 	$(STUDY) --set 'data=$(BRAIN)' --variants recipes/variants/ablations_r18.yaml --seeds $(SEEDS) --out runs/study/ablations
 study-ladder: $(STAMP)
 	$(STUDY) --set 'data=$(BRAIN)' --variants recipes/variants/ladder_r18.yaml --seeds $(SEEDS) --out runs/study/ladder
+study-gpu: $(STAMP)
+	$(STUDY_GPU) --variants recipes/variants/methods_r50.yaml --out runs/study/gpu recipes/lvm_med_corrected_r50.yaml
+study-gpu-ablations: $(STAMP)
+	$(STUDY_GPU) --variants recipes/variants/ablations_r50.yaml --out runs/study/gpu_ablations recipes/lvm_med_r50.yaml
 
 docs: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -108,6 +111,25 @@ def test_every_variant_takes_a_step(name: str) -> None:
     for settings in read_variants(file, RECIPES / f"{recipe}.yaml", overrides).values():
         changed = {**settings, "encoder": {**settings["encoder"], "channels": [8, 8, 16, 16]}}
         assert "one step on" in dry_run(load_recipe(changed))
+
+
+@pytest.mark.parametrize("target", ["study-brain", "study-gpu"])
+def test_a_study_compares_methods_only(target: str) -> None:
+    """What is no part of a method is equal for all in the Makefile's command; as_released has its own crops there."""
+    make = ["make", "-n", target, "IMAGES=images", "LABELLED=labelled"]
+    printed = subprocess.run(make, cwd=RECIPES.parent, capture_output=True, text=True, check=True).stdout
+    (line,) = (line for line in printed.replace("\\\n", " ").splitlines() if "gmssl sweep" in line)
+    words = shlex.split(line)
+    overrides = [value for option, value in pairwise(words) if option == "--set"]
+    file = RECIPES.parent / words[words.index("--variants") + 1]
+    (recipe,) = (RECIPES.parent / word for word in words if word.startswith("recipes/lvm_med_corrected"))
+    recipes = [load_recipe(settings) for settings in read_variants(file, recipe, overrides).values()]
+    assert len(recipes) > 5
+    for field in ("data", "encoder", "train"):
+        assert len({getattr(recipe, field).model_dump_json() for recipe in recipes}) == 1
+    crops = {"large", "large_size", "large_scale", "sigma", "greyscale"}
+    views = [recipe.views.model_dump_json(include=crops) for recipe in recipes if recipe.protocol != "as_released"]
+    assert len(set(views)) == 1
 
 
 def test_protocols_share_what_is_no_part_of_the_method() -> None:
