@@ -24,6 +24,7 @@ def faults(recipe: Recipe) -> Iterator[str]:
             _edges_of_nothing(matching),
             _untrained_nodes(matching),
             _maps_of_nothing(matching),
+            _another_space(matching),
             _another_truth(matching),
             _no_teacher(matching, recipe),
             _reference_without_graphs(matching),
@@ -80,6 +81,29 @@ def _untrained_nodes(matching: Matching) -> str | None:
     return (
         "no affinity reads the node embeddings, so projector and message passing would never train; add a term that "
         "does, such as cosine, to affinity.vertex"
+    )
+
+
+def _another_space(matching: Matching) -> str | None:
+    """Heads that do not tell their width are asked when they are built, see `make_objective`."""
+    if matching.predictor is None:
+        return None
+    return unequal_widths(matching, matching.predictor.width(), matching.projector.width())
+
+
+def unequal_widths(matching: Matching, predictor: int | None, projector: int | None) -> str | None:
+    """Predicted nodes meet those of the teacher, remembered or learnt ones, all as wide as the projector.
+
+    Only where both sides hold both views of the student are all of them predicted; layers of message passing are still
+    as wide as the projector.
+    """
+    predicted = matching.vertices.truth == "halves" and not matching.message_passing.reads_edges
+    if matching.predictor is None or predicted or predictor is None or projector is None or predictor == projector:
+        return None
+    return (
+        f"predictor {matching.predictor.kind!r} gives {predictor} channels and projector {matching.projector.kind!r} "
+        f"{projector}, but their embeddings are matched with each other; make both the same, as by {projector} at the "
+        "end of predictor.widths"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -21,6 +22,8 @@ from typer.testing import CliRunner
 from gmssl.cli import app
 from gmssl.clock import StageClock
 from gmssl.data.dataset import ViewDataset, collate
+from gmssl.explaining.page import command_of
+from gmssl.explaining.report import Effort
 from gmssl.recipe import Recipe, load_recipe
 from gmssl.training.model import make_objective
 from gmssl.training.table import Table
@@ -177,6 +180,27 @@ def test_the_seed_decides(tmp_path: Path, small_recipe: Callable[..., Recipe]) -
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes(), name
     assert (folders[0] / "mismatches.csv").read_bytes() != (folders[2] / "mismatches.csv").read_bytes()
+
+
+def test_the_page_names_the_command_that_makes_it(tmp_path: Path, small_recipe: Callable[..., Recipe]) -> None:
+    images = tmp_path / "my images"
+    for number in range(16):
+        folder = images / "ab"[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((32, 32), 8 * number, np.uint8)).save(folder / f"{number}.png")
+    run = make_run(tmp_path / "run", small_recipe())
+    words = [run, "--data", images, "--group", "label", "--graphs", 1, "--passes", 1, "--pairs", 2, "--bounds", 0]
+    words += ["--seed", 3, "--out", tmp_path / "page"]
+    done = explain(*words)
+    assert done.exit_code == 0, done.output
+    made_by = re.search(r"Made by\s+(.*?)\s+in \d+ s", check(tmp_path / "page").text)
+    assert made_by is not None
+    assert shlex.split(made_by[1]) == ["gmssl", "explain", *map(str, words)]
+
+
+def test_defaults_are_not_in_the_command() -> None:
+    assert command_of(Path("runs/a"), Effort(), None, None, None, None) == "gmssl explain runs/a"
+    assert command_of(Path("a"), Effort(passes=2), None, None, 4, None) == "gmssl explain a --graphs 4 --passes 2"
 
 
 def test_names_are_no_markup(tmp_path: Path, small_recipe: Callable[..., Recipe]) -> None:

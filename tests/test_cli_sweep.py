@@ -41,6 +41,11 @@ WRONG = [
     ("sweep recipe.yaml --grid train.epochs=1,1", "the value 1 stands twice"),
     ("sweep recipe.yaml --grid train.epochs=1 --evaluate knn --data unlabelled", "no image bears a label"),
     ("sweep recipe.yaml --grid train.epochs=1 --out unlabelled", "holds a.png, and no sweep"),
+    ("sweep recipe.yaml --grid train.epochs=1 --out recipe.yaml", "--out recipe.yaml is a file"),
+    ("sweep recipe.yaml --grid train.epochs=1 --out recipe.yaml/sub", "recipe.yaml/sub cannot be made (Not a dir"),
+    ("sweep recipe.yaml --grid train.epochs=1 --out /proc/none", "the folder /proc/none cannot be made"),
+    ("sweep recipe.yaml --grid encoder.name=resnet18,resnetty", "name=resnetty: encoder.name: timm"),
+    ("sweep recipe.yaml --grid data.number=99999999999", "data.number: Input should be less than or equal to 2000000"),
     ("sweep recipe.yaml --variants none.yaml", "no recipe at none.yaml"),
     ("sweep recipe.yaml none.yaml", "no recipe at none.yaml"),
     ("sweep recipe.yaml recipe.yaml", "recipe.yaml is given twice"),
@@ -59,7 +64,15 @@ def test_wrong_input_is_one_message(run: Run, refusal: Refusal, tmp_path: Path, 
 
 
 def test_wrong_options(run: Run) -> None:
-    for option in ("--evaluate=svm", "--seeds=0", "--jobs=0", "--jobs=two", "--folds=1", "--neighbours=0"):
+    for option in (
+        "--evaluate=svm",
+        "--seeds=0",
+        "--seeds=1001",
+        "--jobs=0",
+        "--jobs=two",
+        "--folds=1",
+        "--neighbours=0",
+    ):
         done = run("sweep", "recipe.yaml", "--grid", "margin=1", option)
         assert done.exit_code == 2
         assert option.partition("=")[0] in done.stderr

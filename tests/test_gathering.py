@@ -1,4 +1,4 @@
-"""Two processes: the gradient that DDP makes is that of one process on the joint batch."""
+"""Two processes: the loss and the gradient that DDP makes are those of one process on the joint batch."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ def model_of(method: str) -> MatchingObjective:
     return model
 
 
-def gradients(model: nn.Module, rows: slice) -> dict[str, torch.Tensor]:
-    """Of two steps one after the other, so that queue and centre have moved."""
+def losses_and_gradients(model: nn.Module, rows: slice) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Losses of two steps, and gradients of the second, so that queue and centre have moved."""
     objective = model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+    losses = []
     for step in range(2):
         random = torch.Generator().manual_seed(step)
         images = tuple(torch.randn(8, 5, 1, 1, generator=random, dtype=torch.float64)[rows] for _ in range(2))
@@ -65,16 +66,16 @@ def gradients(model: nn.Module, rows: slice) -> dict[str, torch.Tensor]:
         nothing = torch.zeros(2, 0)
         model.zero_grad()
         batch = ViewBatch(images, affines, nothing, torch.arange(8)[rows], nothing[0].long())
-        model(batch, None, StageClock()).loss.backward()
-    return {name: p.grad.clone() for name, p in objective.named_parameters() if p.grad is not None}
+        loss = model(batch, None, StageClock()).loss
+        loss.backward()
+        losses.append(loss.detach())
+    return torch.stack(losses), {name: p.grad.clone() for name, p in objective.named_parameters() if p.grad is not None}
 
 
 def _train(rank: int, folder: str) -> None:
     for method in METHODS:
         model = nn.parallel.DistributedDataParallel(model_of(method), find_unused_parameters=True)
-        found = gradients(model, slice(4 * rank, 4 * rank + 4))
-        if rank == 0:
-            torch.save(found, Path(folder) / f"{method}.pt")
+        torch.save(losses_and_gradients(model, slice(4 * rank, 4 * rank + 4)), Path(folder) / f"{method}_{rank}.pt")
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +87,12 @@ def joint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_ddp_equals_one_process(joint: Path, method: str) -> None:
-    found = torch.load(joint / f"{method}.pt")
-    expected = gradients(model_of(method), slice(None))
-    assert found.keys() == expected.keys()
+    """Of every method: the mean of the ranks' losses is that of the joint batch, and each rank has its gradient."""
+    ranks = [torch.load(joint / f"{method}_{rank}.pt") for rank in range(2)]
+    losses, expected = losses_and_gradients(model_of(method), slice(None))
+    torch.testing.assert_close(torch.stack([own for own, _ in ranks]).mean(0), losses, rtol=1e-10, atol=1e-12)
     assert any(g.abs().max() > 0 for g in expected.values())
-    for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12)
+    for _, found in ranks:
+        assert found.keys() == expected.keys()
+        for name, gradient in expected.items():
+            torch.testing.assert_close(found[name], gradient, rtol=1e-9, atol=1e-12)

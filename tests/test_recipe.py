@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gmssl.errors import RecipeError
+from gmssl.matching import Matching
 from gmssl.recipe import Recipe, load_recipe, read_recipe
 
 # Each of the fuzzed functions is pure, so a fixture that is shared by all examples is fine.
@@ -226,6 +227,8 @@ FAULTS = [
     (("train", "devices"), 99, ["train", "batch 8 does not divide", "× 1; use 99"]),
     (("train", "nodes"), 2, ["train", "devices 1 do not divide by nodes 2"]),
     (("affinity",), {"vertex": ["nearest_patches"]}, ["no affinity reads the node embeddings", "cosine"]),
+    (("predictor",), {"kind": "mlp", "widths": [64, 16]}, ["gives 16 channels", "32", "predictor.widths"]),
+    (("data",), {"kind": "phantoms", "number": 99999999999}, ["data.number", "less than or equal to 2000000"]),
     (("data",), {"kind": "phantoms", "max_unreadable": -1}, ["data.max_unreadable", "greater than or equal to 0"]),
     (("probe",), {"data": "phantoms", "every": 0}, ["probe.every"]),
     (("views",), {"kind": "multi_crop", "mean": [0.1, 0.2]}, ["views", "mean has 2 numbers"]),
@@ -360,6 +363,19 @@ def test_recipes_are_frozen(settings_of_a_recipe: dict) -> None:
         recipe.seed = 3
     with pytest.raises(ValidationError, match="frozen"):
         recipe.solver.starts = 3
+
+
+def test_predictors_are_as_wide_as_what_their_nodes_meet(settings_of_a_recipe: dict) -> None:
+    narrow, wide = ({"kind": "mlp", "widths": [64, width]} for width in (16, 32))
+    load_recipe({**settings_of_a_recipe, "predictor": wide})
+    both = {"vertices": "both_views", "target": "swap", "affinity": {"vertex": ["cosine"]}, "solver": "lap"}
+    recipe = {**settings_of_a_recipe, **both, "predictor": narrow}
+    load_recipe(recipe)  # both sides are predicted
+    with pytest.raises(RecipeError, match=r"gives 16 channels and projector 'mlp' 32"):
+        load_recipe({**recipe, "message_passing": "gcn"})
+    further = {key: settings_of_a_recipe[key] for key in Matching.model_fields if key in settings_of_a_recipe}
+    with pytest.raises(RecipeError, match=r"further\.0: predictor 'mlp' gives 16 channels"):
+        load_recipe({**settings_of_a_recipe, "further": [{**further, "predictor": narrow}]})
 
 
 def test_views_and_encoder_agree_on_channels(settings_of_a_recipe: dict) -> None:

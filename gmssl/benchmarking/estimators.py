@@ -118,7 +118,7 @@ class Plan:
         quick: enumerate coarsely.
 
     Raises:
-        ProblemError: a size whose matchings are too many, or none; a noise without density.
+        ProblemError: a size whose matchings are too many, or none; a noise that there is not, or without density.
         RecipeError, PluginError: an estimator that there is not.
     """
 
@@ -134,8 +134,8 @@ class Plan:
         for n in self.sizes:
             if not SMALLEST <= n <= LARGEST:
                 raise ProblemError(
-                    f"n = {n} cannot be measured, as all matchings are enumerated; use sizes from {SMALLEST} to "
-                    f"{LARGEST}, such as 4."
+                    f"n = {n} cannot be measured: sizes are from {SMALLEST} to {LARGEST}, because all matchings are "
+                    "enumerated; use one of these, such as 4."
                 )
         Smoothing(self.noise, 1.0)
         chosen(self.kinds)

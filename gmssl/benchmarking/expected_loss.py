@@ -31,8 +31,9 @@ from gmssl.energy import lift, vertex_matching
 from gmssl.errors import ProblemError
 from gmssl.interfaces.noise import Noise
 from gmssl.pairs import Pairs
+from gmssl.parts import nearest
 from gmssl.problem import Problem
-from gmssl.registry import part
+from gmssl.registry import kinds, part
 from gmssl.topology import Topology
 
 CHUNK = 1 << 22
@@ -71,6 +72,10 @@ class Smoothing:
     temperature: float
 
     def __post_init__(self) -> None:
+        if self.kind not in kinds("noise"):
+            raise ProblemError(
+                f"unknown noise kind {self.kind!r}{nearest(self.kind, DENSITIES)}; use {' or '.join(DENSITIES)}."
+            )
         if self.kind not in DENSITIES:
             raise ProblemError(
                 f"noise {self.kind!r} has no density in closed form, so the gradient of the loss under it is not "

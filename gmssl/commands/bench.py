@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from gmssl.commands.measuring import Markdown, Out, checked, command_of, keep_libraries_on_one_thread, show, write
+from gmssl.commands.measuring import Markdown, Out, checked, command_of, keep_libraries_on_one_thread, write
+from gmssl.commands.tables import show
 
 bench = typer.Typer(help="Measure solvers or gradient estimators side by side.", no_args_is_help=True)
 
@@ -60,7 +61,7 @@ def solvers(
             status.update,
         )
     text, grids = summary(report), tables(report)
-    show(text, grids)
+    show(grids, text)
     write(files, report, "gmssl bench solvers", text, grids)
     if plot is not None:
         from gmssl.benchmarking.pareto import save
@@ -121,7 +122,7 @@ def estimators(
     with Console(stderr=True).status("instances") as status:
         report = compare_estimators(plan, command_of("estimators", given, seed, quick), status.update)
     text, grids = estimator_summary(report), estimator_tables(report)
-    show(text, grids)
+    show(grids, text)
     write(files, report, "gmssl bench estimators", text, grids)
     if plot is not None:
         from gmssl.benchmarking.estimator_picture import save

@@ -71,23 +71,6 @@ def command_of(what: str, given: Mapping[str, Sequence[object] | int | None], se
     return shlex.join([*words, *(["--quick"] if quick else [])])
 
 
-def show(summary: str, grids: Sequence[Grid]) -> None:
-    """Print the tables."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    tables = [(grid.to_rich(), grid.note) for grid in grids]
-    if not console.is_terminal:  # a file has no width, and lines that are not broken are easier to read there
-        unlimited = Console(width=1000)
-        console.width = max([console.width, *(unlimited.measure(table).maximum for table, _ in tables)])
-    console.print(summary, markup=False)
-    for table, note in tables:
-        console.print()
-        console.print(table)
-        if note:
-            console.print(note, markup=False)
-
-
 def write(files: Files, report: object, author: str, summary: str, grids: Sequence[Grid]) -> None:
     """The JSON and the page; the picture is the caller's."""
     import json

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gmssl.commands.parts_check import check_part
+from gmssl.commands.tables import widen
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,7 +27,7 @@ def list_kinds(
 ) -> None:
     """List installed kinds with their first line and the package that provides them."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from gmssl.errors import PluginError
     from gmssl.registry import GROUPS, find, kinds, source
@@ -41,13 +42,11 @@ def list_kinds(
                 broken.append(str(error))
             rows.append((name, kind, source(name, kind), what))
     console = Console(highlight=False)
-    table = Table("slot", "kind", "package", "what it is", box=None, padding=(0, 2, 0, 0))
-    # One line for each kind: the description is cut to what the other columns leave of the terminal.
-    room = max(16, console.width - sum(max(map(len, column)) + 2 for column in list(zip(*rows, strict=True))[:3]) - 2)
-    for *cells, what in rows:
-        text = _plain(what)
-        text.truncate(room, overflow="ellipsis")
-        table.add_row(*map(_plain, cells), text)
+    names = [Column(name, no_wrap=True) for name in ("slot", "kind", "package")]
+    table = Table(*names, Column("what it is", overflow="fold"), box=None, padding=(0, 2, 0, 0))
+    for row in rows:
+        table.add_row(*map(_plain, row))
+    widen(console, [table])
     console.print(table)
     for message in broken:
         console.print(message, style="red", markup=False, soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gmssl.commands.options import part_with
+from gmssl.commands.tables import widen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,9 +87,10 @@ def _try_laws(console: Console, verdicts: Iterator[Verdict]) -> list[Verdict]:
     room = max(16, console.width - max(len(verdict.law) for verdict in done) - len("  broken    "))
     for verdict in done:
         why = Text(verdict.reason)
-        if verdict.holds:  # what an honoured law demands is told in one line, what is wrong with others in full
+        if verdict.holds and console.is_terminal:  # told in one line; what is wrong with others in full
             why.truncate(room, overflow="ellipsis")
         table.add_row(Text(verdict.law), marks[verdict.holds], why)
+    widen(console, [table])
     console.print(table)
     held, broken, silent = (sum(v.holds is answer for v in done) for answer in (True, False, None))
     console.print(f"\n{held} laws hold, {broken} broken, {silent} do not apply.")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.compare import show
 from gmssl.commands.options import Overrides
+from gmssl.commands.tables import show
 
 if TYPE_CHECKING:
     from gmssl.sweeping.run import Outcome, Plan
@@ -67,7 +67,7 @@ Out: TypeAlias = Annotated[
 def sweep(
     recipes: Recipes,
     grid: Grid = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each cell, with seed 0, 1, ….")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each cell, with seed 0, 1, ….")] = 3,
     evaluate: Evaluate = None,
     data: Data = None,
     test: Tests = None,

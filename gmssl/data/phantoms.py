@@ -26,7 +26,7 @@ class Phantoms(Data):
 
     kind: ClassVar[str] = "phantoms"
 
-    number: int = Field(2000, ge=1, description="how many images")
+    number: int = Field(2000, ge=1, le=2_000_000, description="how many images")
     size: int = Field(64, ge=8, le=4096, description="their side in pixels")
     seed: int = Field(0, ge=0, lt=2**32, description="another seed gives other images, for a test set")
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 
 from gmssl.explaining.markup import Html, escaped, join, tag
 from gmssl.explaining.pictures import Picture
-from gmssl.explaining.report import Report
+from gmssl.explaining.report import Effort, Report
 from gmssl.explaining.sections.causes import causes_section
 from gmssl.explaining.sections.matches import accuracy_section, pairs_section
 from gmssl.explaining.sections.run import curves_section, run_section
@@ -18,12 +21,13 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 """Browsers fetch nothing and run nothing, whatever names of files hold."""
 
 
-def to_html(report: Report, pictures: Mapping[str, Picture]) -> str:
+def to_html(report: Report, pictures: Mapping[str, Picture], command: str) -> str:
     """The whole document; the same report gives the same page, but for times.
 
     Args:
         report: of a run.
         pictures: as `draw_all` makes them.
+        command: what makes the page again, see `command_of`.
     """
     sections = (
         ("run", "The run", run_section(report)),
@@ -39,7 +43,7 @@ def to_html(report: Report, pictures: Mapping[str, Picture]) -> str:
     body = (
         tag("header", tag("h1", name), tag("p", _subtitle(report), class_="soft"), links),
         tag("main", _tiles(report), *(tag("section", tag("h2", text, id=at), inner) for at, text, inner in sections)),
-        tag("footer", tag("p", _footer(report))),
+        tag("footer", tag("p", _footer(report, command))),
     )
     head = (
         tag("meta", charset="utf-8"),
@@ -50,6 +54,17 @@ def to_html(report: Report, pictures: Mapping[str, Picture]) -> str:
         tag("style", Html(CSS)),
     )
     return f"<!DOCTYPE html>\n{tag('html', tag('head', *head), tag('body', *body), lang='en')}\n"
+
+
+def command_of(
+    run: Path, effort: Effort, data: Path | None, group: str | None, graphs: int | None, out: Path | None
+) -> str:
+    """The command that makes the page again: options that are not at their defaults are in it."""
+    usual = asdict(Effort())
+    changed = {name: value for name, value in asdict(effort).items() if value != usual[name]}
+    given = {"data": data, "group": group, "graphs": graphs, **changed, "out": out}
+    words = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
+    return shlex.join(["gmssl", "explain", str(run), *words])
 
 
 def title(report: Report) -> str:
@@ -84,12 +99,11 @@ def _tiles(report: Report) -> Html:
     return tag("ul", *(tag("li", tag("strong", value), tag("span", label)) for value, label in tiles), class_="tiles")
 
 
-def _footer(report: Report) -> Html:
-    effort = report.effort
+def _footer(report: Report, command: str) -> Html:
     return join(
         (
             escaped("Made by "),
-            tag("code", f"gmssl explain {report.run.folder} --seed {effort.seed}"),
+            tag("code", command),
             escaped(f" in {report.seconds:.0f} s. Attribution and intervals: docs/explain.md of gmssl."),
         )
     )

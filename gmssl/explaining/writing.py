@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from gmssl.errors import TrainingError
-from gmssl.explaining.page import to_html
+from gmssl.explaining.page import command_of, to_html
 from gmssl.explaining.pictures import draw_all
 from gmssl.explaining.report import Effort, Report, measure
 from gmssl.explaining.run import open_run
@@ -52,7 +52,7 @@ def explain(
     Raises:
         GmsslError: a run, data or output folder that will not do; nothing is written then.
     """
-    out = run / "explain" if out is None else out
+    named, out = out, run / "explain" if out is None else out
     _refuse_file(out)
     opened = open_run(run)
     effort = effort or Effort()
@@ -63,7 +63,8 @@ def explain(
     files = {name: content for picture in pictures.values() for name, content in picture.files.items()}
     if not report.learnt_truth:  # else there is no energy of a truth
         files[MISMATCHES] = mismatches(report).encode("utf-8", "replace")
-    files[PAGE] = to_html(report, pictures).encode("utf-8")
+    command = command_of(run, effort, data, group, graphs, named)
+    files[PAGE] = to_html(report, pictures, command).encode("utf-8", "replace")
     _write(out, files)
     return out / PAGE
 

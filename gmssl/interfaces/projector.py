@@ -14,6 +14,10 @@ class Projector(Part):
 
     slot: ClassVar[str] = "projector"
 
+    def width(self) -> int | None:
+        """D, where the settings alone tell it: widths that do not fit are then refused before anything runs."""
+        return None
+
     @abstractmethod
     def build(self, channels: int) -> torch.nn.Module:
         """A module `[B,C] -> [B,D]` for `channels` = C, with an attribute `channels` = D."""

@@ -25,6 +25,10 @@ class Mlp(Projector):
         False, description="centre and scale each output over the batch, without weights (as MoCo v3 does)"
     )
 
+    def width(self) -> int:
+        """The last of `widths`."""
+        return self.widths[-1]
+
     def build(self, channels: int) -> torch.nn.Module:
         """A module `[B,C] -> [B, widths[-1]]` with the attribute `channels`."""
         nn = torch.nn

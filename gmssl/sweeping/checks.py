@@ -1,4 +1,4 @@
-"""What can go wrong in a sweep and is known before its first run: images, devices, and judges that differ."""
+"""What can go wrong in a sweep and is known before its first run: images, devices, encoders, and judges that differ."""
 
 from __future__ import annotations
 
@@ -33,6 +33,26 @@ def refuse_unplannable(cells: Sequence[Cell]) -> None:
             raise DataError(f"{cell.name}: {error}") from None
         except TrainingError as error:
             raise TrainingError(f"{cell.name}: {error}") from None
+
+
+def refuse_unbuildable(cells: Sequence[Cell]) -> None:
+    """Encoders of all cells, each tried once: only the library that builds them knows their names and settings.
+
+    Raises:
+        RecipeError: as `try_building`, with the cell.
+    """
+    from gmssl.training.model import try_building, without_weights
+
+    tried = []
+    for cell in cells:
+        encoder = without_weights(cell.recipe.encoder)
+        if encoder in tried:
+            continue
+        tried.append(encoder)
+        try:
+            try_building(encoder)
+        except RecipeError as error:
+            raise RecipeError(f"{cell.name}: {error}") from None
 
 
 def refuse_other_probes(cells: Sequence[Cell]) -> None:

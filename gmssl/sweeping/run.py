@@ -12,7 +12,7 @@ from gmssl.errors import DataError, RecipeError
 from gmssl.recipe import Recipe
 from gmssl.sweeping.axes import Axis, read_axes
 from gmssl.sweeping.cells import Cell, make_cells
-from gmssl.sweeping.checks import refuse_other_probes, refuse_unfit_evaluation, refuse_unplannable
+from gmssl.sweeping.checks import refuse_other_probes, refuse_unbuildable, refuse_unfit_evaluation, refuse_unplannable
 from gmssl.sweeping.folder import (
     Definition,
     SweepFolder,
@@ -33,6 +33,7 @@ from gmssl.sweeping.recipes import read_recipes, read_settings, recipe_axis, ref
 from gmssl.sweeping.reports import Evaluation, read_report, refuse_other_sets
 from gmssl.sweeping.variants import read_variants, variant_axis
 from gmssl.training.files import replacing
+from gmssl.training.folder import making
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -141,8 +142,10 @@ def plan_sweep(
     refuse_other(root, definition)
     for run in plan.runs:
         refuse_other_recipe(plan.folder.run(run.name), run.recipe)
-    to_train = {run.cell.name for run in plan.runs if not is_finished(plan.folder.run(run.name))}
-    refuse_unplannable([cell for cell in cells if cell.name in to_train])
+    unfinished = {run.cell.name for run in plan.runs if not is_finished(plan.folder.run(run.name))}
+    to_train = [cell for cell in cells if cell.name in unfinished]
+    refuse_unplannable(to_train)
+    refuse_unbuildable(to_train)
     if evaluate:
         for labelled in sets:
             refuse_unfit_evaluation(cells, labelled)
@@ -177,10 +180,12 @@ def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
     """Do the runs that are not done yet, `jobs` at a time, and read the numbers of all.
 
     Raises:
+        TrainingError: the folder cannot be made.
         DataError: the runs were evaluated on different images, because they changed in between.
     """
     root = plan.folder.root
-    root.mkdir(parents=True, exist_ok=True)
+    with making(root):
+        pass  # the lock, which lies there, is held before the first file is written
     failures = {}
     runs = plan.runs
     progress = Progress(console, len(runs), plan.folder.logs)
@@ -193,7 +198,8 @@ def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
         progress.tell(f"waiting for another process that works in {root}")
 
     with sigterm_as_exit(), locked(root, wait) as lock:
-        write_definition(plan.folder, plan.definition)
+        with making(root):
+            write_definition(plan.folder, plan.definition)
         with progress, contextlib.closing(in_order_of_ending(do, len(runs), jobs)) as endings:
             for at, (done, fault) in endings:
                 if fault is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -92,14 +94,25 @@ def make_folder(folder: Path, recipe: Recipe) -> None:
     Raises:
         TrainingError: the folder cannot be made.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with making(folder):
         with replacing(folder / "recipe.yaml") as file:
             file.write(recipe.dump().encode("utf-8"))
         with replacing(folder / "environment.json") as file:
             file.write((json.dumps(environment(recipe), indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+@contextlib.contextmanager
+def making(folder: Path) -> Iterator[None]:
+    """Make the folder of a run or a sweep, and in the block its first files.
+
+    Raises:
+        TrainingError: the system refuses any of them, as where a part of the path is a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise TrainingError(f"the run folder {folder} cannot be made ({error.strerror}); name another --out.") from None
+        raise TrainingError(f"the folder {folder} cannot be made ({error.strerror}); name another --out.") from None
 
 
 def open_folder(folder: Path, given: Recipe, console: Console) -> Recipe:

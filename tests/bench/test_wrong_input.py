@@ -20,7 +20,9 @@ WRONG: list[tuple[tuple[object, ...], str]] = [
     (("solvers", "--n", 65), "from 2 to 64"),
     (("estimators", "--estimator", "imel"), "did you mean 'imle'"),
     (("estimators", "--noise", "sum_of_gamma"), "use gumbel or gaussian"),
-    (("estimators", "--n", 1), "from 2 to 5"),
+    (("estimators", "--noise", "gumbl"), "unknown noise kind 'gumbl' (did you mean 'gumbel'?); use gumbel or gaussian"),
+    (("estimators", "--noise", "xx"), "unknown noise kind 'xx'; use gumbel or gaussian"),
+    (("estimators", "--n", 1), "sizes are from 2 to 5, because all matchings are enumerated"),
     (("estimators", "--n", 4, "--n", 6), "from 2 to 5"),
 ]
 WRONG_FILES = [

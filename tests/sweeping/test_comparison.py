@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from gmssl.cli import app
 from gmssl.errors import DataError, GmsslError, RecipeError, TrainingError
 from gmssl.recipe import load_recipe
 from gmssl.sweeping.comparison import compare
@@ -82,6 +84,13 @@ def test_other_test_sets_are_refused(make, options: dict, message: str) -> None:
     assert message in str(caught.value)
     assert "show others with --evaluation (ok)" in str(caught.value)
     assert compare([one, two], ["ok"])[-1].title == "Evaluation ok, %"
+
+
+def test_the_command_refuses_other_test_sets(make, refusal) -> None:
+    one, two = make("a", mine={}), make("b", mine={"fingerprint": "cd"})
+    done = CliRunner().invoke(app, ["compare", str(one), str(two)])
+    refusal(done, "train images: fingerprint ab and cd")
+    assert done.stderr.count("error: ") == 1
 
 
 def test_reports_without_fingerprint_are_compared_by_their_counts(make) -> None:

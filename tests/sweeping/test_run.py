@@ -234,6 +234,10 @@ WRONG: list[tuple[Callable[[Path], dict], type[GmsslError], str]] = [
     (lambda p: {"data": [str(labelled(p / "d", 2))], "evaluate": ["knn"], "folds": 9}, DataError, "into 9 folds"),
     (lambda p: {"out": used(p / "used")}, TrainingError, "holds thesis.txt, and no sweep"),
     (lambda p: {"out": used(p / "used") / "thesis.txt"}, TrainingError, "is a file"),
+    (lambda p: {"out": used(p / "used") / "thesis.txt" / "sub"}, TrainingError, "sub cannot be made (Not a directory)"),
+    (lambda _: {"grid": "encoder.name=resnet18,resnetty"}, RecipeError, "name=resnetty: encoder.name: timm"),
+    (lambda _: {"grid": "encoder.name=vit_tiny_patch16_224"}, RecipeError, "vit_tiny_patch16_224 takes no channels"),
+    (lambda _: {"grid": "encoder.weights=none.pth"}, RecipeError, "encoder.weights: no file none.pth"),
     (
         lambda _: {"grid": "probe.folds=2,3", "overrides": ["probe={data: phantoms}"]},
         RecipeError,
@@ -298,6 +302,9 @@ def test_variants_are_the_first_axis(sweep: Sweep, program, tmp_path: Path, quic
         ("a:\nb: [margin.x=3]\n", "b: "),
         ("a:\nb: [margn=3]\n", "variant=b: margn"),
         ("a:\nb: []\n", "are the same recipe"),
+        ("a:\n1: [margin=1]\n", "names of variants are texts, and 1 is read as int"),
+        ("a:\non: [margin=1]\n", "names of variants are texts, and True is read as bool"),
+        ("- a\n- b\n", "holds no mapping of names"),
     ],
 )
 def test_wrong_variants(quick_file: Path, tmp_path: Path, text: str, message: str) -> None:

@@ -40,12 +40,13 @@ def _terms(report: Report, pictures: Mapping[str, Picture]) -> Html:
         for name, edge, value in zip(report.terms, report.edge_terms.tolist(), found.terms, strict=True)
     ]
     intro = (
-        "A wrong match of image i with a is laid its vertex cost minus that of i's true partner, and of each edge at i "
-        "the difference that the wrong matching makes: all of it, or half if the edge's other end is matched wrongly, "
-        "too. Over the wrong matches of a graph this sums exactly to its energy minus that of the truth, for each term."
+        "A wrong match of image i with a is charged its vertex cost minus that of i's true partner, and of each edge "
+        "at i the difference that the wrong matching makes: all of it, or half if the edge's other end is matched "
+        "wrongly, too. Over the wrong matches of a graph this sums exactly to its energy minus that of the truth, for "
+        "each term."
         if report.has_edges
-        else "A wrong match of image i with a is laid its vertex cost minus that of i's true partner, for each term. "
-        "The run has no edge terms, so that nothing falls on edges."
+        else "A wrong match of image i with a is charged its vertex cost minus that of i's true partner, for each "
+        "term. The run has no edge terms, so that nothing falls on edges."
     )
     words = "; ".join(f"{name} {value}" for name, _, value in rows)
     pieces = [
