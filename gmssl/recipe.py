@@ -94,7 +94,7 @@ class Source(Settings):
 
     seed: int = Field(0, ge=0, lt=2**32)
     protocol: Literal["as_published", "as_released", "corrected"] = Field(
-        "corrected", description="which source the numbers follow where paper and released code disagree"
+        "corrected", description="a label of LVM-Med's recipes: whose numbers they follow; it changes nothing"
     )
     data: field_of(Data)  # type: ignore[valid-type]
     views: field_of(Views)  # type: ignore[valid-type]

@@ -104,7 +104,7 @@ def test_every_file_of_variants_is_tried() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ablations_r18", "methods_r18"])
+@pytest.mark.parametrize("name", ["ablations_r18", "ladder_r18", "methods_r18"])
 def test_every_variant_takes_a_step(name: str) -> None:
     recipe, overrides = VARIANTS[name]
     file = RECIPES / "variants" / f"{name}.yaml"

@@ -49,7 +49,7 @@ def draw(sections: Sequence[Section]) -> Figure:
     for ax in panels[len(shown) :]:
         ax.set_visible(False)
     handles = {label: handle for ax in panels for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    across = max(2, min(len(handles), round(figure.get_figwidth() / 2.2)))
+    across = max(2, min(len(handles), round(figure.get_figwidth() / 1.75)))
     figure.legend(
         handles.values(), handles, loc="outside lower center", ncols=across, fontsize=9, frameon=False, numpoints=1
     )
