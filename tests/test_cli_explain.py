@@ -249,6 +249,7 @@ def test_every_method(tmp_path: Path, name: str) -> None:
         "dino_r18": ("vertices.number=8",),
         "deepcluster_v2_r18": ("vertices.numbers=[4, 4]",),
         "moco_v2_r18": ("vertices.size=64",),
+        "lvm_med_corrected_r18": ("vertices.per_graph=4", "vertices.partitions=4", "graph.neighbours=3"),
     }.get(name, ())
     recipe = load_recipe(RECIPES / f"{name}.yaml", [*SMALL, *extra])
     run = make_run(tmp_path / "run", recipe, 2 if name == "moco_v2_r18" else 0)
