@@ -20,7 +20,7 @@ from statistics import fmean
 from gmssl.benchmarking.grid import Grid
 from gmssl.benchmarking.markdown import page_with
 from gmssl.formats.text import write_text
-from gmssl.sweeping.statistics import summarise
+from gmssl.sweeping.statistics import difference as paired
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results" / "study"
@@ -162,16 +162,15 @@ def runs_of(study: str) -> dict[str, dict[int, Row]]:
 def over_seeds(studies: list[dict[str, dict[int, Row]]], name: str, reference: str, metric: str) -> str:
     """Mean difference of two variants, and its interval over seeds.
 
-    Runs of one seed start from the same weights, whatever they train on, and cannot count as independent: their
-    differences are averaged first.
+    Runs of one seed start from the same weights, whatever they train on, and cannot count as independent: they
+    are averaged first.
     """
-    seeds = sorted(set.intersection(*({*runs[name]} & {*runs[reference]} for runs in studies)))
-    found = summarise(
-        {
-            seed: fmean(float(runs[name][seed][metric]) - float(runs[reference][seed][metric]) for runs in studies)
-            for seed in seeds
-        }
-    )
+
+    def by_seed(variant: str) -> dict[int, float]:
+        seeds = set.intersection(*({*runs[variant]} for runs in studies))
+        return {seed: fmean(float(runs[variant][seed][metric]) for runs in studies) for seed in seeds}
+
+    found = paired(by_seed(name), by_seed(reference))
     assert found is not None
     assert found.interval is not None
     return with_interval(found.mean, *found.interval)

@@ -130,11 +130,11 @@ class Recipe(Matching, Source):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
 
 
-def read_recipe(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file, unchecked.
+def read_recipe(path: str | Path, of: str = "settings") -> dict[str, Any]:
+    """The mapping in a YAML file, unchecked; `of` what it is, for messages.
 
     Raises:
-        RecipeError: no such file, no text, no YAML, or no mapping.
+        RecipeError: no such file, no text, no YAML, no mapping, or one of other things than names.
     """
     path = Path(path)
     try:
@@ -155,8 +155,14 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
         raise RecipeError(f"{path} cannot be read as text: {error}. Give a YAML file in UTF-8.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path} is no valid YAML: {_yaml_fault(error)}; correct it there.") from None
-    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
+    if not isinstance(loaded, dict):
         raise RecipeError(f"{path} holds no mapping of names to values; start from a file in recipes/.")
+    for name in loaded:
+        if not isinstance(name, str):  # YAML reads `1:` as a number, and `on:` as true
+            raise RecipeError(
+                f"{path}: names of {of} are texts, and {brief(name)} is read as {type(name).__name__}; put it in "
+                "quotes, or give another name."
+            )
     return loaded
 
 

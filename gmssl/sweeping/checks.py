@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from gmssl.errors import DataError, RecipeError, TrainingError
 from gmssl.interfaces.data import Images
+from gmssl.interfaces.encoder import Encoder
 from gmssl.sweeping.cells import Cell
 from gmssl.sweeping.labelled import LabelledSet
 
@@ -27,12 +30,8 @@ def refuse_unplannable(cells: Sequence[Cell]) -> None:
         if key in seen:
             continue
         seen.add(key)
-        try:
+        with _naming(cell):
             make_plan(recipe)
-        except DataError as error:
-            raise DataError(f"{cell.name}: {error}") from None
-        except TrainingError as error:
-            raise TrainingError(f"{cell.name}: {error}") from None
 
 
 def refuse_unbuildable(cells: Sequence[Cell]) -> None:
@@ -41,18 +40,33 @@ def refuse_unbuildable(cells: Sequence[Cell]) -> None:
     Raises:
         RecipeError: as `try_building`, with the cell.
     """
-    from gmssl.training.model import try_building, without_weights
+    from gmssl.training.model import try_building
 
     tried = []
     for cell in cells:
-        encoder = without_weights(cell.recipe.encoder)
+        encoder = _without_weights(cell.recipe.encoder)
         if encoder in tried:
             continue
         tried.append(encoder)
-        try:
+        with _naming(cell):
             try_building(encoder)
-        except RecipeError as error:
-            raise RecipeError(f"{cell.name}: {error}") from None
+
+
+def _without_weights(encoder: Encoder) -> Encoder:
+    """No download, and no file is read; one that is not there stays named, and is refused."""
+    from gmssl.evaluation.runs import random_weights
+
+    weights = getattr(encoder, "weights", None)
+    missing = isinstance(weights, Path) and not weights.is_file()
+    return random_weights(encoder).model_copy(update={"weights": weights} if missing else {})
+
+
+@contextlib.contextmanager
+def _naming(cell: Cell) -> Iterator[None]:
+    try:
+        yield
+    except (DataError, RecipeError, TrainingError) as error:
+        raise type(error)(f"{cell.name}: {error}") from None
 
 
 def refuse_other_probes(cells: Sequence[Cell]) -> None:

@@ -9,11 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from gmssl.errors import RecipeError
 from gmssl.recipe import read_recipe
-from gmssl.registry import brief
 from gmssl.sweeping.axes import Axis
 from gmssl.sweeping.recipes import read_settings, sets_seed
 
@@ -32,30 +29,12 @@ def read_variants(path: Path, recipe: Path, overrides: Sequence[str]) -> dict[st
     Raises:
         RecipeError: no such file, no variant, or one that is of another form or changes what is not there.
     """
-    try:
-        written = read_recipe(path)
-    except RecipeError:
-        _refuse_other_names(path)
-        raise
+    written = read_recipe(path, "variants")
     if len(written) < 2:
         raise RecipeError(f"{path} has {len(written)} variant(s); give at least two, each a name with {_FORM}.")
     return {
         name: _settings(f"{path}: {name}", path.parent, value, recipe, overrides) for name, value in written.items()
     }
-
-
-def _refuse_other_names(path: Path) -> None:
-    """Why a file that is no recipe may still look like variants: YAML reads `1:` as a number, and `on:` as true."""
-    try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return
-    for name in written if isinstance(written, Mapping) else ():
-        if not isinstance(name, str):
-            raise RecipeError(
-                f"{path}: names of variants are texts, and {brief(name)} is read as {type(name).__name__}; put it in "
-                "quotes, or give another name."
-            ) from None
 
 
 def _settings(place: str, folder: Path, value: object, recipe: Path, overrides: Sequence[str]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmssl.composition import unequal_widths
@@ -20,7 +19,7 @@ def make_objective(recipe: Recipe) -> MatchingObjective:
 
     Raises:
         RecipeError: the encoder cannot be built, or does not take such images; or a predictor leaves the space of the
-            projector, which a recipe can only tell of heads with `widths`.
+            projector, which a recipe only tells of heads that know their `width`.
     """
     from gmssl.training.quiet import quiet
 
@@ -36,8 +35,8 @@ def make_objective(recipe: Recipe) -> MatchingObjective:
 
 def _refuse_other_spaces(recipe: Recipe, objective: MatchingObjective) -> None:
     for (place, matching), matcher in zip(recipe.matchings, (objective, *objective.further), strict=True):
-        heads = getattr(matcher, "predictor", None), getattr(matcher, "projector", None)
-        fault = unequal_widths(matching, *(getattr(head, "channels", None) for head in heads))
+        widths = (getattr(head, "channels", None) for head in (matcher.predictor, matcher.projector))
+        fault = unequal_widths(matching, *widths)
         if fault:
             raise RecipeError(f"{place.removesuffix('.') or 'recipe'}: {fault}.")
 
@@ -58,14 +57,6 @@ def _try_encoder(recipe: Recipe, encoder: torch.nn.Module) -> None:
                 f"{recipe.encoder.kind}` lists them (transformers of timm have image_size and any_image_size)."
             ) from error
     encoder.train()
-
-
-def without_weights(encoder: Encoder) -> Encoder:
-    """The encoder as it is built from random weights: no download, no file to read; one that is missing stays named."""
-    weights = getattr(encoder, "weights", None)
-    there = isinstance(weights, Path) and weights.is_file()
-    dropped = {"pretrained": False, **({"weights": None} if there else {})}
-    return encoder.model_copy(update={name: v for name, v in dropped.items() if name in type(encoder).model_fields})
 
 
 def try_building(encoder: Encoder) -> None:
