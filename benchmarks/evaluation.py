@@ -18,12 +18,18 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from gmssl.evaluation.evaluating import (
+    Candidate,
+    Report,
+    compare,
+    evaluate,
+)
 from gmssl.evaluation.loading import Look
-from gmssl.evaluation.report import Candidate, Report, compare, evaluate
+from gmssl.evaluation.rendering import render
 from gmssl.evaluation.runs import untrained
-from gmssl.evaluation.sources import open_source
+from gmssl.evaluation.selection import open_source
 from gmssl.interfaces.data import Images
-from gmssl.recipe import Recipe, load_recipe
+from gmssl.recipe.recipe import Recipe, load_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -69,7 +75,7 @@ def main() -> None:
             report = evaluate(given.run, train=train, test=test, seed=given.seed, workers=given.workers, name=name)
         seconds = time.perf_counter() - start
         console.rule(f"{task}, {seconds:.0f} s")
-        report.render(console)
+        render(report, console)
         results[task] = {"seconds": round(seconds, 1), **json.loads(report.to_json())}
     machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(), "torch": torch.__version__}
     given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -19,10 +19,10 @@ import torch
 from rich.console import Console
 
 import gmssl
-from gmssl.benchmarking.grid import Grid
-from gmssl.benchmarking.instances import instances
-from gmssl.benchmarking.machine import this_machine
-from gmssl.formats import Instance, read
+from gmssl.benchmarking.solvers.instances import instances
+from gmssl.problem.formats import Instance, read
+from gmssl.system.grid import Grid
+from gmssl.system.machine import this_machine
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 QAPLIB = {"starts": 512, "iterations": 4000, "agree": 12}

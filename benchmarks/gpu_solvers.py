@@ -23,12 +23,11 @@ import torch
 from rich.console import Console
 
 import gmssl
-from gmssl.benchmarking.grid import Grid
-from gmssl.benchmarking.machine import cores, this_machine
-from gmssl.problem import Problem
-from gmssl.solvers.robust_tabu import RobustTabu
+from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
+from gmssl.problem import Problem, Topology
+from gmssl.system.grid import Grid
+from gmssl.system.machine import cores, this_machine
 from gmssl.testing.strategies import knn_problem
-from gmssl.topology import Topology
 
 SEARCHES = {10: (8, 50), 16: (12, 50), 32: (32, 250)}  # starts and iterations by n
 BATCHES = (256, 1024, 4096, 8192)

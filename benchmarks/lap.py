@@ -27,9 +27,9 @@ from rich.console import Console
 from scipy.optimize import linear_sum_assignment
 
 import gmssl
-from gmssl.benchmarking.grid import Grid
-from gmssl.benchmarking.machine import cores, this_machine
-from gmssl.solvers.assignment import assign
+from gmssl.parts.solvers.assignment.lap import assign
+from gmssl.system.grid import Grid
+from gmssl.system.machine import cores, this_machine
 from gmssl.testing.strategies import knn_problem
 
 SIZES = (8, 10, 16, 32, 64)

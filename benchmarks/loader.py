@@ -26,11 +26,11 @@ from rich.table import Table
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.transforms import v2
 
-from gmssl.data.dataset import ViewDataset, collate
-from gmssl.data.folder import Folder
-from gmssl.data.phantoms import Phantoms
 from gmssl.interfaces.data import Images
-from gmssl.views.multi_crop import MultiCrop
+from gmssl.parts.data.dataset import ViewDataset, collate
+from gmssl.parts.data.folder import Folder
+from gmssl.parts.data.phantoms import Phantoms
+from gmssl.parts.views.multi_crop import MultiCrop
 
 FILES, SIDE, BATCH = 300, 256, 64
 VIEWS = MultiCrop()

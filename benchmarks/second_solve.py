@@ -31,15 +31,13 @@ from rich.console import Console
 from rich.table import Table
 from step import ROOT, batches
 
-from gmssl.clock import StageClock
-from gmssl.estimators.certificate import proves_optimal
-from gmssl.estimators.perturbation import Perturbation
-from gmssl.estimators.second_solve import solve_unless_certain
-from gmssl.objective import MatchingObjective
-from gmssl.pairs import Pairs
-from gmssl.problem import BackwardRecord, Problem
-from gmssl.recipe import Recipe, load_recipe
-from gmssl.solving import solve
+from gmssl.objective.objective import MatchingObjective
+from gmssl.parts.estimators.certificate import proves_optimal
+from gmssl.parts.estimators.imle import Perturbation
+from gmssl.parts.estimators.second_solve import solve_unless_certain
+from gmssl.problem import BackwardRecord, Pairs, Problem, solve
+from gmssl.recipe.recipe import Recipe, load_recipe
+from gmssl.system.clock import StageClock
 
 RESULTS = Path(__file__).parent / "results" / "second_solve.json"
 STRENGTHS = (1, 5, 20, 80)

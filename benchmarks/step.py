@@ -42,12 +42,12 @@ from rich.table import Table
 from torch.utils.data import DataLoader
 
 import gmssl
-from gmssl.clock import StageClock
-from gmssl.data.dataset import ViewDataset, collate
 from gmssl.interfaces.affinity import Side
 from gmssl.interfaces.views import ViewBatch
-from gmssl.objective import MatchingObjective, encode
-from gmssl.recipe import Recipe, load_recipe
+from gmssl.objective.objective import MatchingObjective, encode
+from gmssl.parts.data.dataset import ViewDataset, collate
+from gmssl.recipe.recipe import Recipe, load_recipe
+from gmssl.system.clock import StageClock
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "step.json"
@@ -194,7 +194,7 @@ def take_turns(sides: dict[str, Step], rounds: int, against: str) -> dict[str, d
 
 def step_of(objective: MatchingObjective, raw: ViewBatch) -> Step:
     """The step of a recipe on one batch of views."""
-    recipe = objective.recipe
+    recipe = objective.settings
     optimiser = recipe.optimiser.build(objective.parameters())
     generator = torch.Generator().manual_seed(recipe.seed)
 
@@ -219,14 +219,14 @@ def by_hand(objective: MatchingObjective, raw: ViewBatch) -> Step:
     head = nn.Sequential(
         nn.Linear(256, 256, bias=False), nn.BatchNorm1d(256), nn.ReLU(inplace=True), nn.Linear(256, 128)
     )
-    head.load_state_dict(objective.projector.state_dict())
+    head.load_state_dict(objective.main.projector.state_dict())
     weights = [*network.parameters(), *head.parameters()]
     groups = [
         {"params": [w for w in weights if w.ndim > 1], "weight_decay": 0.01},
         {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
     ]
     optimiser, contrast = torch.optim.AdamW(groups, lr=1e-3), NTXentLoss(temperature=0.1)
-    views = objective.recipe.views
+    views = objective.settings.views
 
     def step() -> torch.Tensor:
         images = torch.cat(views.finish(raw).images).contiguous(memory_format=torch.channels_last)

@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import fmean
 
-from gmssl.benchmarking.grid import Grid
-from gmssl.benchmarking.markdown import page_with
-from gmssl.formats.text import write_text
+from gmssl.problem.formats.text import write_text
 from gmssl.sweeping.statistics import difference as paired
+from gmssl.system.grid import Grid, page_with
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results" / "study"

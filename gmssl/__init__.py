@@ -9,19 +9,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# Floor 0 imports neither torch nor pydantic. It is imported at once, because the module `gmssl.energy` would otherwise
-# take the place of the function of that name as soon as anybody imports it.
-from gmssl.energy import energy
-from gmssl.pairs import Costs, Matching
-from gmssl.problem import Problem, Solution
-from gmssl.topology import Topology
+# Light: it imports neither torch nor pydantic. What needs pydantic is looked up at its first use.
+from gmssl.problem import Costs, Matching, Problem, Solution, Topology, certify, energy, solve
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gmssl.recipe import load_recipe
-    from gmssl.registry import part
-    from gmssl.solving import certify, solve
+    from gmssl.interfaces.registry import part
+    from gmssl.recipe.recipe import load_recipe
 
 __all__ = [
     "Costs",
@@ -37,7 +32,7 @@ __all__ = [
     "solve",
 ]
 
-_HOME = {"load_recipe": "gmssl.recipe", "part": "gmssl.registry", "solve": "gmssl.solving", "certify": "gmssl.solving"}
+_HOME = {"load_recipe": "gmssl.recipe.recipe", "part": "gmssl.interfaces.registry"}
 
 
 def __getattr__(name: str) -> Any:

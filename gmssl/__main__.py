@@ -8,7 +8,7 @@ from gmssl.cli import main
 
 if __name__ == "__main__":
     if "GMSSL_SWEEP_PROCESS" in os.environ:
-        from gmssl.sweeping.parentage import end_with_sweep
+        from gmssl.sweeping.process import end_with_sweep
 
         end_with_sweep()
     main()

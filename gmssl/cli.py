@@ -10,12 +10,11 @@ from typer.core import TyperGroup
 
 from gmssl.commands.bench import bench
 from gmssl.commands.check import check
-from gmssl.commands.compare import compare
 from gmssl.commands.evaluate import evaluate
 from gmssl.commands.explain import explain
 from gmssl.commands.parts import parts
 from gmssl.commands.solve import solve
-from gmssl.commands.sweep import sweep
+from gmssl.commands.sweep import compare, sweep
 from gmssl.commands.train import train
 from gmssl.commands.version import version
 from gmssl.errors import GmsslError

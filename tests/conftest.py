@@ -21,7 +21,7 @@ settings.load_profile("ci" if os.environ.get("CI") else "gmssl")
 @pytest.fixture
 def fresh_registry():
     """The registry forgets what it has found, before and after: for tests that install fake packages."""
-    from gmssl import registry
+    from gmssl.interfaces import registry
 
     def forget() -> None:
         registry._installed.cache_clear()

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 import gmssl
-from gmssl.clock import StageClock
-from gmssl.health import measure
 from gmssl.interfaces.views import ViewBatch
-from gmssl.objective import MatchingObjective
+from gmssl.objective.health import measure
+from gmssl.objective.objective import MatchingObjective
 from gmssl.problem import Problem
-from gmssl.recipe import load_recipe
+from gmssl.recipe.recipe import load_recipe
+from gmssl.system.clock import StageClock
 from gmssl.testing.strategies import knn_problem
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")

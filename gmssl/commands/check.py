@@ -9,9 +9,9 @@ import typer
 from gmssl.commands.options import Overrides, RecipePath
 
 if TYPE_CHECKING:
-    from gmssl.matching import Matching
-    from gmssl.parts import Part
-    from gmssl.recipe import Recipe, TeacherSettings
+    from gmssl.interfaces.part import Part
+    from gmssl.objective.settings import MatchingSettings, TeacherSettings
+    from gmssl.recipe.recipe import Recipe
 
 
 def check(
@@ -24,7 +24,7 @@ def check(
     from rich.table import Table
 
     from gmssl.commands.warnings import warnings
-    from gmssl.recipe import load_recipe
+    from gmssl.recipe.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides or [])
     console = Console(highlight=False)
@@ -70,7 +70,7 @@ def summary(recipe: Recipe) -> list[tuple[str, str]]:
     return lines
 
 
-def _problem(matching: Matching, recipe: Recipe) -> list[tuple[str, str]]:
+def _problem(matching: MatchingSettings, recipe: Recipe) -> list[tuple[str, str]]:
     terms = matching.affinity
     edge = ", ".join(map(_short, terms.edge)) or "no edge terms"
     factor = "" if matching.weight == 1 else f"{matching.weight:g} × "
@@ -89,7 +89,7 @@ def _range(teacher: TeacherSettings) -> str:
     return f"{teacher.momentum:g}" if teacher.final is None else f"{teacher.momentum:g} to {teacher.final:g}"
 
 
-def _graphs(matching: Matching, recipe: Recipe) -> str:
+def _graphs(matching: MatchingSettings, recipe: Recipe) -> str:
     graphs = len(recipe.views.pairs) * matching.vertices.graphs(recipe.train.batch_per_step)
     return f": {graphs} graph pair(s) a step"
 

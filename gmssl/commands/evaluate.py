@@ -52,9 +52,10 @@ def evaluate(
 
     from rich.console import Console
 
-    from gmssl.evaluation.report import evaluate as judge
+    from gmssl.evaluation.evaluating import evaluate as judge
+    from gmssl.evaluation.rendering import render
     from gmssl.evaluation.runs import run_recipe
-    from gmssl.evaluation.sources import open_source
+    from gmssl.evaluation.selection import open_source
 
     run_recipe(run)  # a wrong run folder is told before any image is listed
     report = judge(
@@ -68,7 +69,7 @@ def evaluate(
         workers=workers,
         references=references,
     )
-    report.render(Console())
+    render(report, Console())
 
 
 def _refuse(folds: int | None, test: Path | None, references: Path | None, name: str | None) -> None:

@@ -1,14 +1,20 @@
-"""Arguments that several commands share."""
+"""What several commands share: arguments, and tables for the terminal, a pipe or a file."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 if TYPE_CHECKING:
-    from gmssl.parts import Part
+    from rich.console import Console
+    from rich.table import Table
+
+    from gmssl.interfaces.part import Part
+    from gmssl.system.grid import Grid
+
 
 RecipePath: TypeAlias = Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file; see recipes/.")]
 Overrides: TypeAlias = Annotated[
@@ -27,8 +33,8 @@ def part_with(slot: str, kind: str, overrides: list[str]) -> Part:
     from pydantic import ValidationError
 
     from gmssl.errors import RecipeError
-    from gmssl.recipe import apply_override
-    from gmssl.registry import describe, resolve
+    from gmssl.interfaces.registry import describe, resolve
+    from gmssl.recipe.recipe import apply_override
 
     settings: dict[str, Any] = {"kind": kind}
     for override in overrides:
@@ -37,3 +43,29 @@ def part_with(slot: str, kind: str, overrides: list[str]) -> Part:
         return resolve(slot, settings)
     except ValidationError as error:
         raise RecipeError(f"{slot} {kind!r}: {describe(error)}") from None
+
+
+def show(grids: Sequence[Grid], summary: str = "") -> None:
+    """Print a summary, if there is one, and tables with their notes."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    tables = [grid.to_rich() for grid in grids]
+    widen(console, tables)
+    if summary:
+        console.print(summary, markup=False)
+    for number, (table, grid) in enumerate(zip(tables, grids, strict=True)):
+        if number or summary:
+            console.print()
+        console.print(table)
+        if grid.note:
+            console.print(grid.note, markup=False)
+
+
+def widen(console: Console, tables: Sequence[Table]) -> None:
+    """A file or a pipe has no width: there each row is one line. A terminal folds."""
+    from rich.console import Console
+
+    if not console.is_terminal:
+        unlimited = Console(width=10_000)
+        console.width = max([console.width, *(unlimited.measure(table).maximum for table in tables)])

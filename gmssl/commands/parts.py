@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gmssl.commands.options import widen
 from gmssl.commands.parts_check import check_part
-from gmssl.commands.tables import widen
 
 if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from gmssl.parts import Part
+    from gmssl.interfaces.part import Part
 
 parts = typer.Typer(help="What recipes can be made of: installed kinds and their settings.", no_args_is_help=True)
 parts.command("check")(check_part)
@@ -30,7 +30,12 @@ def list_kinds(
     from rich.table import Column, Table
 
     from gmssl.errors import PluginError
-    from gmssl.registry import GROUPS, find, kinds, source
+    from gmssl.interfaces.registry import (
+        GROUPS,
+        find,
+        kinds,
+        source,
+    )
 
     rows, broken = [], []
     for name in [slot] if slot is not None else GROUPS:
@@ -60,7 +65,7 @@ def show(
     """Show one kind: what it does, its settings, its facts, and the package that provides it."""
     from rich.console import Console
 
-    from gmssl.registry import find, source
+    from gmssl.interfaces.registry import find, source
 
     part = find(slot, kind)
     console = Console(highlight=False)
@@ -122,7 +127,7 @@ def _plain(text: str) -> Text:
 
 
 def _default(value: Any) -> str:
-    from gmssl.parts import Part
+    from gmssl.interfaces.part import Part
 
     return value.kind if isinstance(value, Part) else str(value)
 
@@ -134,7 +139,7 @@ def _limit(item: object) -> str:
 
 
 def _type_name(annotation: Any) -> str:
-    from gmssl.parts import Part
+    from gmssl.interfaces.part import Part
 
     if isinstance(annotation, type):
         if issubclass(annotation, Part):

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmssl.commands.options import part_with
-from gmssl.commands.tables import widen
+from gmssl.commands.options import part_with, widen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from gmssl.parts import Part
+    from gmssl.interfaces.part import Part
     from gmssl.testing.laws import Verdict
 
 SIZES = (10, 16)
@@ -39,7 +38,7 @@ def check_part(
     """
     from rich.console import Console
 
-    from gmssl.registry import source
+    from gmssl.interfaces.registry import source
 
     part = part_with(slot, kind, overrides or [])
     report_card = _report_card()

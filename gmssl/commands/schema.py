@@ -8,9 +8,14 @@ from typing import Any, TypeAlias
 
 from gmssl.errors import PluginError
 from gmssl.interfaces.affinity import Affinity
-from gmssl.parts import Part
-from gmssl.recipe import Recipe
-from gmssl.registry import GROUPS, SLOT_MARK, find, kinds
+from gmssl.interfaces.part import Part
+from gmssl.interfaces.registry import (
+    GROUPS,
+    SLOT_MARK,
+    find,
+    kinds,
+)
+from gmssl.recipe.recipe import Recipe
 
 Schema: TypeAlias = dict[str, Any]
 

@@ -13,8 +13,8 @@ from gmssl.commands.options import part_with
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from gmssl.formats.instance import Instance
     from gmssl.interfaces.solver import Solver
+    from gmssl.problem.formats.text import Instance
 
 
 @dataclass
@@ -55,7 +55,7 @@ def solve(
         raise FormatError(f"--out {out} cannot be written; name a file in a folder that exists.")
 
     # Everything is read before anything is solved: a broken file costs no result.
-    from gmssl.formats.reading import read
+    from gmssl.problem.formats.reading import read
 
     instances = [(path, instance) for path in files for instance in read(path)]
     done: list[Result] = []
@@ -105,7 +105,7 @@ def _warm_up(solver: Solver, partial: bool) -> None:
 
     from gmssl.errors import ProblemError
     from gmssl.problem import Problem
-    from gmssl.solving import solve as solve_problem
+    from gmssl.problem import solve as solve_problem
 
     edges = torch.tensor([[[0, 1], [1, 2]]])
     costs = torch.arange(9, dtype=torch.float64)
@@ -119,7 +119,7 @@ def _solved(path: Path, instance: Instance, solver: Solver) -> Result:
     from time import perf_counter
 
     from gmssl.errors import ProblemError
-    from gmssl.solving import solve as solve_problem
+    from gmssl.problem import solve as solve_problem
 
     n, m = instance.problem.costs.vertex.shape[1:]
     result = Result(str(path), instance.name, n, m, best_known=instance.best_known)
@@ -143,7 +143,7 @@ def _report(done: list[Result], solver: Solver, as_json: bool, out: Path | None)
 
     from rich.console import Console
 
-    from gmssl.formats.text import write_text
+    from gmssl.problem.formats.text import write_text
 
     document = {"solver": solver.model_dump(mode="json"), "instances": [asdict(result) for result in done]}
     text = json.dumps(document, allow_nan=False, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""`gmssl sweep`."""
+"""`gmssl sweep` and `gmssl compare`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import Overrides
-from gmssl.commands.tables import show
+from gmssl.commands.options import Overrides, show
 
 if TYPE_CHECKING:
     from gmssl.sweeping.run import Outcome, Plan
@@ -81,7 +80,9 @@ def sweep(
     """Train recipes × a grid of settings × seeds and compare them; the same command goes on after a stop."""
     from rich.console import Console
 
-    from gmssl.sweeping import picture, results  # noqa: F401  before runs of days, in which the program may be renewed
+    from gmssl.sweeping import (
+        results,  # noqa: F401  before runs of days, in which the program may be renewed
+    )
     from gmssl.sweeping.run import plan_sweep, run_sweep
 
     plan = plan_sweep(
@@ -114,8 +115,14 @@ def sweep(
 def _report(plan: Plan, source: str, outcome: Outcome) -> None:
     """Write the tables and the picture, and print the tables."""
     from gmssl.sweeping.picture import to_png
-    from gmssl.sweeping.results import grids, results_csv, runs_csv, sections, to_markdown
-    from gmssl.training.files import replacing
+    from gmssl.sweeping.results import (
+        grids,
+        results_csv,
+        runs_csv,
+        sections,
+        to_markdown,
+    )
+    from gmssl.system.files import replacing
 
     found = sections(plan, outcome)
     files = {
@@ -129,3 +136,16 @@ def _report(plan: Plan, source: str, outcome: Outcome) -> None:
         with replacing(plan.folder.root / name) as file:
             file.write(content)
     show(grids(plan, found))
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of finished trainings.")],
+    evaluation: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this report in RUN/evaluation. Repeatable. Default: all."),
+    ] = None,
+) -> None:
+    """Line up finished runs: settings that differ, final metrics, evaluations."""
+    from gmssl.sweeping.comparison import compare as compare_runs
+
+    show(compare_runs(runs, evaluation or []))

@@ -24,7 +24,7 @@ def train(
 ) -> None:
     """Pre-train an encoder as a recipe says; prints the run folder."""
     from gmssl.errors import RecipeError
-    from gmssl.recipe import load_recipe
+    from gmssl.recipe.recipe import load_recipe
 
     if resume is not None and out is not None:
         raise RecipeError("--out and --resume name two run folders; give one of them.")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gmssl.matching import Matching
-    from gmssl.parts import Part
-    from gmssl.recipe import Recipe
+    from gmssl.interfaces.part import Part
+    from gmssl.objective.settings import MatchingSettings
+    from gmssl.recipe.recipe import Recipe
 
 
 def warnings(recipe: Recipe) -> list[str]:
@@ -62,19 +62,19 @@ def _paths(part: Part) -> Iterator[tuple[str, Path]]:
             yield name, value
 
 
-def _idle_weight(matching: Matching) -> Iterator[str]:
+def _idle_weight(matching: MatchingSettings) -> Iterator[str]:
     if matching.weight == 0:
         yield "weight: 0 leaves the whole problem without effect on the training; set another, or remove the problem."
 
 
-def _idle_terms(matching: Matching) -> Iterator[str]:
+def _idle_terms(matching: MatchingSettings) -> Iterator[str]:
     for place, terms in (("vertex", matching.affinity.vertex), ("edge", matching.affinity.edge)):
         for number, term in enumerate(terms):
             if term.weight == 0:
                 yield f"affinity.{place}.{number}: {term.kind} has weight 0 and changes nothing; remove it."
 
 
-def _idle_edges(matching: Matching) -> Iterator[str]:
+def _idle_edges(matching: MatchingSettings) -> Iterator[str]:
     if matching.solver.uses_edges and not matching.solver.constant and not matching.affinity.edge:
         yield (
             f"solver: {matching.solver.kind} reads edge costs, but affinity.edge is empty; lap solves this exactly and "
@@ -90,7 +90,7 @@ def _idle_edges(matching: Matching) -> Iterator[str]:
         yield f"graph: {matching.graph.kind} has edges that nothing reads; use graph: edgeless, or add edge terms."
 
 
-def _joined(matching: Matching, batch: int) -> Iterator[str]:
+def _joined(matching: MatchingSettings, batch: int) -> Iterator[str]:
     neighbours, nodes = getattr(matching.graph, "neighbours", None), matching.vertices.nodes(batch)
     if neighbours is not None and nodes is not None and neighbours >= nodes:
         yield f"graph.neighbours: {neighbours} is more than the {nodes - 1} other nodes of a graph; all are joined."

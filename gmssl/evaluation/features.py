@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from gmssl.data.plain import PlainDataset
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Images
 from gmssl.interfaces.views import Views
+from gmssl.parts.data.dataset import PlainDataset
 
 
 @contextmanager

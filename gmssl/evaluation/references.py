@@ -9,14 +9,12 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from gmssl.training.files import replacing
-
-if TYPE_CHECKING:
-    from gmssl.evaluation.report import Reference
+from gmssl.evaluation.report import Reference
+from gmssl.system.files import replacing
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,6 @@ class References:
 
 
 def _read(path: Path) -> Reference | None:
-    from gmssl.evaluation.report import Reference
-
     try:
         return TypeAdapter(Reference).validate_json(path.read_bytes())
     except (OSError, ValidationError):

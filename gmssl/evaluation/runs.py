@@ -9,7 +9,7 @@ import torch
 
 from gmssl.errors import RecipeError, TrainingError
 from gmssl.interfaces.encoder import Encoder
-from gmssl.recipe import Recipe, load_recipe
+from gmssl.recipe.recipe import Recipe, load_recipe
 
 RECIPE = "recipe.yaml"
 ENCODER = "encoder.safetensors"

@@ -14,9 +14,8 @@ the same holds for each term alone.
 
 from __future__ import annotations
 
-from gmssl.energy import lift, vertex_matching
 from gmssl.lazy import torch
-from gmssl.topology import Topology
+from gmssl.problem import Topology, lift, vertex_matching
 
 
 def vertex_shares(costs: torch.Tensor, chosen: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:

@@ -9,12 +9,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from gmssl.explaining.accuracy import GroupAccuracy
+from gmssl.explaining.accuracy import GroupAccuracy, Share
 from gmssl.explaining.blame import Blame
-from gmssl.explaining.intervals import Share
 from gmssl.explaining.rows import Rows
 from gmssl.explaining.solver import Gap, Times
-from gmssl.explaining.theme import BLUE, GREEN, ORANGE, SKY, VERMILLION, Theme, new_figure, percent, shortened
+from gmssl.explaining.theme import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    SKY,
+    VERMILLION,
+    Theme,
+    new_figure,
+    percent,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,15 +8,21 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gmssl.data.dataset import ViewDataset, collate
-from gmssl.explaining.rows import Place, Rows, join, judge_of, tabulate
+from gmssl.explaining.rows import (
+    Place,
+    Rows,
+    join,
+    judge_of,
+    tabulate,
+)
 from gmssl.explaining.run import TrainedRun
 from gmssl.explaining.sample import Sample
 from gmssl.explaining.watching import watch
 from gmssl.interfaces.solver import Solver
 from gmssl.interfaces.views import ViewBatch
-from gmssl.matcher import Step
-from gmssl.training.randomness import reseed
+from gmssl.objective.matcher import Step
+from gmssl.parts.data.dataset import ViewDataset, collate
+from gmssl.training.model import reseed
 
 
 class FreshViews:

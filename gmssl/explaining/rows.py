@@ -9,12 +9,9 @@ import torch
 
 from gmssl.explaining.attribution import edge_shares, vertex_shares
 from gmssl.explaining.watching import Watched
+from gmssl.interfaces.registry import part
 from gmssl.interfaces.solver import Solver
-from gmssl.pairs import Pairs
-from gmssl.problem import Problem
-from gmssl.registry import part
-from gmssl.solving import solve
-from gmssl.topology import Topology
+from gmssl.problem import Pairs, Problem, Topology, solve
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,8 @@ import numpy as np
 from gmssl.errors import DataError
 from gmssl.evaluation.selection import Subset
 from gmssl.interfaces.data import Images, Record
-from gmssl.recipe import Recipe
-from gmssl.registry import part
+from gmssl.interfaces.registry import part
+from gmssl.recipe.recipe import Recipe
 
 Fact = Literal["modality", "dataset", "label"]
 FACTS: tuple[Fact, ...] = ("modality", "dataset", "label")

@@ -10,15 +10,13 @@ from time import perf_counter
 
 import torch
 
+from gmssl.interfaces.registry import part
 from gmssl.interfaces.solver import Solver
-from gmssl.matcher import Step
-from gmssl.pairs import Pairs
-from gmssl.problem import Problem, Solution
-from gmssl.recipe import Recipe
-from gmssl.registry import part
-from gmssl.solving import certify, solve
-from gmssl.training.randomness import reseed
-from gmssl.training.table import Table
+from gmssl.objective.matcher import Step
+from gmssl.problem import Pairs, Problem, Solution, certify, solve
+from gmssl.recipe.recipe import Recipe
+from gmssl.system.table import Table
+from gmssl.training.model import reseed
 
 REPEATS = 5
 _BOUND = {"tolerance": 1e-6, "iterations": 1000}

@@ -7,7 +7,7 @@ from typing import Literal
 
 from gmssl.interfaces.affinity import Affinity, Side
 from gmssl.lazy import torch
-from gmssl.matching import Affinities
+from gmssl.objective.settings import Affinities
 
 
 @dataclass(frozen=True, eq=False)

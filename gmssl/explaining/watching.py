@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
-from gmssl.clock import StageClock
 from gmssl.evaluation.features import frozen
 from gmssl.explaining.terms import Term, split
 from gmssl.interfaces.affinity import Side
 from gmssl.interfaces.vertices import Encoding
 from gmssl.interfaces.views import ViewBatch
-from gmssl.maps import attach_maps
-from gmssl.matcher import Step, sources
-from gmssl.objective import MatchingObjective
+from gmssl.objective.maps import attach_maps
+from gmssl.objective.matcher import Step, sources
+from gmssl.objective.objective import MatchingObjective
+from gmssl.system.clock import StageClock
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +52,9 @@ def watch(objective: MatchingObjective, batch: ViewBatch, generator: torch.Gener
     with frozen(objective), _Hooks(objective, keep_maps, keep_student):
         step = objective(batch, generator, StageClock())
         sides = tuple(Side(nodes, edges) for nodes, edges in zip(step.nodes, step.edges, strict=True))
-        if objective.reads_maps:
+        if objective.main.reads_maps:
             sides = attach_maps((sides[0], sides[1]), sources(step.arrangement, step.relabelling), maps, batch)
-        terms = split(objective.settings.affinity, sides[0], sides[1])
+        terms = split(objective.main.settings.affinity, sides[0], sides[1])
     return Watched(step, terms, _images(step, seen[0]))
 
 
@@ -69,7 +69,7 @@ class _Hooks:
     def __enter__(self) -> None:
         self._handles = [
             self._objective.encoder.register_forward_hook(self._after),
-            self._objective.vertices.register_forward_pre_hook(self._before),
+            self._objective.main.vertices.register_forward_pre_hook(self._before),
         ]
 
     def __exit__(self, *error: object) -> None:

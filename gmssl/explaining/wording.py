@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gmssl.explaining.intervals import Share
+from gmssl.explaining.accuracy import Share
 from gmssl.explaining.report import Report
 
 

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from gmssl.interfaces.part import Part
 from gmssl.lazy import torch
-from gmssl.parts import Part
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pydantic import Field
 
-from gmssl.parts import Part
+from gmssl.interfaces.part import Part
 
 if TYPE_CHECKING:
     from PIL import Image

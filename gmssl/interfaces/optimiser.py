@@ -1,4 +1,4 @@
-"""Optimisers and their learning-rate schedules."""
+"""Optimisers, and the schedules of their learning rates."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar
 
+from gmssl.interfaces.part import Part
 from gmssl.lazy import torch
-from gmssl.parts import Part
 
 
 class Optimiser(Part):
@@ -18,3 +18,13 @@ class Optimiser(Part):
     @abstractmethod
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser over `parameters`."""
+
+
+class Schedule(Part):
+    """A factor on the learning rate as a pure function of training progress; stepped once per optimiser step."""
+
+    slot: ClassVar[str] = "schedule"
+
+    @abstractmethod
+    def factor(self, step: int, steps: int, steps_per_epoch: int) -> float:
+        """Factor at optimiser step `step` (0-based) of `steps` in the whole run."""

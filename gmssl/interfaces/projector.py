@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
+from gmssl.interfaces.part import Part
 from gmssl.lazy import torch
-from gmssl.parts import Part
 
 
 class Projector(Part):

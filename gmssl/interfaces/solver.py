@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
-from gmssl.parts import Part
+from gmssl.interfaces.part import Part
 from gmssl.problem import Problem, Solution
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
+from gmssl.interfaces.part import Part
 from gmssl.interfaces.vertices import Truth
 from gmssl.lazy import torch
-from gmssl.parts import Part
 
 
 class Target(Part):

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from gmssl.interfaces.part import Part
 from gmssl.lazy import torch
-from gmssl.parts import Part
 
 Truth = Literal["aligned", "halves", "learnt", "remembered"]
 """What is known of the true matching: node i belongs to node i; to the node half a side away; nothing; or what was

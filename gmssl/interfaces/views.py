@@ -11,8 +11,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from gmssl.interfaces.part import Part
 from gmssl.lazy import numpy, torch
-from gmssl.parts import Part
 
 if TYPE_CHECKING:
     from PIL import Image

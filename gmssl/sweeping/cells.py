@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gmssl.errors import RecipeError
-from gmssl.recipe import Recipe, apply_override, load_recipe
+from gmssl.recipe.recipe import Recipe, apply_override, load_recipe
 from gmssl.sweeping.axes import Axis
 
 MOST = 10_000

@@ -101,8 +101,7 @@ def refuse_unfit_evaluation(cells: Sequence[Cell], judged: LabelledSet) -> None:
         RecipeError: cells that would be evaluated on different images.
     """
     from gmssl.evaluation.folds import split
-    from gmssl.evaluation.selection import class_names
-    from gmssl.evaluation.sources import open_source
+    from gmssl.evaluation.selection import class_names, open_source
 
     images = _own_images(cells) if judged.path is None else open_source(judged.path)
     labelled = [index for index, record in enumerate(images.records) if record.label is not None]

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmssl.benchmarking.grid import Grid
 from gmssl.errors import DataError, RecipeError, TrainingError
-from gmssl.recipe import Recipe, load_recipe
+from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.sweeping.folder import flat, is_finished
 from gmssl.sweeping.metrics import METRICS, PROBE, of_training
 from gmssl.sweeping.reports import Evaluation, read_report, refuse_other_sets
+from gmssl.system.grid import Grid
 
 _NOTHING = "–"
 

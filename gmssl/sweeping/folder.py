@@ -16,11 +16,11 @@ from typing import Any
 import yaml
 
 from gmssl.errors import RecipeError, TrainingError
-from gmssl.recipe import Recipe, load_recipe
+from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.sweeping.axes import Axis
 from gmssl.sweeping.labelled import LabelledSet, refuse_missing
 from gmssl.sweeping.labelled import written as labelled_sets
-from gmssl.training.files import replacing
+from gmssl.system.files import replacing
 
 SWEEP_FILE = "sweep.yaml"
 LOCK_FILE = ".lock"

@@ -12,7 +12,7 @@ from pathlib import Path
 from gmssl.errors import TrainingError
 from gmssl.sweeping.labelled import LabelledSet
 from gmssl.sweeping.reports import Evaluation
-from gmssl.training.table import Table
+from gmssl.system.table import Table
 
 
 @dataclass(frozen=True)

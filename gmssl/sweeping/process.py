@@ -1,18 +1,39 @@
-"""One command of `gmssl` in a process of its own: a crash or a full memory ends this process, not the sweep."""
+"""Runs of a sweep in processes of their own: a crash or a full memory ends one of them and not the sweep."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from types import FrameType
+from typing import TypeVar
 
-from gmssl.sweeping.parentage import SWEEP_VARIABLE
+SWEEP_VARIABLE = "GMSSL_SWEEP_PROCESS"
+"""Holds the process number of the sweep; taken out of the environment before the run starts processes of its own."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def end_with_sweep() -> None:
+    """Ask the system for SIGTERM when the sweep ends: a training then writes a checkpoint and stops.
+
+    Only Linux can promise this. Elsewhere the run goes on to its end, and the lock of the folder, which it holds too,
+    keeps a next sweep waiting for it.
+    """
+    sweep = int(os.environ.pop(SWEEP_VARIABLE))
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != sweep:  # it ended before the request was made
+        raise SystemExit(128 + signal.SIGTERM)
+
 
 _ERROR = "error: "
 
@@ -142,3 +163,37 @@ def sigterm_as_exit() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, former)
+
+
+Result = TypeVar("Result")
+
+
+def in_order_of_ending(
+    do: Callable[[int], Result], number: int, jobs: int
+) -> Generator[tuple[int, Result], None, None]:
+    """`(i, do(i))` for i in 0..number−1, started in this order, `jobs` at a time, as soon as each has ended.
+
+    One at a time stays in the calling thread. When the caller is interrupted, or closes the iterator, no further one is
+    started, and the commands in progress are stopped as `run_command` stops its own.
+    """
+    if jobs == 1:
+        for at in range(number):
+            yield at, do(at)
+        return
+    # A run is bound to the thread that started it (`parentage`): threads live as long as the pool.
+    with stoppable(), ThreadPoolExecutor(jobs) as pool:
+        try:
+            waiting: dict[Future[Result], int] = {}
+            following = 0
+            while waiting or following < number:
+                while following < number and len(waiting) < jobs:
+                    waiting[pool.submit(do, following)] = following
+                    following += 1
+                # Without a timeout, a signal would not be seen before a run ends.
+                for future in wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED).done:
+                    yield waiting.pop(future), future.result()
+        except BaseException:
+            for future in waiting:
+                future.cancel()
+            stop_all()
+            raise

@@ -7,12 +7,12 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gmssl.benchmarking.grid import Grid
 from gmssl.sweeping.beside import UNTRAINED, shared
 from gmssl.sweeping.cells import axis_labels
 from gmssl.sweeping.metrics import Metric, metrics_of
 from gmssl.sweeping.run import Outcome, Plan
 from gmssl.sweeping.statistics import Summary, difference, summarise
+from gmssl.system.grid import Grid
 
 _BESIDE = (
     " Untrained: the encoder as each seed starts it, pixels: the images themselves; what trained encoders must beat."

@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmssl.errors import DataError, RecipeError
-from gmssl.recipe import Recipe
+from gmssl.recipe.recipe import Recipe
 from gmssl.sweeping.axes import Axis, read_axes
 from gmssl.sweeping.cells import Cell, make_cells
-from gmssl.sweeping.checks import refuse_other_probes, refuse_unbuildable, refuse_unfit_evaluation, refuse_unplannable
+from gmssl.sweeping.checks import (
+    refuse_other_probes,
+    refuse_unbuildable,
+    refuse_unfit_evaluation,
+    refuse_unplannable,
+)
 from gmssl.sweeping.folder import (
     Definition,
     SweepFolder,
@@ -26,13 +31,18 @@ from gmssl.sweeping.folder import (
 )
 from gmssl.sweeping.labelled import NEIGHBOURS, read_sets
 from gmssl.sweeping.metrics import of_evaluation, of_training
-from gmssl.sweeping.parallel import in_order_of_ending
-from gmssl.sweeping.process import run_command, sigterm_as_exit
+from gmssl.sweeping.process import in_order_of_ending, run_command, sigterm_as_exit
 from gmssl.sweeping.progress import Progress
-from gmssl.sweeping.recipes import read_recipes, read_settings, recipe_axis, refuse_foreign
+from gmssl.sweeping.recipes import (
+    read_recipes,
+    read_settings,
+    read_variants,
+    recipe_axis,
+    refuse_foreign,
+    variant_axis,
+)
 from gmssl.sweeping.reports import Evaluation, read_report, refuse_other_sets
-from gmssl.sweeping.variants import read_variants, variant_axis
-from gmssl.training.files import replacing
+from gmssl.system.files import replacing
 from gmssl.training.folder import making
 
 if TYPE_CHECKING:
@@ -122,7 +132,7 @@ def plan_sweep(
         data: `[name=]path` of labelled images to evaluate on; default: those of the recipe's probe, else its own.
         overrides: `path=value`, for all cells.
         out: folder; default: `runs/sweeps/<recipes>-<digest of recipes and grid>`.
-        variants: YAML file of named changes, the first axis; see `gmssl.sweeping.variants`.
+        variants: YAML file of named changes, the first axis; see `gmssl.sweeping.recipes`.
         tests: `[name=]path` of test sets; the data of that name is not cross-validated, but trained on.
         folds: of cross-validations; default: 5.
         neighbours: k of the kNN classifier.

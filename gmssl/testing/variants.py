@@ -7,9 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from gmssl.pairs import Pairs
-from gmssl.problem import Problem
-from gmssl.topology import Topology
+from gmssl.problem import Pairs, Problem, Topology
 
 
 def relabelled(problem: Problem, rows: torch.Tensor, columns: torch.Tensor) -> Problem:

@@ -19,7 +19,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from gmssl.errors import TrainingError
-from gmssl.training.files import replacing
+from gmssl.system.files import replacing
 from gmssl.training.module import MatchingModule
 
 

@@ -13,9 +13,9 @@ from torch.utils.data import Sampler
 from torchdata.stateful_dataloader import StatefulDataLoader
 from torchdata.stateful_dataloader.sampler import StatefulDistributedSampler
 
-from gmssl.data.dataset import ViewDataset, collate
 from gmssl.interfaces.views import ImageViews, ViewBatch
-from gmssl.recipe import Recipe
+from gmssl.parts.data.dataset import ViewDataset, collate
+from gmssl.recipe.recipe import Recipe
 from gmssl.training.plan import Plan
 
 FIRST_LOOK = 2**31 - 1

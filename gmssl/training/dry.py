@@ -6,7 +6,7 @@ from time import perf_counter
 
 from gmssl.errors import DataError
 from gmssl.lazy import torch
-from gmssl.recipe import Recipe
+from gmssl.recipe.recipe import Recipe
 from gmssl.training.plan import counted, probe_images, refuse_shortage
 
 
@@ -21,10 +21,9 @@ def dry_run(recipe: Recipe) -> str:
     Raises:
         GmsslError: whatever would stop a training at its first step; a missing data folder among it.
     """
-    from gmssl.clock import StageClock
-    from gmssl.data.dataset import ViewDataset, collate
-    from gmssl.training.model import make_objective
-    from gmssl.training.randomness import reseed
+    from gmssl.parts.data.dataset import ViewDataset, collate
+    from gmssl.system.clock import StageClock
+    from gmssl.training.model import make_objective, reseed
 
     images = recipe.data.images()
     refuse_shortage(recipe, len(images))

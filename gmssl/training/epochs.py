@@ -13,12 +13,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from gmssl.errors import ProblemError, TrainingError
 from gmssl.interfaces.epoch import BeginsEpochs, Epoch
 from gmssl.interfaces.vertices import Encoding
-from gmssl.matcher import Encoded, Matcher, exactly
-from gmssl.objective import encode
-from gmssl.recipe import Recipe
+from gmssl.objective.matcher import Encoded, Matcher, exactly
+from gmssl.objective.objective import encode
+from gmssl.recipe.recipe import Recipe
 from gmssl.training.datamodule import FIRST_LOOK, TrainingData
+from gmssl.training.model import reseed
 from gmssl.training.module import MatchingModule
-from gmssl.training.randomness import reseed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,8 +35,7 @@ class EpochStart(Callback):
         assert isinstance(pl_module, MatchingModule)
         number = trainer.current_epoch
         seed = int(np.random.SeedSequence((self._recipe.seed, number)).generate_state(1, np.uint64)[0]) >> 1
-        for matcher in (pl_module.objective, *pl_module.objective.further):
-            assert isinstance(matcher, Matcher)
+        for matcher in pl_module.objective.matchers:
             encodings = partial(self._encodings, trainer, pl_module, matcher)
             for part in matcher.children():
                 if isinstance(part, BeginsEpochs):

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmssl.errors import RecipeError, TrainingError
-from gmssl.recipe import Recipe, load_recipe
-from gmssl.training.files import replacing
-from gmssl.training.table import Table
+from gmssl.recipe.recipe import Recipe, load_recipe
+from gmssl.system.files import replacing
+from gmssl.system.table import Table
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,10 +13,10 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.console import Console
 from torch import distributed
 
-from gmssl import health
-from gmssl.recipe import Recipe
+from gmssl.objective import health
+from gmssl.recipe.recipe import Recipe
+from gmssl.system.table import Table
 from gmssl.training.module import MatchingModule
-from gmssl.training.table import Table
 
 STAGES = ("data", "views", "encoder", "graph", "costs", "match", "loss", "estimator", "backward", "optimiser")
 

@@ -1,17 +1,32 @@
-"""The model of a recipe, its weights a function of the seed alone."""
+"""The model of a recipe, its weights a function of the seed alone; so is the randomness of each step."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gmssl.composition import unequal_widths
+import numpy as np
+import torch
+
 from gmssl.errors import RecipeError
-from gmssl.lazy import torch
-from gmssl.recipe import Recipe
+from gmssl.recipe.checks import unequal_widths
+from gmssl.recipe.recipe import Recipe
 
 if TYPE_CHECKING:
     from gmssl.interfaces.encoder import Encoder
-    from gmssl.objective import MatchingObjective
+    from gmssl.objective.objective import MatchingObjective
+
+
+def reseed(seed: int, epoch: int, batch: int, rank: int, device: torch.device) -> torch.Generator:
+    """A generator for one forward pass, and torch's global one (dropout, stochastic depth) seeded alike.
+
+    The seeds are hashed (numpy's SeedSequence) from their origin, so that a resumed run draws what an uninterrupted
+    one would have drawn, without any generator state in the checkpoint.
+    """
+    own, common = np.random.SeedSequence((seed, epoch, batch, rank)).generate_state(2, np.uint64).tolist()
+    torch.manual_seed(common >> 1)
+    generator = torch.Generator(device=device)
+    generator.manual_seed(own >> 1)
+    return generator
 
 
 def make_objective(recipe: Recipe) -> MatchingObjective:
@@ -24,7 +39,7 @@ def make_objective(recipe: Recipe) -> MatchingObjective:
     from gmssl.training.quiet import quiet
 
     with quiet():
-        from gmssl.objective import MatchingObjective
+        from gmssl.objective.objective import MatchingObjective
 
         torch.manual_seed(recipe.seed)
         objective = MatchingObjective(recipe)
@@ -34,7 +49,7 @@ def make_objective(recipe: Recipe) -> MatchingObjective:
 
 
 def _refuse_other_spaces(recipe: Recipe, objective: MatchingObjective) -> None:
-    for (place, matching), matcher in zip(recipe.matchings, (objective, *objective.further), strict=True):
+    for (place, matching), matcher in zip(recipe.matchings, objective.matchers, strict=True):
         widths = (getattr(head, "channels", None) for head in (matcher.predictor, matcher.projector))
         fault = unequal_widths(matching, *widths)
         if fault:

@@ -11,15 +11,15 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import distributed
 
-from gmssl.clock import StageClock
 from gmssl.errors import ProblemError, TrainingError
 from gmssl.interfaces.views import ViewBatch
-from gmssl.matcher import Step
-from gmssl.objective import MatchingObjective
-from gmssl.recipe import Recipe
+from gmssl.objective.matcher import Step
+from gmssl.objective.objective import MatchingObjective
+from gmssl.recipe.recipe import Recipe
+from gmssl.system.clock import StageClock
 from gmssl.training.datamodule import Packed
+from gmssl.training.model import reseed
 from gmssl.training.plan import Plan
-from gmssl.training.randomness import reseed
 
 REMEDY = "Lower optimiser.learning_rate, set train.clip, or use train.precision float32; then resume or start anew."
 

@@ -11,7 +11,7 @@ from gmssl.lazy import torch
 
 if TYPE_CHECKING:
     from gmssl.interfaces.data import Images
-    from gmssl.recipe import Recipe
+    from gmssl.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from gmssl.errors import DataError
 from gmssl.evaluation.probe import knn_probe
-from gmssl.recipe import Recipe
+from gmssl.recipe.recipe import Recipe
+from gmssl.system.table import Table
 from gmssl.training.module import MatchingModule
 from gmssl.training.plan import Plan
-from gmssl.training.table import Table
 
 
 class KnnProbe(Callback):

@@ -10,18 +10,26 @@ from typing import TYPE_CHECKING
 
 from gmssl.errors import DataError, GmsslError, TrainingError
 from gmssl.lazy import torch
-from gmssl.recipe import Recipe
-from gmssl.training.files import replacing
-from gmssl.training.folder import FOLDER_VARIABLE, choose_folder, discard, make_folder, open_folder, rank, rewind
+from gmssl.recipe.recipe import Recipe
+from gmssl.system.files import replacing
+from gmssl.system.table import Table
+from gmssl.training.folder import (
+    FOLDER_VARIABLE,
+    choose_folder,
+    discard,
+    make_folder,
+    open_folder,
+    rank,
+    rewind,
+)
 from gmssl.training.model import make_objective
 from gmssl.training.plan import Plan, make_plan
-from gmssl.training.table import Table
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
     from rich.console import Console
 
-    from gmssl.objective import MatchingObjective
+    from gmssl.objective.objective import MatchingObjective
     from gmssl.training.module import MatchingModule
 
 ENCODER_FILE = "encoder.safetensors"
@@ -131,8 +139,8 @@ def _fit(
 def _callbacks(recipe: Recipe, plan: Plan, folder: Path, console: Console) -> list[Callback]:
     """In the order of their work after a step: the checkpoint comes last and finds all rows written."""
     from gmssl.training.epochs import EpochStart
-    from gmssl.training.illustrating import Pictures
     from gmssl.training.metrics import Metrics
+    from gmssl.training.pictures import Pictures
     from gmssl.training.probing import KnnProbe
     from gmssl.training.progress import RunProgress
     from gmssl.training.unreadable import Unreadable

@@ -12,7 +12,7 @@ from torch import distributed
 
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Images
-from gmssl.training.files import replacing
+from gmssl.system.files import replacing
 from gmssl.training.module import MatchingModule
 
 

@@ -6,10 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from gmssl.benchmarking.contestants import Absent
-from gmssl.benchmarking.instances import SETTINGS
-from gmssl.benchmarking.machine import Machine
-from gmssl.benchmarking.report import Report, Row, SizeReport, Threads
+from gmssl.benchmarking.solvers.contestants import Absent
+from gmssl.benchmarking.solvers.instances import SETTINGS
+from gmssl.benchmarking.solvers.report import (
+    Report,
+    Row,
+    SizeReport,
+    Threads,
+)
+from gmssl.system.machine import Machine
 
 ROW = Row(
     solver="robust_tabu 8×50",

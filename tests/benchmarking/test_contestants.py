@@ -6,11 +6,18 @@ import pytest
 import torch
 
 import gmssl
-from gmssl.benchmarking import contestants as module
-from gmssl.benchmarking.contestants import Contestant, contestants
-from gmssl.benchmarking.presets import LONG, PEERS, PRESETS, presets, size_class
+from gmssl.benchmarking.solvers import contestants as module
+from gmssl.benchmarking.solvers.contestants import (
+    LONG,
+    PEERS,
+    PRESETS,
+    Contestant,
+    contestants,
+    presets,
+    size_class,
+)
 from gmssl.errors import PluginError, RecipeError
-from gmssl.registry import find, kinds
+from gmssl.interfaces.registry import find, kinds
 from gmssl.testing.generators import paired_embeddings
 
 

@@ -10,10 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gmssl
-from gmssl.benchmarking.estimator_contestants import problems
-from gmssl.benchmarking.estimator_quality import SHARES, SUMS, Landscape, estimates, judge
-from gmssl.benchmarking.estimator_statistics import measures
-from gmssl.benchmarking.expected_loss import Smoothing, expected_loss
+from gmssl.benchmarking.estimators.contestants import problems
+from gmssl.benchmarking.estimators.expected_loss import Smoothing, expected_loss
+from gmssl.benchmarking.estimators.quality import (
+    SHARES,
+    SUMS,
+    Landscape,
+    estimates,
+    judge,
+)
+from gmssl.benchmarking.estimators.statistics import measures
 from gmssl.problem import Problem
 
 EXHAUSTIVE = gmssl.part("solver", "exhaustive")

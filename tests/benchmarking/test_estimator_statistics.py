@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from gmssl.benchmarking.estimator_statistics import Interval, jackknife, mean
+from gmssl.benchmarking.estimators.statistics import Interval, jackknife, mean
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=20))

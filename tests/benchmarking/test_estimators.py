@@ -8,16 +8,26 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gmssl.benchmarking import estimators as module
-from gmssl.benchmarking.estimator_contestants import PROBLEMS, STAGES, STRENGTHS, contestants, problems
-from gmssl.benchmarking.estimator_palette import spaced
-from gmssl.benchmarking.estimator_picture import draw, save
-from gmssl.benchmarking.estimator_statistics import MEASURES, Interval
-from gmssl.benchmarking.estimator_tables import COLUMNS, estimator_summary, estimator_tables, shown
-from gmssl.benchmarking.estimators import EstimatorReport, Plan, compare_estimators
-from gmssl.benchmarking.expected_loss import Smoothing
+from gmssl.benchmarking.estimators import comparison as module
+from gmssl.benchmarking.estimators.comparison import EstimatorReport, Plan, compare_estimators
+from gmssl.benchmarking.estimators.contestants import (
+    PROBLEMS,
+    STAGES,
+    STRENGTHS,
+    contestants,
+    problems,
+)
+from gmssl.benchmarking.estimators.expected_loss import Smoothing
+from gmssl.benchmarking.estimators.picture import draw, save, spaced
+from gmssl.benchmarking.estimators.statistics import MEASURES, Interval
+from gmssl.benchmarking.estimators.tables import (
+    COLUMNS,
+    estimator_summary,
+    estimator_tables,
+    shown,
+)
 from gmssl.errors import ProblemError, RecipeError
-from gmssl.registry import kinds
+from gmssl.interfaces.registry import kinds
 
 SMOOTHING = Smoothing("gumbel", 0.3)
 

@@ -10,11 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gmssl
-from gmssl.benchmarking.estimator_quality import FLAT
-from gmssl.benchmarking.expected_loss import DENSITIES, ExpectedLoss, Smoothing, expected_loss
+from gmssl.benchmarking.estimators.expected_loss import (
+    DENSITIES,
+    ExpectedLoss,
+    Smoothing,
+    expected_loss,
+)
+from gmssl.benchmarking.estimators.quality import FLAT
 from gmssl.errors import ProblemError
-from gmssl.pairs import Pairs
-from gmssl.problem import Problem
+from gmssl.problem import Pairs, Problem
 
 DOUBLE = torch.float64
 NONE = torch.zeros(1, 0, 2, dtype=torch.long)

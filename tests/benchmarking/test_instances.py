@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from gmssl.benchmarking.instances import SETTINGS, by_setting, instances
+from gmssl.benchmarking.solvers.instances import SETTINGS, by_setting, instances
 from gmssl.testing.generators import paired_embeddings
 
 

@@ -11,9 +11,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gmssl.benchmarking.labels import place_labels
-from gmssl.benchmarking.pareto import draw, front, save
-from gmssl.benchmarking.report import Report
+from gmssl.benchmarking.solvers.picture import draw, front, place_labels, save
+from gmssl.benchmarking.solvers.report import Report
 
 NUMBERS = st.integers(0, 6).map(float)
 POINTS = st.lists(st.tuples(NUMBERS, NUMBERS), max_size=12)

@@ -6,13 +6,18 @@ import pytest
 import torch
 
 import gmssl
-from gmssl.benchmarking.contestants import Contestant
-from gmssl.benchmarking.instances import instances
-from gmssl.benchmarking.presets import REFERENCE
-from gmssl.benchmarking.scores import CERTIFIED, TOLERANCE, energies, long_run, rows
-from gmssl.benchmarking.timing import Round, Trial
-from gmssl.energy import vertex_matching
+from gmssl.benchmarking.solvers.contestants import REFERENCE, Contestant
+from gmssl.benchmarking.solvers.instances import instances
+from gmssl.benchmarking.solvers.scores import (
+    CERTIFIED,
+    TOLERANCE,
+    energies,
+    long_run,
+    rows,
+)
+from gmssl.benchmarking.solvers.timing import Round, Trial
 from gmssl.interfaces.solver import Solver
+from gmssl.problem import vertex_matching
 from gmssl.testing.oracles import energy_of
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gmssl.benchmarking.grid import Grid
-from gmssl.benchmarking.markdown import marks, page_with
-from gmssl.benchmarking.report import Report
-from gmssl.benchmarking.tables import WORSE, summary, tables
+from gmssl.benchmarking.solvers.report import Report
+from gmssl.benchmarking.solvers.tables import WORSE, summary, tables
 from gmssl.errors import FormatError
+from gmssl.system.grid import Grid, marks, page_with
 
 AUTHOR = "gmssl bench solvers"
 BEGIN, END = marks(AUTHOR)

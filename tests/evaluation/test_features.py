@@ -11,7 +11,7 @@ def test_features_are_those_of_the_encoder_in_evaluation_mode(encoder, squares, 
     assert indices.tolist() == list(range(10))
     assert features.dtype == torch.float32
     encoder.eval()
-    from gmssl.data.plain import PlainDataset
+    from gmssl.parts.data.dataset import PlainDataset
 
     plain = torch.stack([PlainDataset(images, 1, 16)[i] for i in range(10)])
     torch.testing.assert_close(features, encoder(views.plain(plain))[1].detach())

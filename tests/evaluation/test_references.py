@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
+from gmssl.evaluation.evaluating import Candidate, compare
 from gmssl.evaluation.loading import Look
 from gmssl.evaluation.references import References
-from gmssl.evaluation.report import Candidate, compare
 
 
 class Counting(torch.nn.Module):

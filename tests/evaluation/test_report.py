@@ -7,10 +7,11 @@ from rich.console import Console
 from safetensors.torch import save_file
 
 from gmssl.errors import DataError
+from gmssl.evaluation.evaluating import Candidate, compare, evaluate
 from gmssl.evaluation.loading import Look
-from gmssl.evaluation.report import Candidate, compare, evaluate
+from gmssl.evaluation.rendering import render
 from gmssl.interfaces.data import Record
-from gmssl.recipe import load_recipe
+from gmssl.recipe.recipe import load_recipe
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def look(views):
 
 def rendered(report) -> str:
     console = Console(file=io.StringIO(), width=200)
-    report.render(console)
+    render(report, console)
     return console.file.getvalue()
 
 

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from gmssl.errors import TrainingError
 from gmssl.evaluation.runs import run_recipe, trained, untrained
-from gmssl.recipe import load_recipe
+from gmssl.recipe.recipe import load_recipe
 
 
 @pytest.fixture

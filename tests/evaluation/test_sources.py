@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from gmssl.errors import DataError
-from gmssl.evaluation.sources import open_source
+from gmssl.evaluation.selection import open_source
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gmssl.explaining.run import TrainedRun
-from gmssl.recipe import load_recipe
+from gmssl.recipe.recipe import load_recipe
 from gmssl.training.model import make_objective
 
 TINY = """

@@ -6,10 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmssl.energy import energy, lift, vertex_matching
 from gmssl.explaining.attribution import edge_shares, vertex_shares
-from gmssl.pairs import Pairs
-from gmssl.topology import Topology
+from gmssl.problem import Pairs, Topology, energy, lift, vertex_matching
 
 
 @st.composite

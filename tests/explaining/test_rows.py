@@ -8,14 +8,13 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from gmssl.energy import energy, lift
 from gmssl.explaining.passes import FreshViews, run_passes
 from gmssl.explaining.rows import Place, judge_of, tabulate
 from gmssl.explaining.run import TrainedRun
 from gmssl.explaining.sample import Sample, choose
 from gmssl.explaining.watching import Watched, watch
-from gmssl.solving import solve
-from gmssl.training.randomness import reseed
+from gmssl.problem import energy, lift, solve
+from gmssl.training.model import reseed
 
 Opened = tuple[TrainedRun, Sample, FreshViews]
 
@@ -101,7 +100,7 @@ def test_what_is_no_image_is_told_apart(
 ) -> None:
     run, sample, _ = found = opened(kind)
     watched = _watched(found)
-    keys = getattr(run.objective.vertices, "keys", None)
+    keys = getattr(run.objective.main.vertices, "keys", None)
     if keys is not None:  # the queue knows the queries by heart, so that they prefer it to their own keys
         keys[: sample.batch] = torch.nn.functional.normalize(watched.step.nodes[0][0], dim=1)
         watched = _watched(found)

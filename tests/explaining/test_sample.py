@@ -11,7 +11,7 @@ from PIL import Image
 from gmssl.errors import DataError
 from gmssl.explaining.sample import NAMELESS, choose
 from gmssl.interfaces.data import Record
-from gmssl.recipe import Recipe, load_recipe
+from gmssl.recipe.recipe import Recipe, load_recipe
 
 
 @dataclass

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from gmssl.explaining.intervals import Share
+from gmssl.explaining.accuracy import Share
 from gmssl.explaining.sections.run import _flow
-from gmssl.explaining.wording import counted, interval, number, percent, signed
+from gmssl.explaining.wording import (
+    counted,
+    interval,
+    number,
+    percent,
+    signed,
+)
 
 
 @pytest.mark.parametrize(

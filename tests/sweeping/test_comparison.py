@@ -9,8 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from gmssl.cli import app
-from gmssl.errors import DataError, GmsslError, RecipeError, TrainingError
-from gmssl.recipe import load_recipe
+from gmssl.errors import (
+    DataError,
+    GmsslError,
+    RecipeError,
+    TrainingError,
+)
+from gmssl.recipe.recipe import load_recipe
 from gmssl.sweeping.comparison import compare
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from gmssl.sweeping import process
 from gmssl.sweeping.folder import locked
-from gmssl.sweeping.parallel import in_order_of_ending
+from gmssl.sweeping.process import in_order_of_ending
 from gmssl.sweeping.progress import duration
 
 

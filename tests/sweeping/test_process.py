@@ -14,7 +14,7 @@ import pytest
 
 from gmssl.sweeping import process
 from gmssl.sweeping.folder import locked
-from gmssl.sweeping.parentage import SWEEP_VARIABLE
+from gmssl.sweeping.process import SWEEP_VARIABLE
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_an_interrupted_sweep_stops_its_command_and_waits(
 def test_a_run_ends_with_a_killed_sweep(tmp_path: Path) -> None:
     """And holds the lock until then."""
     (tmp_path / "run.py").write_text(
-        "import time\nfrom gmssl.sweeping.parentage import end_with_sweep\n"
+        "import time\nfrom gmssl.sweeping.process import end_with_sweep\n"
         "end_with_sweep()\nprint('up', flush=True)\ntime.sleep(60)\n"
     )
     (tmp_path / "sweep.py").write_text(
@@ -110,6 +110,6 @@ def test_a_run_ends_with_a_killed_sweep(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends children with their parents")
 def test_a_run_whose_sweep_ended_before_does_not_start() -> None:
-    code = "from gmssl.sweeping.parentage import end_with_sweep; end_with_sweep()"
+    code = "from gmssl.sweeping.process import end_with_sweep; end_with_sweep()"
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | {SWEEP_VARIABLE: "1"}, check=False)
     assert done.returncode == 143

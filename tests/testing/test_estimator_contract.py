@@ -12,8 +12,7 @@ import torch
 import gmssl
 from gmssl.interfaces.estimator import GradientEstimator
 from gmssl.interfaces.solver import Solver
-from gmssl.pairs import Pairs
-from gmssl.problem import Problem, Solution
+from gmssl.problem import Pairs, Problem, Solution
 from gmssl.testing.estimator_contract import EstimatorContract
 from gmssl.testing.laws import laws_of, verdict
 

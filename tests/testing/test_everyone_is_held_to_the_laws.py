@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gmssl.registry import GROUPS, find
+from gmssl.interfaces.registry import GROUPS, find
 from gmssl.testing.report_card import CONTRACTS
 
 ROOT = Path(__file__).parents[2]
@@ -37,5 +37,5 @@ def test_everyone_is_held_to_the_laws(slot: str) -> None:
     assert len(parts) > 2
     for package, kind in parts:
         if slot == "solver" and (find(slot, kind).constant or not find(slot, kind).constrained):
-            continue  # no matchings that the laws could be about; see tests/solvers/test_relaxed.py
+            continue  # no matchings that the laws could be about; see tests/parts/solvers/test_relaxed.py
         assert kind in held(package, slot), f"no test of {package.name} inherits {CONTRACTS[slot].__name__} for {kind}"

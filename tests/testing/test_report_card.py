@@ -9,8 +9,8 @@ import torch
 
 import gmssl
 from gmssl.interfaces.solver import Solver
+from gmssl.parts.solvers.outcome import outcome
 from gmssl.problem import Problem, Solution
-from gmssl.solvers.outcome import outcome
 from gmssl.testing.report_card import CONTRACTS, measured, verdicts
 
 

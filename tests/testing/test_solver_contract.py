@@ -11,10 +11,17 @@ import torch
 
 import gmssl
 from gmssl.interfaces.solver import Solver
-from gmssl.pairs import Pairs
-from gmssl.problem import Problem, Solution
-from gmssl.solvers.outcome import outcome
-from gmssl.testing.laws import Contract, DoesNotApply, applies_if, law, laws_of, require, verdict
+from gmssl.parts.solvers.outcome import outcome
+from gmssl.problem import Pairs, Problem, Solution
+from gmssl.testing.laws import (
+    Contract,
+    DoesNotApply,
+    applies_if,
+    law,
+    laws_of,
+    require,
+    verdict,
+)
 from gmssl.testing.solver_contract import SolverContract
 
 EXHAUSTIVE = gmssl.part("solver", "exhaustive")

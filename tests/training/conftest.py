@@ -12,7 +12,7 @@ import torch
 import yaml
 from rich.console import Console
 
-from gmssl.recipe import Recipe, load_recipe
+from gmssl.recipe.recipe import Recipe, load_recipe
 
 TINY = """
 seed: 3

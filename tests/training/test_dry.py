@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gmssl.errors import DataError
-from gmssl.recipe import Recipe
+from gmssl.recipe.recipe import Recipe
 from gmssl.training.dry import dry_run
 
 

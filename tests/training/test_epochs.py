@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmssl.errors import DataError
-from gmssl.recipe import Recipe
+from gmssl.recipe.recipe import Recipe
 from gmssl.training.checkpoints import read_checkpoint
 from gmssl.training.datamodule import FIRST_LOOK, first_look_keys
 from gmssl.training.dry import dry_run

@@ -12,10 +12,10 @@ from PIL import Image
 from gmssl import Problem, part
 from gmssl.interfaces.vertices import Arrangement
 from gmssl.interfaces.views import ViewBatch
-from gmssl.matcher import Step
-from gmssl.solving import solve
+from gmssl.objective.matcher import Step
+from gmssl.problem import solve
+from gmssl.system.table import Table
 from gmssl.training.pictures import draw_curves, draw_matched
-from gmssl.training.table import Table
 
 N = 6
 GREEN, RED = (42, 157, 74), (209, 53, 43)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gmssl.errors import DataError, GmsslError, TrainingError
-from gmssl.recipe import Recipe
+from gmssl.recipe.recipe import Recipe
 from gmssl.training.plan import make_plan
 from gmssl.training.run import train
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmssl.training.randomness import reseed
+from gmssl.training.model import reseed
 
 CPU = torch.device("cpu")
 places = st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 999), st.integers(0, 9999), st.integers(0, 63))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from gmssl.recipe import Recipe
+from gmssl.recipe.recipe import Recipe
 from gmssl.training.run import train
 
 _DRIVER = """

@@ -15,11 +15,11 @@ from PIL import Image
 from rich.console import Console
 
 from gmssl.errors import DataError, ProblemError, TrainingError
-from gmssl.objective import MatchingObjective
-from gmssl.recipe import Recipe, load_recipe
+from gmssl.objective.objective import MatchingObjective
+from gmssl.recipe.recipe import Recipe, load_recipe
+from gmssl.system.table import Table
 from gmssl.training.checkpoints import read_checkpoint
 from gmssl.training.run import train
-from gmssl.training.table import Table
 
 
 def test_the_folder_of_a_run(whole: Path) -> None:

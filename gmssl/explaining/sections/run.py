@@ -6,12 +6,19 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gmssl.explaining.markup import Html, figure, join, paragraph, table, tag
+from gmssl.explaining.markup import (
+    Html,
+    figure,
+    join,
+    paragraph,
+    table,
+    tag,
+)
 from gmssl.explaining.pictures import Picture
 from gmssl.explaining.report import Report
 from gmssl.explaining.sample import NAMELESS
 from gmssl.explaining.wording import number, percent
-from gmssl.training.table import Table
+from gmssl.system.table import Table
 
 _SLOTS = (
     "data", "views", "encoder", "teacher", "projector", "predictor", "vertices", "graph", "message_passing",

@@ -6,10 +6,16 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from gmssl import Costs, Problem, Solution, Topology, part
+from gmssl import (
+    Costs,
+    Problem,
+    Solution,
+    Topology,
+    part,
+)
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
-from gmssl.solvers.outcome import outcome
+from gmssl.parts.solvers.outcome import outcome
 
 
 class TwoSwap(Solver):

@@ -8,12 +8,10 @@ from pydantic import Field
 
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
-from gmssl.pairs import Pairs
-from gmssl.problem import Problem, Solution
-from gmssl.solvers.lap import Lap
-from gmssl.solvers.outcome import outcome
-from gmssl.solvers.relabelling import restored, shuffled
-from gmssl.topology import Topology
+from gmssl.parts.solvers.assignment.lap import Lap
+from gmssl.parts.solvers.outcome import outcome
+from gmssl.parts.solvers.relabelling import restored, shuffled
+from gmssl.problem import Pairs, Problem, Solution, Topology
 from gmssl_libmgm.models import build_models, solve_models
 
 __all__ = ["Libmgm", "build_models", "solve_models"]

@@ -1,0 +1,1 @@
+"""`gmssl bench estimators`: every estimator against the exact gradient."""

@@ -1,0 +1,1 @@
+"""`gmssl bench solvers`: time against quality, side by side."""

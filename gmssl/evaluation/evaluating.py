@@ -1,0 +1,184 @@
+"""`evaluate`: what a run's encoder is worth, beside the references it must beat."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from gmssl.errors import DataError
+from gmssl.evaluation.folds import split
+from gmssl.evaluation.loading import Look, Sample, load
+from gmssl.evaluation.pixels import SIDE
+from gmssl.evaluation.protocols import (
+    Judgement,
+    Protocol,
+    cross_validate,
+    hold_out,
+)
+from gmssl.evaluation.references import References
+from gmssl.evaluation.report import Counts, Leaks, Reference, Report
+from gmssl.evaluation.runs import run_recipe, trained, untrained
+from gmssl.interfaces.data import Images
+from gmssl.system.files import replacing
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """An encoder to be judged: `[B,K,H,W] -> (map, pooled [B,C])`; `key` decides its weights, None if nothing does."""
+
+    name: str
+    meaning: str
+    encoder: torch.nn.Module
+    key: object = None
+
+
+def evaluate(
+    run: Path,
+    *,
+    train: Images | None = None,
+    test: Images | None = None,
+    folds: int = 5,
+    neighbours: int = 20,
+    seed: int = 0,
+    name: str | None = None,
+    workers: int = 0,
+    device: torch.device | None = None,
+    references: Path | None = None,
+) -> Report:
+    """Judge a run's encoder, the untrained one and raw pixels by kNN and a linear probe, all by the same protocol.
+
+    Writes the report to `RUN/evaluation/<name>.json` too.
+
+    Args:
+        run: the run folder.
+        train: labelled images; default: those of the recipe's probe, else those the run was trained on.
+        test: labelled test images; without them, the training images are cross-validated.
+        folds: of the cross-validation; not used with a test set.
+        neighbours: k of the kNN classifier.
+        seed: of folds and inner splits.
+        name: of the JSON file; default: `cross_validation` or `test`.
+        workers: loader processes.
+        device: where the encoders run; default: the GPU if there is one.
+        references: folder in which judgements of untrained encoders and raw pixels are kept, so that runs share them.
+
+    Raises:
+        TrainingError: no run folder, or no weights in it.
+        RecipeError: a recipe that this version does not understand.
+        DataError: no labels, a single class, fewer patients than folds, nothing readable, unknown test labels, or the
+            report cannot be written.
+    """
+    recipe = run_recipe(run)
+    encoder, source = trained(run, recipe)
+    fresh, words = untrained(recipe)
+    key = recipe.encoder.model_dump(mode="json"), recipe.seed, words
+    encoders = (Candidate("trained", f"weights of {source}", encoder), Candidate("untrained", words, fresh, key))
+    images = train if train is not None else (recipe.probe.data if recipe.probe else recipe.data).images()
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    look = Look(recipe.views, recipe.encoder.in_channels, recipe.views.sizes[0], workers, device)
+    report = compare(
+        encoders, look, images, test, folds=folds, neighbours=neighbours, seed=seed, run=str(run), kept=references
+    )
+    _write(report, run / "evaluation", name or ("cross_validation" if test is None else "test"))
+    return report
+
+
+def compare(
+    encoders: Sequence[Candidate],
+    look: Look,
+    train: Images,
+    test: Images | None = None,
+    *,
+    folds: int = 5,
+    neighbours: int = 20,
+    seed: int = 0,
+    run: str = "",
+    kept: Path | None = None,
+) -> Report:
+    """Judge any encoders, and raw pixels, as `evaluate` does; judgements of those with a key may be `kept`."""
+    pixels = f"grey {SIDE}×{SIDE} thumbnails"
+    known = load(train, copies=test is not None, workers=look.workers)
+    protocol = Protocol(known.classes, neighbours, folds if test is None else None, seed)
+    held = None if test is None else load(test, copies=True, workers=look.workers, classes=known.classes)
+    judge = _judge_of(known, held, protocol, folds)
+    decisive = [_fingerprint(known), held and _fingerprint(held), asdict(protocol), torch.__version__]
+    store = References(kept, decisive)
+
+    def reference(candidate: Candidate) -> Reference:
+        tested = None if held is None else look.features(candidate.encoder, held.images)
+        features = look.features(candidate.encoder, known.images)
+        return Reference(candidate.name, candidate.meaning, features.shape[1], judge(features, tested))
+
+    def thumbnails() -> Reference:
+        tested = None if held is None else held.thumbnails
+        return Reference("pixels", pixels, known.thumbnails.shape[1], judge(known.thumbnails, tested))
+
+    references = [
+        reference(c) if c.key is None else store.get([c.key, look.key], partial(reference, c)) for c in encoders
+    ]
+    references.append(store.get(pixels, thumbnails))
+    if held is None:
+        return Report(run, look.size, protocol, _counts(known), None, None, tuple(references))
+    leaked = _leaked(known, held)
+    leaks = Leaks(int(leaked.sum()), held.counts(~leaked), len(known.patients & held.patients))
+    return Report(run, look.size, protocol, _counts(known), _counts(held), leaks, tuple(references))
+
+
+def _leaked(known: Sample, held: Sample) -> torch.Tensor:
+    """Which test images are pixel-identical to a training image, `[M]` bool."""
+    trained_on = set(known.digests)
+    return torch.tensor([digest in trained_on for digest in held.digests])
+
+
+def _judge_of(
+    known: Sample, held: Sample | None, protocol: Protocol, folds: int
+) -> Callable[[torch.Tensor, torch.Tensor | None], Judgement]:
+    """The protocol, for features of the training images and, where there are some, of the test images."""
+    if held is None:
+        fold_of = torch.from_numpy(split(known.known.labels.tolist(), known.known.patients, folds, protocol.seed))
+        return lambda x, _: cross_validate(x, known.known, fold_of, protocol)
+    labels, leaked = held.known.labels, _leaked(known, held)
+    return lambda x, y: hold_out(x, known.known, y, labels, leaked, protocol)  # type: ignore[arg-type]
+
+
+def _counts(sample: Sample) -> Counts:
+    chosen = sample.selection
+    return Counts(
+        sample.listed,
+        len(chosen.indices),
+        sample.counts(),
+        len(sample.patients),
+        chosen.unlabelled,
+        chosen.unreadable,
+        chosen.duplicates,
+        chosen.contradictory,
+        _fingerprint(sample),
+    )
+
+
+def _fingerprint(sample: Sample) -> str:
+    rows = zip(sample.digests, sample.known.labels.tolist(), sample.known.patients, strict=True)
+    named = [(digest, sample.classes[label], patient) for digest, label, patient in rows]
+    return hashlib.sha256(json.dumps(named).encode("utf-8")).hexdigest()[:16]
+
+
+def _write(report: Report, folder: Path, name: str) -> None:
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise DataError(f"the report cannot be written: {folder} is a file. Remove or rename it.")
+        folder.mkdir(exist_ok=True)
+        with replacing(folder / f"{name}.json") as file:  # a report that is there is whole
+            file.write((report.to_json() + "\n").encode("utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"the report {folder / name}.json cannot be written: {error.strerror}. Make {folder} writable."
+        ) from None

@@ -1,1 +1,0 @@
-"""Graph builders: which nodes of a graph are joined by edges."""

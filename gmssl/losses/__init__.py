@@ -1,1 +1,0 @@
-"""Losses: matching against target matching."""

@@ -1,1 +1,0 @@
-"""Noise distributions for perturbation-based gradient estimators."""

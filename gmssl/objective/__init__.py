@@ -1,0 +1,1 @@
+"""One training step: from encoded views to the loss of a matching problem."""

@@ -1,0 +1,1 @@
+"""Linear assignment: one function for any device, and its kernels."""

@@ -1,0 +1,1 @@
+"""Optimal matchings with proof: branch and bound, and enumeration as the oracle."""

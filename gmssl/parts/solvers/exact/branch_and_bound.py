@@ -1,0 +1,134 @@
+"""Branch and bound on the Lagrangean bound: the search behind `exact`.
+
+A node is a mask: which pairs are still allowed. Its bound comes from a short ascent that starts at its parent's
+multipliers, and with it, for every pair, by how much the bound would grow if that pair were matched (`Dual.excess`):
+pairs whose grown bound reaches the best energy known are forbidden for good, which tightens the next ascent, and often
+decides everything. What is left branches over all columns of one row, the one with the fewest.
+
+Nodes are taken in the order of their bounds, a fixed number at a time, so that threads have work and results do not
+depend on how many there are.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+from itertools import count
+from time import perf_counter
+
+from gmssl.lazy import torch
+from gmssl.parts.solvers.lagrange.ascent import climb
+from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
+from gmssl.problem import Multipliers, Problem, Topology
+
+AT_ONCE = 8  # nodes that branch together
+ROUNDING = 1e-9  # of sums, relative to the largest cost: closes the search where the energy is 0
+
+
+@dataclass(order=True)
+class _Node:
+    bound: float
+    age: int
+    allowed: torch.Tensor = field(compare=False)  # [n,m]
+    multipliers: Multipliers = field(compare=False)  # of one instance
+
+
+@dataclass
+class Search:
+    """Branch and bound of one instance with n ≤ m.
+
+    Attributes:
+        problem: G = 1.
+        ascent: of every node; its tolerance is the relative gap that counts as proven.
+        nodes: how many may be bounded.
+        seconds: how long the search may take, or None.
+        columns, energy: the best assignment `[n]` known, and its energy.
+        proven: the least bound of all nodes that were closed.
+    """
+
+    problem: Problem
+    ascent: Ascent
+    nodes: int
+    seconds: float | None
+    columns: torch.Tensor
+    energy: float
+    proven: float = float("inf")
+
+    def run(self, root: Dual) -> tuple[torch.Tensor, float, bool]:
+        """From the root's ascent to the best assignment `[n]`, a bound on all, and whether that was completed."""
+        began, ages, bounded = perf_counter(), count(), 1
+        heap: list[_Node] = []
+        self._learn(root)
+        self._keep(heap, ages, root, self.problem.topology.allowed)
+        while heap and bounded < self.nodes and (self.seconds is None or perf_counter() - began < self.seconds):
+            parents = [heapq.heappop(heap) for _ in range(min(AT_ONCE, len(heap)))]
+            open_ = [parent for parent in parents if not self._closed(parent.bound)]
+            if open_:
+                families = [_children(parent.allowed) for parent in open_]
+                masks = torch.cat(families)
+                origin = torch.tensor([k for k, family in enumerate(families) for _ in family])
+                dual = self._bound(masks, _stack([parent.multipliers for parent in open_]).select(origin))
+                floor = torch.tensor([parent.bound for parent in open_], dtype=torch.float64)[origin]
+                bounded += len(masks)
+                self._learn(dual)
+                self._keep(heap, ages, dual, masks, floor)
+        for node in heap:
+            self.proven = min(self.proven, node.bound)
+        completed = all(self._closed(node.bound) for node in heap)
+        return self.columns, min(self.proven, self._limit()), completed
+
+    def _limit(self) -> float:
+        """What has at least this bound is not worth a look; pairs were forbidden for no more."""
+        costs = [x.abs().max().item() for x in (self.problem.costs.vertex, self.problem.costs.edge) if x.numel()]
+        return self.energy - max(self.ascent.tolerance * abs(self.energy), ROUNDING * max(costs))
+
+    def _closed(self, bound: float) -> bool:
+        closed = bound >= self._limit()
+        if closed:
+            self.proven = min(self.proven, bound)
+        return closed
+
+    def _bound(self, masks: torch.Tensor, multipliers: Multipliers) -> Dual:
+        topology, children = self.problem.topology, len(masks)
+        costs = self.problem.costs.map(lambda x: x.expand(children, -1, -1))
+        left, right = (x.expand(children, -1, -1) for x in (topology.left, topology.right))
+        upper = torch.full((children,), self.energy, dtype=torch.float64)
+        given = self.columns.expand(children, -1)
+        return climb(self.ascent, Problem(costs, Topology(left, right, masks)), given, upper, multipliers)
+
+    def _learn(self, dual: Dual) -> None:
+        """Take over a better assignment. The ascent returns another energy only with the assignment it belongs to."""
+        best = int(dual.upper.argmin())
+        if float(dual.upper[best]) < self.energy:
+            self.energy, self.columns = float(dual.upper[best]), dual.columns[best].clone()
+
+    def _keep(
+        self, heap: list[_Node], ages: count[int], dual: Dual, masks: torch.Tensor, floor: torch.Tensor | None = None
+    ) -> None:
+        """Put what is not closed on the heap, without the pairs that no better assignment can have."""
+        assert dual.excess is not None
+        bounds = dual.bound if floor is None else torch.maximum(dual.bound, floor)
+        masks = masks & ~(dual.bound[:, None, None] + dual.excess > self._limit())
+        for k in range(len(masks)):
+            bound = float(bounds[k])
+            if self._closed(bound):
+                continue
+            if bool(masks[k].any(1).all()):  # else a row has no column left, and nothing better is in this node
+                own = dual.multipliers.select(torch.tensor([k]))
+                heapq.heappush(heap, _Node(bound, next(ages), masks[k], own))
+
+
+def _children(allowed: torch.Tensor) -> torch.Tensor:
+    """Masks `[K,n,m]`, one for each column of the row that has the fewest, but more than one."""
+    choices = allowed.sum(1)
+    row = int(torch.where(choices > 1, choices, allowed.shape[1] + 1).argmin())
+    columns = allowed[row].nonzero().flatten()
+    masks = allowed.repeat(len(columns), 1, 1)
+    masks[:, row] = False
+    masks[torch.arange(len(columns)), :, columns] = False
+    masks[torch.arange(len(columns)), row, columns] = True
+    return masks
+
+
+def _stack(multipliers: list[Multipliers]) -> Multipliers:
+    return Multipliers(*(torch.cat([getattr(x, name) for x in multipliers]) for name in ("tail", "head", "capacity")))

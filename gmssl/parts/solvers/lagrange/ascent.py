@@ -1,0 +1,84 @@
+"""Dual ascent on a batch: what `lagrange` and `exact` share. See `lagrange.py` for the relaxation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gmssl.errors import ProblemError
+from gmssl.lazy import torch
+from gmssl.parts.solvers.kernels.threads import in_slices
+from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
+from gmssl.problem import Multipliers, Problem
+
+
+def climb(
+    ascent: Ascent,
+    problem: Problem,
+    columns: torch.Tensor,
+    upper: torch.Tensor | None = None,
+    multipliers: Multipliers | None = None,
+) -> Dual:
+    """Bound problems with n ≤ m, from given multipliers, or from zero.
+
+    Args:
+        ascent: how long, how often evaluated, how exact.
+        problem: G problems.
+        columns: `[G,n]`, an assignment; it may be a forbidden one.
+        upper: `[G]` float64, an energy to beat, or None.
+        multipliers: to start from, of problems with the same edges; None: zero.
+    """
+    zero = _zero(ascent, problem)
+    multipliers = zero if multipliers is None else _checked(multipliers, zero)
+    if columns.device.type != "cpu":
+        from gmssl.parts.solvers.lagrange.ascent_torch import ascend
+
+        return ascend(ascent, problem, columns, multipliers, upper)
+    return _compiled(ascent, problem, columns, upper, multipliers)
+
+
+def _zero(ascent: Ascent, problem: Problem) -> Multipliers:
+    graphs, n, m = problem.costs.vertex.shape
+    pairs = n * (n - 1) // 2 if ascent.every_pair else problem.topology.left.shape[1]
+    shapes = (graphs, pairs, m), (graphs, pairs, m), (graphs, n, m, m)
+    return Multipliers(*(torch.zeros(shape, device=problem.costs.vertex.device) for shape in shapes))
+
+
+def _compiled(
+    ascent: Ascent, problem: Problem, columns: torch.Tensor, upper: torch.Tensor | None, multipliers: Multipliers
+) -> Dual:
+    from gmssl.parts.solvers.lagrange.ascent_numba import ascend_slice
+
+    costs, topology = problem.costs, problem.topology
+    tensors = costs.vertex.double(), costs.edge.double(), topology.left, topology.right, topology.allowed
+    given: list[Any] = [x.contiguous().numpy() for x in tensors]
+    duals = [x.clone() for x in (multipliers.tail, multipliers.head, multipliers.capacity)]
+    columns, bound = columns.clone(), torch.empty(len(columns), dtype=torch.float64)
+    upper = torch.full_like(bound, torch.inf) if upper is None else upper.clone()
+    excess = torch.empty(costs.vertex.shape, dtype=torch.float64)
+    changed: list[Any] = [x.numpy() for x in (*duals, columns, upper, bound, excess)]
+
+    def run(lo: int, hi: int) -> None:
+        vertex, edge, left, right, allowed = (x[lo:hi] for x in given)
+        tails, heads, capacities, best, energies, bounds, grown = (x[lo:hi] for x in changed)
+        ascend_slice(
+            vertex, edge, left, right, allowed, ascent.every_pair, ascent.iterations, ascent.every, ascent.tolerance,
+            ascent.stop, tails, heads, capacities, best, energies, bounds, grown,
+        )  # fmt: skip
+
+    in_slices(run, len(columns), ascent.threads or torch.get_num_threads())
+    return Dual(columns, upper, bound, Multipliers(*duals), excess)
+
+
+def _checked(given: Multipliers, zero: Multipliers) -> Multipliers:
+    """Multipliers on the device of the problem; a bound holds for finite ones with capacities ≥ 0 only."""
+    names = ("tail", "head", "capacity")
+    for name in names:
+        one, other = getattr(given, name), getattr(zero, name)
+        if one.shape != other.shape:
+            raise ProblemError(
+                f"multipliers.{name} has shape {list(one.shape)}, these problems need {list(other.shape)}; warm-start "
+                "problems of the same G, n, m and edges, with the same setting of `pairs`."
+            )
+        if not bool(torch.isfinite(one).all()) or (name == "capacity" and bool((one < 0).any())):
+            raise ProblemError(f"multipliers.{name} is not finite, or capacity is below 0; start without multipliers.")
+    return Multipliers(*(getattr(given, name).to(zero.tail) for name in names))

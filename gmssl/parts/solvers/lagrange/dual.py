@@ -1,0 +1,52 @@
+"""How dual ascent climbs and what it finds, whichever kernel does it; and how its numbers become a solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gmssl.lazy import numpy, torch
+from gmssl.problem import Multipliers
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """Settings of `Lagrange` of the same names; `stop [1]`, an array: anything but 0 ends the ascent early."""
+
+    iterations: int
+    every: int
+    tolerance: float
+    every_pair: bool
+    threads: int | None
+    stop: numpy.ndarray
+
+
+@dataclass(frozen=True)
+class Dual:
+    """What an ascent found for G problems with n ≤ m.
+
+    Attributes:
+        columns: `[G,n]`, the best assignment known: the given one, or a rounding below it.
+        upper: `[G]` float64, its energy, or what was given as `upper` if that is lower.
+        bound: `[G]` float64, +inf where the mask permits no matching.
+        multipliers: of the bound.
+        excess: `[G,n,m]` float64, ≥ 0: by how much the bound grows at least where i must go to s; None on a GPU.
+    """
+
+    columns: torch.Tensor
+    upper: torch.Tensor
+    bound: torch.Tensor
+    multipliers: Multipliers
+    excess: torch.Tensor | None
+
+
+def columns_of(vertex: torch.Tensor) -> torch.Tensor:
+    """The column of each row, `[G,n]`, −1 where unmatched, of a matching `[G,n,m]`."""
+    value, index = vertex.max(2)
+    return torch.where(value > 0.5, index, -1)
+
+
+def rounded_down(bound: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Float64 bounds in another dtype, never above what they were."""
+    given = bound.to(dtype)
+    lower = torch.nextafter(given, torch.full_like(given, -torch.inf))
+    return torch.where(given.double() > bound, lower, given)

@@ -1,0 +1,89 @@
+"""Lagrange decomposition: a matching with a certificate of how far it is from the optimum at most."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from gmssl.interfaces.registry import field_of
+from gmssl.interfaces.solver import Solver
+from gmssl.lazy import torch
+from gmssl.parts.solvers.kernels.threads import stopping_after
+from gmssl.parts.solvers.lagrange.ascent import climb
+from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of, rounded_down
+from gmssl.parts.solvers.outcome import outcome, refuse_unmatchable
+from gmssl.parts.solvers.relabelling import opposite, turned
+from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
+from gmssl.problem import Multipliers, Problem, Solution
+
+
+class Lagrange(Solver):
+    """Dual ascent on a Lagrange decomposition, for a lower bound; tabu search, for the matching.
+
+    With n ≤ m and P adjacent pairs p = (i, j) of left vertices, the relaxation has x_is ∈ [0, 1], one to one, and
+    y_p[s,t] ≥ 0, whether i goes to s and j to t, under two views of the same products:
+
+        Σ_t y_p[s,t] = x_is,  Σ_s y_p[s,t] = x_jt     each pair agrees with its vertices         (multipliers α, β)
+        Σ_{j ∈ N(i)} y_(i,j)[s,t] ≤ x_is              of a vertex's neighbours one goes to t     (multipliers λ ≥ 0)
+
+    For any multipliers the problem falls apart into one linear assignment and a minimum for each pair:
+
+        bound = min_{x one to one} ⟨c + Σ_p α_p + Σ_p β_p − Σ_t λ, x⟩ + Σ_p min_{s≠t} (C_p − α_p − β_p + λ_i + λ_jᵀ)_st
+
+    It is evaluated in float64. Multipliers climb by restarted primal–dual hybrid gradient steps; the assignments of the
+    reduced costs are rounded matchings, and where one beats the tabu search, the search goes on from it.
+
+    Sources: LVM-Med, Sec. 3.4; Swoboda et al., "A study of Lagrangean decompositions and dual ascent solvers for graph
+    matching", CVPR 2017; Adams & Johnson, "Improved linear programming-based lower bounds for the quadratic assignment
+    problem" (1994), of whose relaxation this is the part on adjacent pairs.
+    """
+
+    kind: ClassVar[str] = "lagrange"
+    uses_edges: ClassVar[bool] = True
+    gives_bound: ClassVar[bool] = True
+
+    iterations: int = Field(500, ge=0, description="steps of dual ascent at most")
+    every: int = Field(50, ge=1, description="steps between evaluations of bound and rounding")
+    tolerance: float = Field(1e-4, ge=0, description="relative gap at which an instance is done, and converged")
+    seconds: float | None = Field(None, gt=0, description="time for the ascent of a batch; None: as long as it takes")
+    pairs: Literal["adjacent", "all"] = Field(
+        "all", description="left pairs that are relaxed: all is tighter, adjacent faster where edges are few"
+    )
+    polish: field_of(RobustTabu) = Field(default_factory=RobustTabu, description="search for the matching")  # type: ignore[valid-type]
+    threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
+
+    def solve(self, problem: Problem, multipliers: Multipliers | None = None) -> Solution:
+        """Solve; `converged` says that the relative gap is at most `tolerance`.
+
+        Args:
+            problem: G matching problems.
+            multipliers: `Solution.multipliers` of problems with the same edges, for a warm start.
+
+        Raises:
+            ProblemError: `allowed` permits no matching of the shorter side.
+        """
+        problem, searched = problem.detach(), self.polish.solve(problem)
+        n, m = problem.costs.vertex.shape[1:]
+        columns = columns_of(searched.matching.vertex)
+        shorter, begin = (problem, columns) if n <= m else (turned(problem), opposite(columns, m))
+        with stopping_after(self.seconds) as stop:
+            ascent = Ascent(self.iterations, self.every, self.tolerance, self.pairs == "all", self.threads, stop)
+            dual = climb(ascent, shorter, begin, multipliers=multipliers)
+        refuse_unmatchable(dual.bound == torch.inf)
+        rounded = dual.columns if n <= m else opposite(dual.columns, n)
+        solution = self._search_on(problem, searched, columns, rounded)
+        bound = rounded_down(dual.bound, problem.costs.vertex.dtype)
+        gap = solution.energy.double() - bound.double()
+        converged = gap <= self.tolerance * solution.energy.double().abs()
+        return Solution(solution.matching, solution.energy, bound, converged, dual.multipliers)
+
+    def _search_on(
+        self, problem: Problem, searched: Solution, columns: torch.Tensor, rounded: torch.Tensor
+    ) -> Solution:
+        """Search again from roundings that the ascent returned, which it does only where they are better."""
+        better = (rounded != columns).any(1).nonzero().flatten()
+        if not len(better):
+            return searched
+        again = self.polish.improve(problem.select(better), rounded[better][:, None])
+        return outcome(problem, columns.index_copy(0, better, again.to(columns)), searched.converged, proven=False)

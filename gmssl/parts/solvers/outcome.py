@@ -1,0 +1,79 @@
+"""From the columns that a solver chose to a `Solution`."""
+
+from __future__ import annotations
+
+from gmssl.errors import ProblemError
+from gmssl.lazy import torch
+from gmssl.parts.solvers.kernels.threads import in_slices
+from gmssl.problem import Pairs, Problem, Solution, Topology, vertex_matching
+
+
+def outcome(
+    problem: Problem, columns: torch.Tensor, converged: torch.Tensor, proven: bool, threads: int = 1
+) -> Solution:
+    """Lift an assignment and evaluate it.
+
+    Args:
+        problem: what was solved.
+        columns: `[G,n]` matched column of each row; −1 or ≥ m leaves the row unmatched.
+        converged: bool `[G]`.
+        proven: the assignments are optimal, so that their energy is a bound.
+        threads: over the batch, on the CPU.
+
+    Returns:
+        The solution; energies are summed in float64, so that solvers agree, and returned in the costs' dtype.
+    """
+    costs = problem.costs
+    dtype, m = costs.vertex.dtype, costs.vertex.shape[2]
+    if costs.vertex.device.type == "cpu" and dtype in (torch.float32, torch.float64):
+        matching, energy = _evaluated(problem, columns, threads)
+        return Solution(matching, energy, energy.clone() if proven else None, converged)
+    matching = Pairs(vertex_matching(columns, m, dtype), _lifted(columns, m, problem.topology).to(dtype))
+    # A product with 0 or 1 is exact, so only the sum needs float64.
+    energy = (costs.vertex * matching.vertex).sum((1, 2), dtype=torch.float64)
+    energy = (energy + (costs.edge * matching.edge).sum((1, 2), dtype=torch.float64)).to(dtype)
+    return Solution(matching, energy, energy.clone() if proven else None, converged)
+
+
+def _evaluated(problem: Problem, columns: torch.Tensor, threads: int) -> tuple[Pairs, torch.Tensor]:
+    """The matching and its energy `[G]` on the CPU: few of the E·F pairs of edges are matched, so none else is read."""
+    from gmssl.parts.solvers.kernels.lift_numba import evaluate
+
+    costs, topology = problem.costs.detach(), problem.topology
+    matching = costs.map(lambda x: torch.empty(x.shape, dtype=x.dtype))
+    energy = torch.empty(len(columns), dtype=torch.float64)
+    tensors = (costs.vertex, costs.edge, topology.left, topology.right, columns)
+    vertex, edge, left, right, chosen = (x.contiguous().numpy() for x in tensors)
+    matched, lifted, energies = matching.vertex.numpy(), matching.edge.numpy(), energy.numpy()
+
+    def run(lo: int, hi: int) -> None:
+        part = slice(lo, hi)
+        evaluate(
+            vertex[part], edge[part], left[part], right[part], chosen[part], matched[part], lifted[part], energies[part]
+        )
+
+    in_slices(run, len(columns), threads)
+    return matching, energy.to(costs.vertex.dtype)
+
+
+def _lifted(columns: torch.Tensor, m: int, topology: Topology) -> torch.Tensor:
+    """`gmssl.energy.lift` of an assignment by one comparison instead of two gathers: bool `[G,E,F]`."""
+    left = columns.gather(1, topology.left.flatten(1)).view_as(topology.left)
+    matched = ((left >= 0) & (left < m)).all(2)
+    image = torch.where(matched, left[..., 0] * m + left[..., 1], -1).int()
+    pair = (topology.right[..., 0] * m + topology.right[..., 1]).int()
+    return image[:, :, None] == pair[:, None, :]
+
+
+def refuse_unmatchable(unmatchable: torch.Tensor) -> None:
+    """Raise for the first instance (`unmatchable [G]` bool) whose mask permits no matching.
+
+    Raises:
+        ProblemError: naming the instance.
+    """
+    if bool(unmatchable.any()):
+        graph = int(unmatchable.nonzero()[0])
+        raise ProblemError(
+            f"`allowed` of instance {graph} permits no one-to-one matching of the shorter side "
+            f"({int(unmatchable.sum())} of {len(unmatchable)} instances); allow more pairs."
+        )

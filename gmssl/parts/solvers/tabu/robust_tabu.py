@@ -1,0 +1,159 @@
+"""Multi-start robust tabu search: the second-order solver of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import ClassVar
+
+from pydantic import Field
+
+from gmssl.interfaces.solver import Solver
+from gmssl.lazy import numpy, torch
+from gmssl.parts.solvers.kernels.threads import in_slices
+from gmssl.parts.solvers.outcome import outcome, refuse_unmatchable
+from gmssl.parts.solvers.relabelling import opposite, turned, with_dummies
+from gmssl.problem import Costs, Problem, Solution
+
+
+class RobustTabu(Solver):
+    """Search for the matching of least energy by swaps, uphill too, with a short memory (Taillard 1991).
+
+    Start 0 is the linear assignment of the vertex costs, the others are random; from 24 vertices on, the second half of
+    the starts recombines two earlier results. Presets by n, as starts×iterations with `agree`: 10: 32×20 with 8; 16:
+    12×50 with 4, or 32×75 with 6; 32: 8×500 with 4, or 64×500 with 8. By default the swaps are 50 up to 16 vertices and
+    then grow with their square.
+
+    Compiled with numba for problems on the CPU (its first call in a fresh installation compiles for some seconds), one
+    Triton kernel for up to 64 vertices on CUDA, batched torch operations elsewhere: all three find the same matching.
+    """
+
+    kind: ClassVar[str] = "robust_tabu"
+    uses_edges: ClassVar[bool] = True
+
+    starts: int = Field(12, ge=1, description="independent searches per instance")
+    iterations: int | None = Field(None, ge=0, description="swaps per search; None: by size, 50 for 16 vertices")
+    agree: int | None = Field(
+        4,
+        ge=2,
+        description="stop once that many searches end at the best energy of an instance; None: never",
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="of the random starts and tenures")
+    threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
+
+    def swaps(self, n: int) -> int:
+        """`iterations`, or what a side of n vertices, the longer one, gets by default."""
+        return max(50, round(50 * (n / 16) ** 2)) if self.iterations is None else self.iterations
+
+    def solve(self, problem: Problem) -> Solution:
+        """Search; `converged` tells whether the agreement rule ended the search of an instance before its budget.
+
+        Raises:
+            ProblemError: `allowed` permits no matching of the shorter side.
+        """
+        search = self._compiled if problem.costs.vertex.device.type == "cpu" else self._on_device
+        columns, converged = search(problem.detach())
+        threads = self.threads or torch.get_num_threads()
+        solution = outcome(problem, columns, converged, proven=False, threads=threads)
+        refuse_unmatchable((columns < 0).all(1))  # last: on a GPU it is the only wait for the device
+        return solution
+
+    def _on_device(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+        if problem.costs.vertex.is_cuda and find_spec("triton") is not None:
+            from gmssl.parts.solvers.tabu.search_triton import LARGEST
+
+            if max(problem.costs.vertex.shape[1:]) <= LARGEST:
+                return self.search_in_triton(problem)
+        return self.search_in_torch(problem)
+
+    def search_in_triton(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+        """The kernel for CUDA: columns `[G,n]` (≥ m: unmatched; −1: impossible), converged `[G]`."""
+        from gmssl.parts.solvers.tabu.search_triton import search
+
+        return self._batched(problem, search)
+
+    def search_in_torch(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+        """The batched reference, on any device: columns `[G,n]` (≥ m: unmatched; −1: impossible), converged `[G]`."""
+        from gmssl.parts.solvers.tabu.search_torch import search
+
+        return self._batched(problem, search)
+
+    def _batched(
+        self, problem: Problem, search: Callable[[Problem, int, int, int, int], tuple[torch.Tensor, torch.Tensor]]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        def run(longer: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+            single = longer.with_costs(_single_precision(longer.costs))
+            swaps = self.swaps(longer.costs.vertex.shape[1])
+            return search(single, self.starts, swaps, self.agree or 0, self.seed)
+
+        return _with_longer_left(problem, run)
+
+    def improve(self, problem: Problem, columns: torch.Tensor) -> torch.Tensor:
+        """Search again, this time also from given assignments; on the CPU.
+
+        Args:
+            problem: G problems, on any device.
+            columns: `[G,K,n]`, −1 where a row is unmatched. All are tried, and so is the linear assignment.
+
+        Returns:
+            Columns `[G,n]`; ≥ m or −1 where unmatched.
+        """
+        enough = self.model_copy(update={"starts": max(self.starts, columns.shape[1] + 1)})
+        return enough._compiled(problem.detach(), columns)[0]
+
+    def _compiled(self, problem: Problem, given: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        graphs, n, m = problem.costs.vertex.shape
+        if given is None:
+            given = torch.empty(graphs, 0, n, dtype=torch.long)
+        if n < m:
+            given = opposite(given.flatten(0, 1), m).unflatten(0, given.shape[:2])
+        given = with_dummies(given.flatten(0, 1), min(n, m)).unflatten(0, given.shape[:2])
+        return _with_longer_left(problem, lambda longer: self._in_threads(longer, given))
+
+    def _in_threads(self, problem: Problem, given: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        from gmssl.parts.solvers.tabu.layout import lay_out
+        from gmssl.parts.solvers.tabu.starts_numba import solve_slice
+
+        costs, topology = _single_precision(problem.costs), problem.topology
+        vertex, edge, begin = _array(costs.vertex), _array(costs.edge), _array(given)
+        left, right, allowed = _array(topology.left), _array(topology.right), _array(topology.allowed)
+        graphs, n, m = costs.vertex.shape
+        columns, converged = numpy.empty((graphs, n), numpy.int64), numpy.empty(graphs, bool)
+
+        def run(lo: int, hi: int) -> None:
+            part = slice(lo, hi)
+            solve_slice(
+                vertex[part], edge[part], left[part], right[part], allowed[part], begin[part],
+                self.starts, self.swaps(n), self.agree or 0, self.seed, *lay_out(n, m, left.shape[1], self.starts),
+                columns[part], converged[part],
+            )  # fmt: skip
+
+        in_slices(run, graphs, self.threads or torch.get_num_threads())
+        return torch.from_numpy(columns), torch.from_numpy(converged)
+
+
+def _with_longer_left(
+    problem: Problem, search: Callable[[Problem], tuple[torch.Tensor, torch.Tensor]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Swap the sides where n < m, so that only columns need dummies; and swap the answer back."""
+    n, m = problem.costs.vertex.shape[1:]
+    if n >= m:
+        return search(problem)
+    rows, converged = search(turned(problem))
+    return opposite(rows, n), converged
+
+
+def _array(tensor: torch.Tensor) -> numpy.ndarray:
+    return numpy.ascontiguousarray(tensor.cpu().numpy())
+
+
+def _single_precision(costs: Costs) -> Costs:
+    """Costs in float32; very large or small float64 ones are scaled into its range, which no argmin notices."""
+    if costs.vertex.dtype != torch.float64:
+        return costs.map(lambda x: x.float())
+    largest = costs.vertex.abs().amax((1, 2))
+    if costs.edge.numel():
+        largest = torch.maximum(largest, costs.edge.abs().amax((1, 2)))
+    fits = ((largest > 1e-30) & (largest < 1e30)) | (largest == 0)
+    factor = torch.where(fits, torch.ones_like(largest), 1 / largest.clamp(min=1e-300))
+    return costs.scale(factor).map(lambda x: x.float())

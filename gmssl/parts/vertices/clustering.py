@@ -1,0 +1,144 @@
+"""The module behind vertices `centroids`: a memory of the whole data set, and what k-means makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+
+from gmssl.interfaces.epoch import Epoch
+from gmssl.interfaces.vertices import Arrangement, Encoding
+from gmssl.parts.vertices.arranging import Pairs, views_of
+from gmssl.parts.vertices.spherical_kmeans import spherical_kmeans
+from gmssl.system.gathering import gathered, of_first_rank
+
+
+@dataclass
+class Memory:
+    """One row for each image and each view that is kept; the same on all ranks.
+
+    Attributes:
+        rows: of unit length, `[A,N,D]` for A views of N images.
+        known: which images were ever seen, `[N]` bool.
+    """
+
+    rows: torch.Tensor
+    known: torch.Tensor
+
+    @classmethod
+    def empty(cls, views: int, images: int, like: torch.Tensor) -> Memory:
+        """Nothing was seen yet; D, dtype and device of `like` `[...,D]`."""
+        return cls(
+            like.new_zeros(views, images, like.shape[-1]), torch.zeros(images, dtype=torch.bool, device=like.device)
+        )
+
+    def take_in(self, index_B: torch.Tensor, units_ABD: torch.Tensor) -> None:
+        """Overwrite the rows of the images of all ranks."""
+        index, units = gathered(index_B), gathered(units_ABD, 1).to(self.rows.dtype)
+        # An image may come twice, in the place of an unreadable one. Of writes to one place a GPU chooses any; this
+        # makes them equal.
+        _, image = index.unique(return_inverse=True)
+        places = torch.arange(len(index), device=index.device)
+        last = torch.zeros_like(places).scatter_reduce(0, image, places, "amax")
+        self.rows[:, index] = units[:, last[image]]
+        self.known[index] = True
+
+    def recall(self, index_B: torch.Tensor, otherwise_ABD: torch.Tensor) -> torch.Tensor:
+        """`[A,B,D]`, those of `otherwise` where images were never seen."""
+        rows = self.rows[:, index_B].to(otherwise_ABD.dtype)
+        return torch.where(self.known[index_B][None, :, None], rows, otherwise_ABD)
+
+
+class Clustering(nn.Module):
+    """See `gmssl.parts.vertices.centroids.Centroids`.
+
+    Attributes:
+        centroids: `[H,K,D]` for H clusterings, K of the largest.
+        there: which of them a clustering has, `[H,K]` bool.
+        memory: None before the first epoch. No buffer, because DDP would send it to all ranks at every step.
+        epoch: whose centroids these are, −1 before the first.
+    """
+
+    centroids: torch.Tensor
+    there: torch.Tensor
+
+    def __init__(self, numbers: tuple[int, ...], iterations: int, other_view: bool, channels: int) -> None:
+        super().__init__()
+        self.numbers, self.iterations, self.other_view = numbers, iterations, other_view
+        self.memory: Memory | None = None
+        self.epoch = -1
+        most = max(numbers)
+        self.register_buffer("centroids", normalize(torch.randn(len(numbers), most, channels), dim=2))
+        there = torch.arange(most) < torch.tensor(numbers)[:, None]
+        self.register_buffer("there", there, persistent=False)
+
+    def forward(self, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
+        """Arrange, and in training remember the right views after they were compared."""
+        views = kept(pairs)
+        seen = units(teacher, views)
+        known = seen if self.memory is None else self.memory.recall(student.index, seen)
+        if self.training and self.memory is not None:
+            self.memory.take_in(student.index, seen)
+        heads = range(len(self.numbers))
+        asked = [views.index(right) if self.other_view else h % len(views) for _, right in pairs for h in heads]
+        left = views_of(student, pairs, 0).repeat_interleave(len(heads), 0)
+        right = self.centroids.to(left.dtype).repeat(len(pairs), 1, 1)
+        allowed = self.there.repeat(len(pairs), 1)[:, None].expand(-1, left.shape[1], -1)
+        return Arrangement(left, right, allowed, remembered=known[asked])
+
+    @torch.no_grad()
+    def begin_epoch(self, epoch: Epoch) -> None:
+        """Cluster what is remembered; before the first epoch, fill the memory."""
+        if self.epoch == epoch.number:
+            return
+        views = kept(epoch.pairs)
+        if self.memory is None:
+            memory = Memory.empty(len(views), epoch.images, self.centroids)
+            for encoding in epoch.encodings():
+                memory.take_in(encoding.index, units(encoding, views))
+            self.memory = memory
+        generator = torch.Generator().manual_seed(epoch.seed)
+        for head, number in enumerate(self.numbers):
+            rows = self.memory.rows[head % len(views)][self.memory.known]
+            found = spherical_kmeans(rows, number, self.iterations, generator)
+            self.centroids[head, :number] = of_first_rank(found.centroids)
+        self.epoch = epoch.number
+
+    def forget_images(self) -> None:
+        """Centroids stay."""
+        self.memory = None
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The memory, for checkpoints: plain tensors."""
+        if self.memory is None:
+            return {"epoch": self.epoch}
+        return {"epoch": self.epoch, "rows": self.memory.rows, "known": self.memory.known}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Remember again."""
+        self.epoch = state["epoch"]
+        self.memory = None
+        if "rows" in state:
+            device = self.centroids.device
+            self.memory = Memory(state["rows"].to(device), state["known"].to(device))
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Clustering:
+        """The memory goes where buffers go: trainings move a module after they have restored it."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.memory is not None:
+            self.memory = Memory(fn(self.memory.rows), fn(self.memory.known))
+        return self
+
+
+def kept(pairs: Pairs) -> list[int]:
+    """The views that stand on the right of pairs."""
+    return sorted({right for _, right in pairs})
+
+
+def units(encoding: Encoding, views: list[int]) -> torch.Tensor:
+    """Embeddings `[A,B,D]` of some views, of unit length, without gradient."""
+    return normalize(encoding.embeddings[views].detach(), dim=2)

@@ -1,0 +1,28 @@
+"""Matching problems, usable alone: costs and matchings, their energy, a solver's solution, and how far it may be off.
+
+This room knows nothing of networks, images or recipes: anything with the attributes of `MatchingSolver` solves its
+problems. `gmssl.problem.formats` reads and writes them.
+"""
+
+from gmssl.problem.pairs import Costs, Matching, Pairs, energy, lift, vertex_matching
+from gmssl.problem.problem import BackwardRecord, Multipliers, Problem, Solution
+from gmssl.problem.solving import MatchingSolver, certify, completed, solve
+from gmssl.problem.topology import Topology
+
+__all__ = [
+    "BackwardRecord",
+    "Costs",
+    "Matching",
+    "MatchingSolver",
+    "Multipliers",
+    "Pairs",
+    "Problem",
+    "Solution",
+    "Topology",
+    "certify",
+    "completed",
+    "energy",
+    "lift",
+    "solve",
+    "vertex_matching",
+]

@@ -1,0 +1,80 @@
+"""Text files of problems: opening them, errors that name file and line, and the `Instance` that is read from one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmssl.errors import FormatError, ProblemError
+from gmssl.problem.problem import Problem
+
+LARGEST = 2**28
+"""Numbers in one dense tensor that is made from a sparse description: 2 GiB in float64."""
+
+
+def lines_of(path: str | Path) -> list[str]:
+    """The lines of a file; bytes that are no UTF-8 (comments may hold any) become replacement characters.
+
+    Raises:
+        FormatError: no such file, a folder, or no permission.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError as error:
+        what = "is a folder" if isinstance(error, IsADirectoryError) else f"cannot be read: {error.strerror}"
+        raise FormatError(f"{path} {what}. Give the path of a .dd, .txt or .dat file.") from None
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        FormatError: the path is a folder, its folder does not exist, or no permission.
+    """
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise FormatError(f"{path} cannot be written: {error.strerror}. Name a file in a folder that exists.") from None
+
+
+def fault(path: str | Path, line: int, what: str) -> FormatError:
+    """The error for a line, counted from 1; `what` ends with what was expected."""
+    return FormatError(f"{path}, line {line}: {what}.")
+
+
+def shown(text: str) -> str:
+    """A line or word of a file, short enough for a message."""
+    return repr(text if len(text) <= 60 else text[:57] + "...")
+
+
+def number_text(number: float) -> str:
+    """The shortest text that reads back as the same float64; whole numbers without a point."""
+    return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
+
+
+def refuse_too_large(count: int, what: str) -> None:
+    """Costs are dense tensors; a sparse description can ask for more of them than a machine holds.
+
+    Raises:
+        ProblemError: `count` is above `LARGEST`.
+    """
+    if count > LARGEST:
+        raise ProblemError(
+            f"{what} are {count} numbers, {count * 8 / 2**30:.1f} GiB in float64; a Problem holds them densely, "
+            f"{LARGEST} at most are read. Use a smaller instance."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A problem with its name. The instances of a file differ in size, so each is a batch of its own.
+
+    Attributes:
+        name: file name without suffix; in a file of several instances followed by ` i-j`, the graphs that are matched.
+        problem: G = 1, costs in float64.
+        best_known: least energy that is known, if the source tells it.
+    """
+
+    name: str
+    problem: Problem
+    best_known: float | None = None

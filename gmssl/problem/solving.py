@@ -1,0 +1,165 @@
+"""`solve`: the user calls a function, the solver carries the settings. `certify` bounds anybody's matching."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from gmssl.errors import ProblemError
+from gmssl.lazy import torch
+from gmssl.problem.pairs import Pairs, energy, lift
+from gmssl.problem.problem import Problem, Solution
+from gmssl.problem.topology import Topology
+
+
+class MatchingSolver(Protocol):
+    """What `solve` asks of a solver. Parts derive from `gmssl.interfaces.solver.Solver`, which says more."""
+
+    @property
+    def kind(self) -> str:
+        """Its name, for messages."""
+
+    @property
+    def differentiable(self) -> bool:
+        """Gives relaxed matchings, with gradients."""
+
+    @property
+    def uses_edges(self) -> bool:
+        """Reads the costs of edges."""
+
+    @property
+    def gives_bound(self) -> bool:
+        """Returns proven lower bounds."""
+
+    @property
+    def constant(self) -> bool:
+        """The matching does not depend on the costs."""
+
+    def solve(self, problem: Problem) -> Solution:
+        """Solve a checked problem on its own device."""
+
+
+def solve(problem: Problem, solver: MatchingSolver) -> Solution:
+    """Find a matching of low energy for each instance of a batch.
+
+    Args:
+        problem: G matching problems; see `Problem.build`.
+        solver: any solver part, for example `gmssl.part("solver", "robust_tabu")`.
+
+    Returns:
+        `Solution(matching, energy, bound, converged)`; energies are minimised.
+
+    Raises:
+        ProblemError: the problem has edges that the solver would ignore, it is partial and the solver relaxed, or it
+            forbids so much that a row (or, for n > m and one-to-one matchings, a column) has no allowed partner.
+    """
+    costs = problem.costs
+    if not solver.uses_edges and costs.edge.numel() and bool((costs.edge != 0).any()):
+        raise ProblemError(
+            f"solver {solver.kind!r} does not read edge costs, but the problem has {costs.edge.shape[1]}×"
+            f"{costs.edge.shape[2]} of them; use a second-order solver (robust_tabu, exhaustive) or pass no edges."
+        )
+    if problem.topology.partial:
+        if solver.differentiable:
+            raise ProblemError(
+                f"solver {solver.kind!r} gives relaxed matchings and the problem is partial; use a one-to-one solver "
+                "(robust_tabu, lap, exhaustive, lagrange)."
+            )
+        return _without_dummies(problem, solve(completed(problem), solver))
+    if not solver.constant:  # who copies the target searches no partners: padded graphs of `patches` have none
+        _refuse_lonely(problem, solver.differentiable)
+    if len(costs.vertex) == 0:
+        return _nothing(problem, solver)
+    with torch.no_grad() if not solver.differentiable else torch.enable_grad():
+        return solver.solve(problem)
+
+
+def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) -> Solution:
+    """How far a matching is from the optimum at most, whoever found it.
+
+    Args:
+        problem: G matching problems.
+        matching: 0/1 vertex matchings `[G,n,m]`.
+        solver: a solver that gives bounds, for example `gmssl.part("solver", "lagrange")`.
+
+    Returns:
+        The given matching with its energy, the solver's bound, and `converged` where the bound reaches the energy
+        within 1e-6 of it. `Solution.gap` is relative.
+
+    Raises:
+        ProblemError: `matching` is none of this problem, or the solver gives no bound.
+    """
+    if not solver.gives_bound:
+        raise ProblemError(f"solver {solver.kind!r} gives no bound; use lagrange, exact, or lap without edges.")
+    _refuse_infeasible(problem, matching)
+    bound = solve(problem, solver).bound
+    lifted = lift(matching.to(problem.costs.vertex.dtype), problem.topology)
+    double = energy(problem.costs.map(torch.Tensor.double), lifted.map(torch.Tensor.double))
+    reached = double.to(problem.costs.vertex.dtype)
+    assert bound is not None, f"{solver.kind} declares gives_bound and returns none"
+    converged = reached - bound <= 1e-6 * reached.abs().clamp(min=1)
+    return Solution(lifted, reached, bound, converged)
+
+
+def completed(problem: Problem) -> Problem:
+    """A problem whose complete matchings are the partial matchings of the given one, at equal energy.
+
+    The longer side is padded with min(n, m) interchangeable dummies, allowed to all and free: whoever is matched with
+    a dummy is left out.
+    """
+    n, m = problem.costs.vertex.shape[1:]
+    sides = (0, n) if n <= m else (0, 0, 0, m)
+    vertex = torch.nn.functional.pad(problem.costs.vertex, sides)
+    allowed = torch.nn.functional.pad(problem.topology.allowed, sides, value=True)
+    topology = Topology(problem.topology.left, problem.topology.right, allowed)
+    return Problem(Pairs(vertex, problem.costs.edge), topology)  # without target: which dummy is nobody's truth
+
+
+def _without_dummies(problem: Problem, solution: Solution) -> Solution:
+    n, m = problem.costs.vertex.shape[1:]
+    return replace(solution, matching=Pairs(solution.matching.vertex[:, :n, :m], solution.matching.edge))
+
+
+def _refuse_lonely(problem: Problem, relaxed: bool) -> None:
+    """A vertex of the shorter side without any allowed partner; relaxed solvers fill rows, and leave columns empty."""
+    allowed = problem.topology.allowed
+    if relaxed and allowed.shape[1] > allowed.shape[2]:
+        return  # their own logits know what rows need
+    shorter = allowed if allowed.shape[1] <= allowed.shape[2] else allowed.transpose(1, 2)
+    lonely = ~shorter.any(2)
+    if bool(lonely.any()):
+        graph, vertex = (int(i) for i in lonely.nonzero()[0])
+        side = "left" if shorter is allowed else "right"
+        raise ProblemError(
+            f"instance {graph} allows no partner for {side} vertex {vertex}; allow at least one pair, or make the "
+            "problem partial."
+        )
+
+
+def _refuse_infeasible(problem: Problem, matching: torch.Tensor) -> None:
+    if matching.shape != problem.costs.vertex.shape:
+        raise ProblemError(
+            f"matching has shape {list(matching.shape)}, vertex costs {list(problem.costs.vertex.shape)}; pass [G,n,m]."
+        )
+    matched = matching > 0
+    legal = (matching == matched).all(2).all(1) & (matched.sum(1) <= 1).all(1) & (matched.sum(2) <= 1).all(1)
+    legal &= ~(matched & ~problem.topology.allowed).any(2).any(1)
+    if not problem.topology.partial:
+        legal &= matched.sum((1, 2)) == min(matching.shape[1:])
+    if not bool(legal.all()):
+        graph = int((~legal).nonzero()[0])
+        raise ProblemError(
+            f"instance {graph} of matching is none of this problem; pass 0 and 1, one to one, allowed pairs only, and "
+            "the whole shorter side unless the problem is partial."
+        )
+
+
+def _nothing(problem: Problem, solver: MatchingSolver) -> Solution:
+    """The solution of an empty batch; solvers need not think of it."""
+    costs = problem.costs
+    none = costs.vertex.sum((1, 2)) * 0  # on the autograd graph, as those of any batch
+    matching = costs.map(lambda x: x * 0)
+    if not solver.differentiable:
+        none, matching = none.detach(), matching.detach()
+    converged = torch.ones(0, dtype=torch.bool, device=none.device)
+    return Solution(matching, none, none.clone() if solver.gives_bound else None, converged)

@@ -1,1 +1,0 @@
-"""Projectors: heads between pooled features and node embeddings."""

@@ -1,0 +1,1 @@
+"""Recipes: a whole run as data, checked before anything runs."""

@@ -1,1 +1,0 @@
-"""Regularisers of embeddings."""

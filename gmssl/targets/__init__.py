@@ -1,1 +1,0 @@
-"""Targets: which matching is right."""

@@ -1,0 +1,218 @@
+"""`gmssl solve`: right files give a table or one JSON document; wrong ones one message, and what is done is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import gmssl
+from gmssl.cli import app
+from gmssl.problem.formats import from_koopmans_beckmann, write_dat, write_sln
+
+Run = Callable[..., Any]
+Refusal = Callable[[Any, str], None]
+
+A, B = torch.tensor([[0, 3, 0], [0, 0, 5], [0, 0, 0]]), torch.tensor([[0, 1, 2], [4, 0, 3], [6, 7, 0]])
+PARTIAL = "p 2 3 2 1\na 0 0 2 -4\na 1 1 1 -2\ne 0 1 3\n"  # leaving left vertex 1 unmatched costs least: −4
+PAIRS = "gm 0 1\n" + PARTIAL + "gm 0 2\np 1 1 1 0\na 0 0 0 -0.5\n"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `gmssl solve` in a folder of small files, wide enough that no line of a table is cut."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    write_dat("small.dat", A, B)
+    write_dat("known.dat", A, B)
+    write_sln("known.sln", least(), [0, 1, 2])
+    Path("pairs.txt").write_text(PAIRS, encoding="utf-8")
+    Path("broken.dd").write_text("p 1 1 1 0\na 0 0 zero 1\n", encoding="utf-8")
+    return lambda *arguments: CliRunner().invoke(app, ["solve", *map(str, arguments)])
+
+
+def least() -> float:
+    return gmssl.solve(from_koopmans_beckmann(A, B), gmssl.part("solver", "exhaustive")).energy.item()
+
+
+TABU = ("--solver", "robust_tabu")
+
+
+def cells(line: str) -> list[str]:
+    return line.split()
+
+
+def test_table(run: Run) -> None:
+    done = run("small.dat", "known.dat", "pairs.txt", *TABU)
+    assert done.exit_code == 0, done.output
+    assert done.stderr == ""
+    heading, small, known, one, two = done.stdout.splitlines()
+    assert " ".join(cells(heading)) == "instance n×m energy bound gap seconds best known difference"
+    assert cells(small)[:5] == ["small", "3×3", f"{least():.10g}", "-", "-"]
+    assert cells(small)[-2:] == ["-", "-"]
+    assert cells(known)[-2:] == [f"{least():.10g}", "0"]
+    assert cells(one)[:4] == ["pairs", "0-1", "2×3", "-4"]
+    assert cells(two)[:4] == ["pairs", "0-2", "1×1", "-0.5"]
+    assert all(0 < float(cells(line)[-3]) < 5 for line in (small, known, one, two))
+
+
+def test_bound_and_gap_of_a_solver_that_proves(run: Run) -> None:
+    heading, line = run("pairs.txt", "--solver", "exhaustive").stdout.splitlines()[:2]
+    assert cells(heading)[-4:] == ["energy", "bound", "gap", "seconds"], "no best known value, no column"
+    assert cells(line)[:-1] == ["pairs", "0-1", "2×3", "-4", "-4", "0.000%"]
+
+
+def test_difference_to_the_best_known(run: Run) -> None:
+    write_sln("known.sln", least() - 2, [0, 1, 2])
+    assert run("known.dat", *TABU).stdout.rstrip().endswith(f"+2 ({2 / (least() - 2):+.2%})")
+    write_sln("known.sln", 0.0, [0, 1, 2])
+    assert cells(run("known.dat", *TABU).stdout.splitlines()[1])[-1] == f"+{least():.10g}"
+
+
+def test_json(run: Run) -> None:
+    done = run("known.dat", "pairs.txt", *TABU, "--set", "starts=3", "--set", "seed=9", "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document["solver"]["kind"] == "robust_tabu"
+    assert (document["solver"]["starts"], document["solver"]["seed"]) == (3, 9)
+    known, one, two = document["instances"]
+    assert (known["file"], known["name"], known["n"], known["m"]) == ("known.dat", "known", 3, 3)
+    assert (known["energy"], known["best_known"], known["bound"], known["gap"]) == (least(), least(), None, None)
+    p = known["assignment"]
+    assert sum(A[i, j] * B[p[i], p[j]] for i in range(3) for j in range(3)) == least()
+    assert (one["file"], one["name"], one["n"], one["m"]) == ("pairs.txt", "pairs 0-1", 2, 3)
+    assert (one["energy"], one["assignment"], one["fault"]) == (-4.0, [2, None], None)
+    assert (two["energy"], two["assignment"]) == (-0.5, [0])
+    assert all(i["seconds"] > 0 and isinstance(i["converged"], bool) for i in document["instances"])
+
+
+def test_json_to_a_file(run: Run) -> None:
+    done = run("known.dat", *TABU, "--out", "result.json")
+    assert done.stdout.startswith("instance"), "the table is printed all the same"
+    assert json.loads(Path("result.json").read_text(encoding="utf-8"))["instances"][0]["energy"] == least()
+    both = run("known.dat", *TABU, "--json", "--out", "result.json")
+    assert both.stdout == Path("result.json").read_text(encoding="utf-8")
+
+
+WRONG = [
+    (["no.dat"], "no.dat cannot be read: No such file or directory"),
+    (["small.dat", "broken.dd"], "broken.dd, line 2: expected `a id i j cost`"),
+    (["small.dat", "."], ". is a folder"),
+    (["known.sln"], "known.sln holds a solution; give the problem, known.dat"),
+    (["small.dat", "--solver", "tabu"], "did you mean 'robust_tabu'?"),
+    (["small.dat", "--solver", "row_softmax"], "solver 'row_softmax' gives relaxed matchings"),
+    (["small.dat", "--set", "start=3"], "start: unknown key (did you mean 'starts'?)"),
+    (["small.dat", "--set", "starts=0"], "starts: "),
+    (["small.dat", "--set", "starts=[1]"], "starts: "),
+    (["small.dat", "--set", "starts"], "is not of the form path=value"),
+    (["small.dat", "--out", "no/such/folder/x.json"], "--out no/such/folder/x.json cannot be written"),
+    (["small.dat", "--out", "."], "--out . cannot be written"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+def test_wrong_input_is_one_message(
+    run: Run, refusal: Refusal, tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    refusal(run(*arguments, *([] if "--solver" in arguments else TABU)), message)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_wrong_usage(run: Run) -> None:
+    assert run().exit_code == 2
+    assert run("small.dat", "--no-such-option").exit_code == 2
+    assert "Usage" in run("--help").output
+
+
+def test_an_instance_that_does_not_suit_the_solver_costs_no_other(run: Run) -> None:
+    """`lap` refuses the edges of the first two instances and solves the third."""
+    done = run("small.dat", "pairs.txt", "--solver", "lap", "--json", "--out", "result.json")
+    assert done.exit_code == 2
+    assert done.stderr.startswith(
+        "error: small.dat, small (and 1 more instances): solver 'lap' does not read edge costs"
+    )
+    small, one, two = json.loads(done.stdout)["instances"]
+    assert small["energy"] is None
+    assert "does not read edge costs" in small["fault"]
+    assert "does not read edge costs" in one["fault"]
+    assert (two["energy"], two["fault"]) == (-0.5, None)
+    assert Path("result.json").read_text(encoding="utf-8") == done.stdout
+    table = run("small.dat", "pairs.txt", "--solver", "lap")
+    assert table.exit_code == 2
+    assert [cells(line)[-2] for line in table.stdout.splitlines()[1:]] == ["-", "-", "0.000%"]
+
+
+def test_a_refusal_names_the_user_s_instance(run: Run) -> None:
+    done = run("small.dat", "--solver", "exhaustive", "--set", "limit=1")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: small.dat, small: ")
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_ctrl_c_keeps_what_is_done(run: Run, monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
+    honest = gmssl.problem.solving.solve
+
+    def interrupted(problem: gmssl.Problem, solver: Any) -> gmssl.Solution:
+        if problem.costs.vertex.shape == (1, 2, 3):  # the first of pairs.txt
+            raise KeyboardInterrupt
+        return honest(problem, solver)
+
+    monkeypatch.setattr("gmssl.problem.solving.solve", interrupted)
+    done = run("known.dat", "pairs.txt", *TABU, "--out", "result.json", *(["--json"] if as_json else []))
+    assert done.exit_code == 130
+    assert "Traceback" not in done.output
+    text = Path("result.json").read_text(encoding="utf-8")
+    assert [i["name"] for i in json.loads(text)["instances"]] == ["known"]
+    if as_json:
+        assert done.stdout == text
+    else:
+        assert [cells(line)[0] for line in done.stdout.splitlines()] == ["instance", "known"]
+
+
+def test_compilation_is_not_in_the_reported_time(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first solve of each kind of problem is slow; what is reported comes after it."""
+    from time import sleep
+
+    honest, seen = gmssl.problem.solving.solve, set()
+
+    def compiling(problem: gmssl.Problem, solver: Any) -> gmssl.Solution:
+        kind = (problem.topology.partial, problem.costs.vertex.dtype)
+        if kind not in seen:
+            sleep(0.4)
+        seen.add(kind)
+        return honest(problem, solver)
+
+    run("pairs.txt", *TABU)
+    monkeypatch.setattr("gmssl.problem.solving.solve", compiling)
+    document = json.loads(run("pairs.txt", "known.dat", *TABU, "--json").stdout)
+    assert len(seen) == 2
+    assert all(instance["seconds"] < 0.4 for instance in document["instances"])
+
+
+def test_square_brackets_in_names_are_no_markup(run: Run) -> None:
+    Path("[bold]x[red].dat").write_text(Path("small.dat").read_text())
+    assert run("[bold]x[red].dat", *TABU).stdout.splitlines()[1].startswith("[bold]x[red] ")
+
+
+@pytest.mark.parametrize(("terminal", "files", "shown"), [(True, 2, True), (True, 1, False), (False, 2, False)])
+def test_progress_on_a_terminal_only(
+    run: Run, monkeypatch: pytest.MonkeyPatch, terminal: bool, files: int, shown: bool
+) -> None:
+    monkeypatch.setattr("rich.console.Console.is_terminal", property(lambda console: terminal and console.stderr))
+    done = run(*["small.dat", "known.dat"][:files], *TABU, "--json")
+    assert ("100%" in done.stderr) == shown
+    json.loads(done.stdout)
+
+
+def test_default_solver_gives_a_bound(run: Run) -> None:
+    if "lagrange" not in gmssl.interfaces.registry.kinds("solver"):
+        pytest.skip("lagrange is not installed")
+    (known,) = json.loads(run("known.dat", "--json").stdout)["instances"]
+    assert known["bound"] <= least() + 1e-6 <= known["energy"] + 2e-6
+    assert known["gap"] >= 0
