@@ -18,12 +18,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from gmssl.evaluation.evaluating import (
-    Candidate,
-    Report,
-    compare,
-    evaluate,
-)
+from gmssl.evaluation.evaluating import Candidate, Report, compare, evaluate
 from gmssl.evaluation.loading import Look
 from gmssl.evaluation.rendering import render
 from gmssl.evaluation.runs import untrained

@@ -140,7 +140,7 @@ def peer(data: str, steps: int) -> dict[str, float]:
 
     def theirs(model: MatchingObjective, batch: ViewBatch) -> torch.Tensor:
         _, pooled = encode(model.encoder, batch.images)
-        first, second = model.projector(pooled.flatten(0, 1)).chunk(2)
+        first, second = model.main.projector(pooled.flatten(0, 1)).chunk(2)
         return contrast(first, second)
 
     loops: dict[str, Callable[[MatchingObjective, ViewBatch], torch.Tensor]] = {"gmssl": ours, "NTXentLoss": theirs}

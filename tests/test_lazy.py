@@ -41,7 +41,7 @@ def test_help_is_light() -> None:
 def test_settings_are_light() -> None:
     """Every part, the recipe and its schema load without torch: this is what lets `check` answer within a second."""
     code = """
-import gmssl.recipe
+import gmssl.recipe.recipe
 from gmssl.commands.schema import recipe_schema
 from gmssl.registry import GROUPS, find, kinds
 assert all(find(slot, kind) for slot in GROUPS for kind in kinds(slot))
@@ -86,7 +86,7 @@ def test_public_names() -> None:
 
 
 def test_functions_stay_functions_when_their_modules_are_imported() -> None:
-    code = "import gmssl, gmssl.energy, gmssl.solving, gmssl.parts, gmssl.registry\n"
+    code = "import gmssl, gmssl.problem.pairs, gmssl.problem.solving, gmssl.parts, gmssl.interfaces.registry\n"
     code += "assert all(callable(f) for f in (gmssl.energy, gmssl.solve, gmssl.part, gmssl.load_recipe))"
     loaded_by(code)
 

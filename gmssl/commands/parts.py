@@ -30,12 +30,7 @@ def list_kinds(
     from rich.table import Column, Table
 
     from gmssl.errors import PluginError
-    from gmssl.interfaces.registry import (
-        GROUPS,
-        find,
-        kinds,
-        source,
-    )
+    from gmssl.interfaces.registry import GROUPS, find, kinds, source
 
     rows, broken = [], []
     for name in [slot] if slot is not None else GROUPS:

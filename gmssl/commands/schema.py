@@ -9,12 +9,7 @@ from typing import Any, TypeAlias
 from gmssl.errors import PluginError
 from gmssl.interfaces.affinity import Affinity
 from gmssl.interfaces.part import Part
-from gmssl.interfaces.registry import (
-    GROUPS,
-    SLOT_MARK,
-    find,
-    kinds,
-)
+from gmssl.interfaces.registry import GROUPS, SLOT_MARK, find, kinds
 from gmssl.recipe.recipe import Recipe
 
 Schema: TypeAlias = dict[str, Any]

@@ -115,13 +115,7 @@ def sweep(
 def _report(plan: Plan, source: str, outcome: Outcome) -> None:
     """Write the tables and the picture, and print the tables."""
     from gmssl.sweeping.picture import to_png
-    from gmssl.sweeping.results import (
-        grids,
-        results_csv,
-        runs_csv,
-        sections,
-        to_markdown,
-    )
+    from gmssl.sweeping.results import grids, results_csv, runs_csv, sections, to_markdown
     from gmssl.system.files import replacing
 
     found = sections(plan, outcome)

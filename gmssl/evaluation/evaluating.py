@@ -16,12 +16,7 @@ from gmssl.errors import DataError
 from gmssl.evaluation.folds import split
 from gmssl.evaluation.loading import Look, Sample, load
 from gmssl.evaluation.pixels import SIDE
-from gmssl.evaluation.protocols import (
-    Judgement,
-    Protocol,
-    cross_validate,
-    hold_out,
-)
+from gmssl.evaluation.protocols import Judgement, Protocol, cross_validate, hold_out
 from gmssl.evaluation.references import References
 from gmssl.evaluation.report import Counts, Leaks, Reference, Report
 from gmssl.evaluation.runs import run_recipe, trained, untrained

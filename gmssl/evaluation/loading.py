@@ -12,13 +12,7 @@ from gmssl.errors import DataError
 from gmssl.evaluation.features import extract
 from gmssl.evaluation.pixels import read
 from gmssl.evaluation.protocols import Known
-from gmssl.evaluation.selection import (
-    Selection,
-    Subset,
-    class_names,
-    unique,
-    usable,
-)
+from gmssl.evaluation.selection import Selection, Subset, class_names, unique, usable
 from gmssl.interfaces.data import Images
 from gmssl.interfaces.views import Views
 

@@ -8,14 +8,7 @@ import torch
 
 from gmssl.evaluation.knn import knn_votes
 from gmssl.evaluation.linear import fit_with_chosen_strength
-from gmssl.evaluation.scores import (
-    CrossValidated,
-    Score,
-    Tested,
-    official_and_clean,
-    over_folds,
-    score,
-)
+from gmssl.evaluation.scores import CrossValidated, Score, Tested, official_and_clean, over_folds, score
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,12 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gmssl.evaluation.report import Counts, Report
-from gmssl.evaluation.scores import (
-    CrossValidated,
-    Score,
-    Spread,
-    Tested,
-)
+from gmssl.evaluation.scores import CrossValidated, Score, Spread, Tested
 
 
 def render(report: Report, console: Console) -> None:

@@ -13,17 +13,7 @@ from gmssl.explaining.accuracy import GroupAccuracy, Share
 from gmssl.explaining.blame import Blame
 from gmssl.explaining.rows import Rows
 from gmssl.explaining.solver import Gap, Times
-from gmssl.explaining.theme import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    SKY,
-    VERMILLION,
-    Theme,
-    new_figure,
-    percent,
-    shortened,
-)
+from gmssl.explaining.theme import BLUE, GREEN, ORANGE, SKY, VERMILLION, Theme, new_figure, percent, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

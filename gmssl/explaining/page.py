@@ -7,12 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from gmssl.explaining.markup import (
-    Html,
-    escaped,
-    join,
-    tag,
-)
+from gmssl.explaining.markup import Html, escaped, join, tag
 from gmssl.explaining.pictures import Picture
 from gmssl.explaining.report import Effort, Report
 from gmssl.explaining.sections.causes import causes_section

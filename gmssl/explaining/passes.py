@@ -8,13 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gmssl.explaining.rows import (
-    Place,
-    Rows,
-    join,
-    judge_of,
-    tabulate,
-)
+from gmssl.explaining.rows import Place, Rows, join, judge_of, tabulate
 from gmssl.explaining.run import TrainedRun
 from gmssl.explaining.sample import Sample
 from gmssl.explaining.watching import watch

@@ -11,12 +11,7 @@ from typing import TYPE_CHECKING
 
 from gmssl.explaining import figures
 from gmssl.explaining.report import Report
-from gmssl.explaining.theme import (
-    THEMES,
-    Theme,
-    to_png,
-    worn,
-)
+from gmssl.explaining.theme import THEMES, Theme, to_png, worn
 from gmssl.explaining.thumbnails import pair_figure
 from gmssl.system.table import Table
 from gmssl.training.pictures import draw_curves, draw_matched

@@ -14,14 +14,7 @@ from gmssl.explaining.confusion import Confusion, between_groups, confusions
 from gmssl.explaining.passes import FreshViews, Passes, run_passes
 from gmssl.explaining.run import TrainedRun
 from gmssl.explaining.sample import Sample
-from gmssl.explaining.solver import (
-    Gap,
-    Times,
-    TrainingShare,
-    measure_gap,
-    measure_times,
-    training_share,
-)
+from gmssl.explaining.solver import Gap, Times, TrainingShare, measure_gap, measure_times, training_share
 from gmssl.explaining.terms import names
 
 

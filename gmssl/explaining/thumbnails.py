@@ -9,12 +9,7 @@ import torch
 
 from gmssl.explaining.confusion import Confusion
 from gmssl.explaining.passes import FreshViews
-from gmssl.explaining.theme import (
-    BLUE,
-    VERMILLION,
-    Theme,
-    new_figure,
-)
+from gmssl.explaining.theme import BLUE, VERMILLION, Theme, new_figure
 from gmssl.interfaces.views import ViewBatch
 
 if TYPE_CHECKING:

@@ -17,12 +17,7 @@ from gmssl.explaining.page import command_of, to_html
 from gmssl.explaining.pictures import draw_all
 from gmssl.explaining.report import Effort, Report, measure
 from gmssl.explaining.run import open_run
-from gmssl.explaining.sample import (
-    Fact,
-    choose,
-    images_of_a_graph,
-    list_images,
-)
+from gmssl.explaining.sample import Fact, choose, images_of_a_graph, list_images
 
 PAGE = "index.html"
 MISMATCHES = "mismatches.csv"

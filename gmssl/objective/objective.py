@@ -11,12 +11,7 @@ import torch
 from torch import nn
 
 from gmssl.interfaces.views import ViewBatch
-from gmssl.objective.matcher import (
-    Encoded,
-    Heads,
-    Matcher,
-    Step,
-)
+from gmssl.objective.matcher import Encoded, Heads, Matcher, Step
 from gmssl.objective.settings import ObjectiveSettings
 from gmssl.system.clock import StageClock
 

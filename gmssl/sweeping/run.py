@@ -12,12 +12,7 @@ from gmssl.errors import DataError, RecipeError
 from gmssl.recipe.recipe import Recipe
 from gmssl.sweeping.axes import Axis, read_axes
 from gmssl.sweeping.cells import Cell, make_cells
-from gmssl.sweeping.checks import (
-    refuse_other_probes,
-    refuse_unbuildable,
-    refuse_unfit_evaluation,
-    refuse_unplannable,
-)
+from gmssl.sweeping.checks import refuse_other_probes, refuse_unbuildable, refuse_unfit_evaluation, refuse_unplannable
 from gmssl.sweeping.folder import (
     Definition,
     SweepFolder,
@@ -33,14 +28,7 @@ from gmssl.sweeping.labelled import NEIGHBOURS, read_sets
 from gmssl.sweeping.metrics import of_evaluation, of_training
 from gmssl.sweeping.process import in_order_of_ending, run_command, sigterm_as_exit
 from gmssl.sweeping.progress import Progress
-from gmssl.sweeping.recipes import (
-    read_recipes,
-    read_settings,
-    read_variants,
-    recipe_axis,
-    refuse_foreign,
-    variant_axis,
-)
+from gmssl.sweeping.recipes import read_recipes, read_settings, read_variants, recipe_axis, refuse_foreign, variant_axis
 from gmssl.sweeping.reports import Evaluation, read_report, refuse_other_sets
 from gmssl.system.files import replacing
 from gmssl.training.folder import making

@@ -16,12 +16,7 @@ import torch
 from hypothesis import strategies as st
 
 from gmssl.interfaces.affinity import Affinity, Side
-from gmssl.testing.laws import (
-    Contract,
-    applies_if,
-    law,
-    require,
-)
+from gmssl.testing.laws import Contract, applies_if, law, require
 from gmssl.testing.sides import paired_sides, renamed, select
 
 Sides = tuple[Side, Side]

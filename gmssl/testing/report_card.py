@@ -19,12 +19,7 @@ from gmssl.problem import Problem
 from gmssl.testing.affinity_contract import AffinityContract
 from gmssl.testing.estimator_contract import EstimatorContract
 from gmssl.testing.generators import paired_embeddings
-from gmssl.testing.laws import (
-    Contract,
-    Verdict,
-    laws_of,
-    verdict,
-)
+from gmssl.testing.laws import Contract, Verdict, laws_of, verdict
 from gmssl.testing.oracles import least_assignment
 from gmssl.testing.solver_contract import SolverContract
 from gmssl.testing.variants import concatenated, edgeless, scale_of

@@ -24,12 +24,7 @@ from gmssl.testing.oracles import least_assignment, least_energy
 from gmssl.testing.planted import planted_problems
 from gmssl.testing.solver_laws import SolverLaws, SolverOutput, SolverPurity, tolerance
 from gmssl.testing.strategies import partial_problems, problems
-from gmssl.testing.variants import (
-    edgeless,
-    identity_labelled,
-    relabelled,
-    scale_of,
-)
+from gmssl.testing.variants import edgeless, identity_labelled, relabelled, scale_of
 
 
 class SolverOptimum(SolverLaws):

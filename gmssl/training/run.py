@@ -13,15 +13,7 @@ from gmssl.lazy import torch
 from gmssl.recipe.recipe import Recipe
 from gmssl.system.files import replacing
 from gmssl.system.table import Table
-from gmssl.training.folder import (
-    FOLDER_VARIABLE,
-    choose_folder,
-    discard,
-    make_folder,
-    open_folder,
-    rank,
-    rewind,
-)
+from gmssl.training.folder import FOLDER_VARIABLE, choose_folder, discard, make_folder, open_folder, rank, rewind
 from gmssl.training.model import make_objective
 from gmssl.training.plan import Plan, make_plan
 

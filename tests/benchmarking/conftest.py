@@ -8,12 +8,7 @@ import pytest
 
 from gmssl.benchmarking.solvers.contestants import Absent
 from gmssl.benchmarking.solvers.instances import SETTINGS
-from gmssl.benchmarking.solvers.report import (
-    Report,
-    Row,
-    SizeReport,
-    Threads,
-)
+from gmssl.benchmarking.solvers.report import Report, Row, SizeReport, Threads
 from gmssl.system.machine import Machine
 
 ROW = Row(

@@ -7,15 +7,7 @@ import torch
 
 import gmssl
 from gmssl.benchmarking.solvers import contestants as module
-from gmssl.benchmarking.solvers.contestants import (
-    LONG,
-    PEERS,
-    PRESETS,
-    Contestant,
-    contestants,
-    presets,
-    size_class,
-)
+from gmssl.benchmarking.solvers.contestants import LONG, PEERS, PRESETS, Contestant, contestants, presets, size_class
 from gmssl.errors import PluginError, RecipeError
 from gmssl.interfaces.registry import find, kinds
 from gmssl.testing.generators import paired_embeddings

@@ -12,13 +12,7 @@ from hypothesis import strategies as st
 import gmssl
 from gmssl.benchmarking.estimators.contestants import problems
 from gmssl.benchmarking.estimators.expected_loss import Smoothing, expected_loss
-from gmssl.benchmarking.estimators.quality import (
-    SHARES,
-    SUMS,
-    Landscape,
-    estimates,
-    judge,
-)
+from gmssl.benchmarking.estimators.quality import SHARES, SUMS, Landscape, estimates, judge
 from gmssl.benchmarking.estimators.statistics import measures
 from gmssl.problem import Problem
 

@@ -10,22 +10,11 @@ from PIL import Image
 
 from gmssl.benchmarking.estimators import comparison as module
 from gmssl.benchmarking.estimators.comparison import EstimatorReport, Plan, compare_estimators
-from gmssl.benchmarking.estimators.contestants import (
-    PROBLEMS,
-    STAGES,
-    STRENGTHS,
-    contestants,
-    problems,
-)
+from gmssl.benchmarking.estimators.contestants import PROBLEMS, STAGES, STRENGTHS, contestants, problems
 from gmssl.benchmarking.estimators.expected_loss import Smoothing
 from gmssl.benchmarking.estimators.picture import draw, save, spaced
 from gmssl.benchmarking.estimators.statistics import MEASURES, Interval
-from gmssl.benchmarking.estimators.tables import (
-    COLUMNS,
-    estimator_summary,
-    estimator_tables,
-    shown,
-)
+from gmssl.benchmarking.estimators.tables import COLUMNS, estimator_summary, estimator_tables, shown
 from gmssl.errors import ProblemError, RecipeError
 from gmssl.interfaces.registry import kinds
 

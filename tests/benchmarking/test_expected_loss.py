@@ -10,12 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gmssl
-from gmssl.benchmarking.estimators.expected_loss import (
-    DENSITIES,
-    ExpectedLoss,
-    Smoothing,
-    expected_loss,
-)
+from gmssl.benchmarking.estimators.expected_loss import DENSITIES, ExpectedLoss, Smoothing, expected_loss
 from gmssl.benchmarking.estimators.quality import FLAT
 from gmssl.errors import ProblemError
 from gmssl.problem import Pairs, Problem

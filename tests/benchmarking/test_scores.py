@@ -8,13 +8,7 @@ import torch
 import gmssl
 from gmssl.benchmarking.solvers.contestants import REFERENCE, Contestant
 from gmssl.benchmarking.solvers.instances import instances
-from gmssl.benchmarking.solvers.scores import (
-    CERTIFIED,
-    TOLERANCE,
-    energies,
-    long_run,
-    rows,
-)
+from gmssl.benchmarking.solvers.scores import CERTIFIED, TOLERANCE, energies, long_run, rows
 from gmssl.benchmarking.solvers.timing import Round, Trial
 from gmssl.interfaces.solver import Solver
 from gmssl.problem import vertex_matching

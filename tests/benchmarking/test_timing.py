@@ -10,14 +10,7 @@ import torch
 import gmssl
 from gmssl.benchmarking.solvers import timing
 from gmssl.benchmarking.solvers.contestants import Contestant, Stages
-from gmssl.benchmarking.solvers.timing import (
-    BLOCKS,
-    Round,
-    Trial,
-    one_thread,
-    race,
-    ratio_of_times,
-)
+from gmssl.benchmarking.solvers.timing import BLOCKS, Round, Trial, one_thread, race, ratio_of_times
 from gmssl.errors import ProblemError
 from gmssl.interfaces.solver import Solver
 from gmssl.testing.generators import paired_embeddings

@@ -3,12 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gmssl.evaluation.linear import (
-    STRENGTHS,
-    fit,
-    fit_with_chosen_strength,
-    objective,
-)
+from gmssl.evaluation.linear import STRENGTHS, fit, fit_with_chosen_strength, objective
 
 
 def drawn(n: int, d: int, classes: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

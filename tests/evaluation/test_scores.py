@@ -5,12 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmssl.evaluation.scores import (
-    official_and_clean,
-    over_folds,
-    score,
-    wilson,
-)
+from gmssl.evaluation.scores import official_and_clean, over_folds, score, wilson
 
 
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))

@@ -3,12 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmssl.errors import DataError
-from gmssl.evaluation.selection import (
-    Subset,
-    class_names,
-    unique,
-    usable,
-)
+from gmssl.evaluation.selection import Subset, class_names, unique, usable
 from gmssl.interfaces.data import Record
 
 rows = st.lists(st.tuples(st.sampled_from([None, "a", "b"]), st.sampled_from([None, "1", "2", "3"])), max_size=30)

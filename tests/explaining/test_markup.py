@@ -7,14 +7,7 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmssl.explaining.markup import (
-    Html,
-    escaped,
-    join,
-    paragraph,
-    table,
-    tag,
-)
+from gmssl.explaining.markup import Html, escaped, join, paragraph, table, tag
 
 TEXTS = st.one_of(st.text(), st.sampled_from(["<script>", "</p>", "a\"b'c", "&amp;", "<!--", "\x00", "]]>"]))
 

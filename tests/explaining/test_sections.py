@@ -6,13 +6,7 @@ import pytest
 
 from gmssl.explaining.accuracy import Share
 from gmssl.explaining.sections.run import _flow
-from gmssl.explaining.wording import (
-    counted,
-    interval,
-    number,
-    percent,
-    signed,
-)
+from gmssl.explaining.wording import counted, interval, number, percent, signed
 
 
 @pytest.mark.parametrize(

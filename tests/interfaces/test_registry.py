@@ -12,15 +12,7 @@ import pytest
 import gmssl
 from gmssl.errors import PluginError, RecipeError
 from gmssl.interfaces.part import Part
-from gmssl.interfaces.registry import (
-    GROUPS,
-    describe,
-    find,
-    kinds,
-    part,
-    resolve,
-    source,
-)
+from gmssl.interfaces.registry import GROUPS, describe, find, kinds, part, resolve, source
 from gmssl.recipe.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +51,7 @@ SOLVER = """
 from typing import ClassVar
 from pydantic import Field
 from gmssl.interfaces.solver import Solver
-from gmssl.energy import energy, lift, vertex_matching
+from gmssl.problem import energy, lift, vertex_matching
 from gmssl.lazy import torch
 from gmssl.problem import Problem, Solution
 
@@ -170,7 +162,7 @@ def test_a_broken_plugin_does_not_spoil_the_message_of_another_fault(
         ("class X: pass", "X", "no subclass of gmssl.interfaces.part.Part"),
         ("def X(): pass", "X", "no subclass of gmssl.interfaces.part.Part"),
         (SOLVER.replace('"shifted"', '"other"'), "Shifted", "declares slot 'solver' and kind 'other'"),
-        ("from gmssl.parts import Part\nclass X(Part): pass", "X", "declares slot None and kind None"),
+        ("from gmssl.interfaces.part import Part\nclass X(Part): pass", "X", "declares slot None and kind None"),
         (
             "from gmssl.interfaces.solver import Solver\nclass X(Solver):\n    kind = 'fake'",
             "X",

@@ -42,7 +42,7 @@ def objective(name: str, channels: int, overrides: tuple[str, ...] = (), dtype: 
     small = ["encoder={kind: timm, name: resnet18, channels: [8, 8, 8, 16]}", "data={kind: phantoms}"]
     recipe = load_recipe(RECIPES / f"{name}.yaml", [*small, f"projector.widths=[{channels}]", *overrides])
     model = MatchingObjective(recipe).to(dtype)
-    model.encoder, model.projector = Features(), Nothing()
+    model.encoder, model.main.projector = Features(), Nothing()
     if model.teacher is not None:
         model.teacher.copies["encoder"], model.teacher.copies["projector"] = Features(), Nothing()
     return model
@@ -175,7 +175,7 @@ def test_byol_behind_its_predictor(
         projected = nn.Linear(channels, channels, dtype=dtype)
         model.teacher.copies["projector"] = projected
         embeddings = views(seed, 2, batch, channels, dtype)
-        weights = tuple(model.predictor.parameters())
+        weights = tuple(model.main.predictor.parameters())
         expected = byol_of_the_paper(embeddings, projected, weights) / 2 - 2
         expect_equal(loss_of(model, embeddings), expected, (*embeddings, *weights), relative)
 
@@ -205,12 +205,12 @@ def test_swav(
         torch.manual_seed(seed)
         model = objective(f"swav_{size}", channels, overrides, dtype)
         embeddings = views(seed, 2 + small, batch, channels, dtype)
-        directions = nn.functional.normalize(model.vertices.prototypes, dim=1)
+        directions = nn.functional.normalize(model.main.vertices.prototypes, dim=1)
         scores = [nn.functional.normalize(e, dim=1) @ directions.mT for e in embeddings]
         theirs = reference.SwaVLoss(temperature=temperature, sinkhorn_iterations=3, sinkhorn_epsilon=0.05)(
             scores[:2], scores[2:]
         )
-        expect_equal(loss_of(model, embeddings), theirs, (*embeddings, model.vertices.prototypes), relative)
+        expect_equal(loss_of(model, embeddings), theirs, (*embeddings, model.main.vertices.prototypes), relative)
 
 
 @pytest.mark.parametrize(("relative", "dtype"), [SINGLE, EXACT])
@@ -253,10 +253,10 @@ def test_dino(
     for step in range(3):
         embeddings = views(seed + step, 2 + small, batch, channels, dtype)
         units = [nn.functional.normalize(e, dim=1) for e in embeddings]
-        student = [u @ nn.functional.normalize(model.vertices.prototypes, dim=1).mT for u in units]
+        student = [u @ nn.functional.normalize(model.main.vertices.prototypes, dim=1).mT for u in units]
         seen = [(u @ nn.functional.normalize(teacher, dim=1).mT).detach() for u in units[:2]]
         expected = theirs(seen, student, teacher_temp=sharp)
-        expect_equal(loss_of(model, embeddings), expected, (*embeddings, model.vertices.prototypes), relative)
+        expect_equal(loss_of(model, embeddings), expected, (*embeddings, model.main.vertices.prototypes), relative)
 
 
 @pytest.mark.parametrize(("relative", "dtype"), [SINGLE, EXACT])
@@ -286,9 +286,9 @@ def test_moco(
     overrides = (f"vertices.size={rounds * batch}", f"solver.temperature={temperature}")
     torch.manual_seed(seed)
     model = objective(f"moco_v2_{size}", channels, overrides, dtype)
-    model.vertices.keys = nn.functional.normalize(model.vertices.keys, dim=1)  # they were drawn in float32
+    model.main.vertices.keys = nn.functional.normalize(model.main.vertices.keys, dim=1)  # they were drawn in float32
     theirs = reference.NTXentLoss(temperature=temperature, memory_bank_size=(rounds * batch, channels)).to(dtype)
-    theirs.memory_bank.bank = model.vertices.keys.clone()
+    theirs.memory_bank.bank = model.main.vertices.keys.clone()
     for step in range(2 * rounds + 1):
         embeddings = views(seed + step, 2, batch, channels, dtype)
         expected = theirs(embeddings[0], embeddings[1].detach())
@@ -307,17 +307,17 @@ def test_the_queue_forgets_the_oldest() -> None:
         seen.append(nn.functional.normalize(embeddings[1].detach(), dim=1))
     torch.testing.assert_close(theirs.memory_bank.bank, torch.cat(seen)[-16:-4])
     last = torch.cat(seen)[-12:]
-    kept = model.vertices.keys
+    kept = model.main.vertices.keys
     assert (torch.cdist(last, kept).amin(1) < 1e-6).all()
     model.eval()
     loss_of(model, views(9, 2, 8, 4, torch.float32))
-    assert torch.equal(model.vertices.keys, kept)
+    assert torch.equal(model.main.vertices.keys, kept)
 
 
 def test_the_teacher_follows() -> None:
     model = objective("byol_r18", 4, ["predictor=null"])
-    model.teacher.copies["projector"], model.projector = nn.Linear(4, 4), nn.Linear(4, 4)
-    old, new = model.teacher.copies["projector"].weight.clone(), model.projector.weight.clone()
+    model.teacher.copies["projector"], model.main.projector = nn.Linear(4, 4), nn.Linear(4, 4)
+    old, new = model.teacher.copies["projector"].weight.clone(), model.main.projector.weight.clone()
     model.follow(0.5)
     momentum = 1 - (1 - 0.99) * 0.5
     torch.testing.assert_close(model.teacher.copies["projector"].weight, momentum * old + (1 - momentum) * new)

@@ -55,7 +55,7 @@ def objective(size: str, overrides: tuple[str, ...], dtype: torch.dtype) -> Matc
     ]  # fmt: skip
     torch.manual_seed(0)
     model = MatchingObjective(load_recipe(RECIPES / f"deepcluster_v2_{size}.yaml", [*narrow, *overrides]))
-    model.encoder, model.projector = Features(), Nothing()
+    model.encoder, model.main.projector = Features(), Nothing()
     return model.to(dtype)
 
 
@@ -71,7 +71,7 @@ def begin(model: MatchingObjective, number: int, everything: tuple[torch.Tensor,
         for part in torch.arange(IMAGES).split(6):
             yield Encoding(torch.stack(everything)[:, part[rows]], part[rows])
 
-    model.vertices.begin_epoch(Epoch(number, IMAGES, number, model.recipe.views.pairs, encodings))
+    model.main.vertices.begin_epoch(Epoch(number, IMAGES, number, model.settings.views.pairs, encodings))
 
 
 def loss_of(model: nn.Module, images: tuple[torch.Tensor, ...], index: torch.Tensor) -> torch.Tensor:
@@ -83,10 +83,10 @@ def reference(
     model: MatchingObjective, seen: list[torch.Tensor], images: tuple[torch.Tensor, ...], index: torch.Tensor, own: bool
 ) -> torch.Tensor:
     """Mean over pairs and clusterings; `seen` is what was last seen of each image in each large view."""
-    temperature, losses = model.recipe.solver.temperature, []
-    for left, right in model.recipe.views.pairs:
-        for head, number in enumerate(model.recipe.vertices.numbers):
-            centroids = model.vertices.centroids[head, :number]
+    temperature, losses = model.settings.solver.temperature, []
+    for left, right in model.settings.views.pairs:
+        for head, number in enumerate(model.settings.vertices.numbers):
+            centroids = model.main.vertices.centroids[head, :number]
             asked = seen[head % 2 if own else right][index]
             cosines = nn.functional.cosine_similarity(asked[:, None], centroids, dim=2)
             scores = normalize(images[left], dim=1) @ centroids.mT / temperature

@@ -49,7 +49,7 @@ def objective(size: str, overrides: tuple[str, ...], dtype: torch.dtype) -> Matc
     recipe = load_recipe(RECIPES / f"vicregl_{size}.yaml", [*narrow, *overrides])
     model = MatchingObjective(recipe).to(dtype)
     model.encoder = Given()
-    for matcher in (model, *model.further):
+    for matcher in model.matchers:
         matcher.projector = Nothing()
     return model
 
@@ -170,7 +170,7 @@ def test_lightly(
 def test_lightly_with_a_number_of_matches_for_each_direction(seed: int, alpha: float, first: int, second: int) -> None:
     """lightly and the authors' code take 20 in one direction and 4 in the other: two further problems."""
     model = objective("r18", ("vertices.per_graph=4", "views.small=1"), torch.float64)
-    settings_of_it = model.recipe.model_dump(mode="json")
+    settings_of_it = model.settings.model_dump(mode="json")
     (both,) = settings_of_it["further"]
     settings_of_it["weight"] = alpha
     settings_of_it["further"] = [
@@ -179,7 +179,7 @@ def test_lightly_with_a_number_of_matches_for_each_direction(seed: int, alpha: f
     ]
     model = MatchingObjective(load_recipe(settings_of_it)).double()
     model.encoder = Given()
-    for matcher in (model, *model.further):
+    for matcher in model.matchers:
         matcher.projector = Nothing()
     given_views = views(seed, [(3, 3), (3, 3), (2, 2)], 4, torch.float64)
     ours = model(given_views, None, StageClock()).loss
@@ -213,7 +213,7 @@ def test_the_main_problem_alone_is_vicreg() -> None:
     torch.testing.assert_close(step.loss, 0.75 * images.loss + without.loss)
     assert torch.equal(step.problem.costs.vertex, images.problem.costs.vertex)
     assert step.arrangement.sources is not None
-    assert measure(step, both.recipe.solver)["left_out"] == 0
+    assert measure(step, both.settings.solver)["left_out"] == 0
 
 
 def a_small_one(overrides: list[str]) -> tuple[MatchingObjective, ViewBatch]:
@@ -252,7 +252,7 @@ def test_positions_are_exact_under_bfloat16() -> None:
     for enabled in (False, True):
         model, batch = a_small_one(["further.0.vertices.by=position"])
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
-            encoded = Encoded(batch, model.recipe.views.pairs, *encode(model.encoder, batch.images))
+            encoded = Encoded(batch, model.settings.views.pairs, *encode(model.encoder, batch.images))
             embedded = model.further[0].embed(encoded, None)
             assert torch.isfinite(model(batch, None, StageClock()).loss)
         found.append(embedded.projected.positions)

@@ -12,12 +12,7 @@ from rich.console import Console
 
 from gmssl.errors import RecipeError, TrainingError
 from gmssl.sweeping.results import grids, sections
-from gmssl.sweeping.run import (
-    Outcome,
-    Plan,
-    plan_sweep,
-    run_sweep,
-)
+from gmssl.sweeping.run import Outcome, Plan, plan_sweep, run_sweep
 
 RATES = "optimiser.learning_rate=0.25,0.5"
 FIRST = "learning_rate=0.25"

@@ -12,26 +12,10 @@ import pytest
 import yaml
 from rich.console import Console
 
-from gmssl.errors import (
-    DataError,
-    GmsslError,
-    RecipeError,
-    TrainingError,
-)
+from gmssl.errors import DataError, GmsslError, RecipeError, TrainingError
 from gmssl.sweeping.picture import draw
-from gmssl.sweeping.results import (
-    grids,
-    results_csv,
-    runs_csv,
-    sections,
-    to_markdown,
-)
-from gmssl.sweeping.run import (
-    Outcome,
-    Plan,
-    plan_sweep,
-    run_sweep,
-)
+from gmssl.sweeping.results import grids, results_csv, runs_csv, sections, to_markdown
+from gmssl.sweeping.run import Outcome, Plan, plan_sweep, run_sweep
 
 RATES = "optimiser.learning_rate=0.25,0.5"
 FIRST, SECOND = "learning_rate=0.25", "learning_rate=0.5"

@@ -47,7 +47,7 @@ def model_of(method: str) -> MatchingObjective:
     overrides = ["projector.widths=[6]", "data={kind: phantoms}", *SMALL.get(method, [])]
     model = MatchingObjective(load_recipe(RECIPES / f"{method}_r18.yaml", overrides)).double()
     model.encoder = Flat()
-    for matcher in (model, *model.further):
+    for matcher in model.matchers:
         matcher.projector = Nothing()
     if model.teacher is not None:
         model.teacher.copies["encoder"], model.teacher.copies["projector"] = Flat(), Nothing()

@@ -3,12 +3,7 @@
 import torch
 
 import gmssl
-from gmssl.testing.oracles import (
-    energy_of,
-    least_energy,
-    lifted,
-    matchings,
-)
+from gmssl.testing.oracles import energy_of, least_energy, lifted, matchings
 
 
 def problem(allowed=None) -> gmssl.Problem:

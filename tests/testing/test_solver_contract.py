@@ -13,15 +13,7 @@ import gmssl
 from gmssl.interfaces.solver import Solver
 from gmssl.parts.solvers.outcome import outcome
 from gmssl.problem import Pairs, Problem, Solution
-from gmssl.testing.laws import (
-    Contract,
-    DoesNotApply,
-    applies_if,
-    law,
-    laws_of,
-    require,
-    verdict,
-)
+from gmssl.testing.laws import Contract, DoesNotApply, applies_if, law, laws_of, require, verdict
 from gmssl.testing.solver_contract import SolverContract
 
 EXHAUSTIVE = gmssl.part("solver", "exhaustive")

@@ -4,12 +4,7 @@ from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from gmssl.testing.oracles import least_energy
-from gmssl.testing.strategies import (
-    edge_lists,
-    partial_problems,
-    problems,
-    some_matching,
-)
+from gmssl.testing.strategies import edge_lists, partial_problems, problems, some_matching
 
 SEARCH = settings(max_examples=2000, database=None, phases=[Phase.generate])  # that there is one; none need be simple
 

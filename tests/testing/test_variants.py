@@ -10,13 +10,7 @@ from hypothesis import strategies as st
 from gmssl.testing.generators import paired_embeddings
 from gmssl.testing.oracles import least_assignment, least_energy
 from gmssl.testing.strategies import partial_problems, problems
-from gmssl.testing.variants import (
-    edgeless,
-    identity_labelled,
-    relabelled,
-    scale_of,
-    strided,
-)
+from gmssl.testing.variants import edgeless, identity_labelled, relabelled, scale_of, strided
 
 
 @given(problems(max_graphs=2, max_n=4) | partial_problems(max_n=3), st.data())

@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from rich.console import Console
 from gmssl.errors import GmsslError
-from gmssl.recipe import load_recipe
+from gmssl.recipe.recipe import load_recipe
 from gmssl.training.run import train
 
 if __name__ == "__main__":

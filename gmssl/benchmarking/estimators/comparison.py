@@ -8,27 +8,10 @@ from itertools import product
 
 import torch
 
-from gmssl.benchmarking.estimators.contestants import (
-    PROBLEMS,
-    STAGES,
-    Contestant,
-    chosen,
-    contestants,
-    problems,
-)
+from gmssl.benchmarking.estimators.contestants import PROBLEMS, STAGES, Contestant, chosen, contestants, problems
 from gmssl.benchmarking.estimators.expected_loss import Smoothing, expected_loss
-from gmssl.benchmarking.estimators.quality import (
-    Landscape,
-    Quality,
-    estimates,
-    judge,
-)
-from gmssl.benchmarking.estimators.statistics import (
-    Interval,
-    mean,
-    measures,
-    pooled,
-)
+from gmssl.benchmarking.estimators.quality import Landscape, Quality, estimates, judge
+from gmssl.benchmarking.estimators.statistics import Interval, mean, measures, pooled
 from gmssl.benchmarking.solvers.contestants import Absent
 from gmssl.errors import ProblemError
 from gmssl.system.machine import Machine, this_machine

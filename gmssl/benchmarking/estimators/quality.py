@@ -28,13 +28,7 @@ from functools import cached_property
 
 import torch
 
-from gmssl.benchmarking.estimators.expected_loss import (
-    ExpectedLoss,
-    Smoothing,
-    all_costs,
-    losses_of,
-    used_costs,
-)
+from gmssl.benchmarking.estimators.expected_loss import ExpectedLoss, Smoothing, all_costs, losses_of, used_costs
 from gmssl.errors import ProblemError
 from gmssl.interfaces.estimator import GradientEstimator
 from gmssl.interfaces.registry import part

@@ -6,12 +6,7 @@ from statistics import median
 
 import torch
 
-from gmssl.benchmarking.solvers.contestants import (
-    LONG,
-    LONG_KIND,
-    REFERENCE,
-    size_class,
-)
+from gmssl.benchmarking.solvers.contestants import LONG, LONG_KIND, REFERENCE, size_class
 from gmssl.benchmarking.solvers.instances import by_setting
 from gmssl.benchmarking.solvers.report import Row
 from gmssl.benchmarking.solvers.timing import Trial

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gmssl.benchmarking.solvers.contestants import (
-    LONG,
-    LONG_KIND,
-    REFERENCE,
-    THREADED,
-)
+from gmssl.benchmarking.solvers.contestants import LONG, LONG_KIND, REFERENCE, THREADED
 from gmssl.benchmarking.solvers.instances import NoiseSetting
 from gmssl.benchmarking.solvers.report import Report, Row, SizeReport
 from gmssl.benchmarking.solvers.scores import CERTIFIED, TOLERANCE

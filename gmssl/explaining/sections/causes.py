@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gmssl.explaining.markup import (
-    Html,
-    figure,
-    join,
-    paragraph,
-    table,
-)
+from gmssl.explaining.markup import Html, figure, join, paragraph, table
 from gmssl.explaining.pictures import Picture
 from gmssl.explaining.report import Report
-from gmssl.explaining.wording import (
-    counted,
-    percent,
-    signed,
-    why_no_blame,
-)
+from gmssl.explaining.wording import counted, percent, signed, why_no_blame
 
 
 def causes_section(report: Report, pictures: Mapping[str, Picture]) -> Html:

@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gmssl.explaining.confusion import Confusion
-from gmssl.explaining.markup import (
-    Html,
-    figure,
-    join,
-    paragraph,
-    table,
-    tag,
-)
+from gmssl.explaining.markup import Html, figure, join, paragraph, table, tag
 from gmssl.explaining.pictures import MOST_GROUPS, Picture
 from gmssl.explaining.report import Report
 from gmssl.explaining.sections.run import named
-from gmssl.explaining.wording import (
-    counted,
-    interval,
-    percent,
-    signed,
-    what_a_match_is,
-    why_no_pairs,
-)
+from gmssl.explaining.wording import counted, interval, percent, signed, what_a_match_is, why_no_pairs
 
 
 def accuracy_section(report: Report, pictures: Mapping[str, Picture]) -> Html:

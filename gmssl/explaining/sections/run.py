@@ -6,14 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gmssl.explaining.markup import (
-    Html,
-    figure,
-    join,
-    paragraph,
-    table,
-    tag,
-)
+from gmssl.explaining.markup import Html, figure, join, paragraph, table, tag
 from gmssl.explaining.pictures import Picture
 from gmssl.explaining.report import Report
 from gmssl.explaining.sample import NAMELESS

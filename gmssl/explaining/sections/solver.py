@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gmssl.explaining.markup import (
-    Html,
-    figure,
-    join,
-    paragraph,
-    table,
-)
+from gmssl.explaining.markup import Html, figure, join, paragraph, table
 from gmssl.explaining.pictures import Picture
 from gmssl.explaining.report import Report
 from gmssl.explaining.solver import REPEATS, Gap, Times

@@ -10,12 +10,7 @@ from torch.utils.data import Dataset, get_worker_info
 
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Images
-from gmssl.interfaces.views import (
-    Draw,
-    ImageViews,
-    ViewBatch,
-    Views,
-)
+from gmssl.interfaces.views import Draw, ImageViews, ViewBatch, Views
 
 Item = tuple[ImageViews, int, int]
 

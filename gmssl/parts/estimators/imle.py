@@ -26,12 +26,7 @@ from gmssl.interfaces.estimator import GradientEstimator, Noise
 from gmssl.interfaces.registry import field_of, part
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
-from gmssl.parts.estimators.forward import (
-    Forward,
-    Sampling,
-    mean_over_samples,
-    normalised,
-)
+from gmssl.parts.estimators.forward import Forward, Sampling, mean_over_samples, normalised
 from gmssl.parts.estimators.second_solve import solve_unless_certain
 from gmssl.problem import Pairs, Problem, Solution
 

@@ -7,20 +7,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from gmssl.interfaces.vertices import (
-    Arrangement,
-    Encoding,
-    Truth,
-    Vertices,
-)
+from gmssl.interfaces.vertices import Arrangement, Encoding, Truth, Vertices
 from gmssl.lazy import torch
-from gmssl.parts.vertices.arranging import (
-    Pairs,
-    as_module,
-    cut,
-    uncut,
-    views_of,
-)
+from gmssl.parts.vertices.arranging import Pairs, as_module, cut, uncut, views_of
 from gmssl.system.gathering import gathered, rank
 
 

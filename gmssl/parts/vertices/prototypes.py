@@ -6,12 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from gmssl.interfaces.vertices import (
-    Arrangement,
-    Encoding,
-    Truth,
-    Vertices,
-)
+from gmssl.interfaces.vertices import Arrangement, Encoding, Truth, Vertices
 from gmssl.lazy import torch
 from gmssl.parts.vertices.arranging import Pairs, views_of
 

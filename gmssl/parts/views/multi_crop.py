@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from gmssl.errors import DataError
-from gmssl.interfaces.views import (
-    Draw,
-    ImageViews,
-    ViewBatch,
-    Views,
-)
+from gmssl.interfaces.views import Draw, ImageViews, ViewBatch, Views
 from gmssl.lazy import numpy, torch
-from gmssl.parts.views.geometry import (
-    UNIFORMS,
-    crop_affine,
-    cut,
-    random_box,
-)
+from gmssl.parts.views.geometry import UNIFORMS, crop_affine, cut, random_box
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -10,13 +10,7 @@ from gmssl.problem.formats.networkx import (
     stored_vertex_cost,
     to_networkx,
 )
-from gmssl.problem.formats.qaplib import (
-    read_dat,
-    read_qaplib,
-    read_sln,
-    write_dat,
-    write_sln,
-)
+from gmssl.problem.formats.qaplib import read_dat, read_qaplib, read_sln, write_dat, write_sln
 from gmssl.problem.formats.reading import read
 from gmssl.problem.formats.text import Instance
 

@@ -22,14 +22,7 @@ from pathlib import Path
 from gmssl.errors import FormatError, ProblemError
 from gmssl.lazy import numpy
 from gmssl.problem.formats.assignments import Assignments
-from gmssl.problem.formats.text import (
-    Instance,
-    fault,
-    lines_of,
-    number_text,
-    shown,
-    write_text,
-)
+from gmssl.problem.formats.text import Instance, fault, lines_of, number_text, shown, write_text
 from gmssl.problem.problem import Problem
 
 Lines = list[tuple[int, str]]

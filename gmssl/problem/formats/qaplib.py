@@ -10,14 +10,7 @@ from pathlib import Path
 from gmssl.errors import FormatError, ProblemError
 from gmssl.lazy import numpy, torch
 from gmssl.problem.formats.koopmans_beckmann import from_koopmans_beckmann
-from gmssl.problem.formats.text import (
-    Instance,
-    fault,
-    lines_of,
-    number_text,
-    shown,
-    write_text,
-)
+from gmssl.problem.formats.text import Instance, fault, lines_of, number_text, shown, write_text
 
 
 def read_qaplib(path: str | Path) -> Instance:

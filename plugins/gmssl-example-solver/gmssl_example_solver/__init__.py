@@ -6,13 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from gmssl import (
-    Costs,
-    Problem,
-    Solution,
-    Topology,
-    part,
-)
+from gmssl import Costs, Problem, Solution, Topology, part
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
 from gmssl.parts.solvers.outcome import outcome

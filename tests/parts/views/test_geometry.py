@@ -9,12 +9,7 @@ from PIL import Image
 from scipy import stats
 from torchvision.transforms import v2
 
-from gmssl.parts.views.geometry import (
-    UNIFORMS,
-    crop_affine,
-    cut,
-    random_box,
-)
+from gmssl.parts.views.geometry import UNIFORMS, crop_affine, cut, random_box
 
 sides = st.integers(1, 3000)
 shares = st.tuples(st.floats(0.001, 1), st.floats(0.001, 1)).map(lambda pair: tuple(sorted(pair)))

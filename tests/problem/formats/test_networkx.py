@@ -10,13 +10,7 @@ from hypothesis import strategies as st
 
 import gmssl
 from gmssl.errors import ProblemError
-from gmssl.problem.formats import (
-    from_networkx,
-    matched_nodes,
-    stored_edge_cost,
-    stored_vertex_cost,
-    to_networkx,
-)
+from gmssl.problem.formats import from_networkx, matched_nodes, stored_edge_cost, stored_vertex_cost, to_networkx
 from gmssl.testing.oracles import energy_of, matchings
 from gmssl.testing.strategies import problems
 

@@ -11,13 +11,7 @@ from hypothesis import strategies as st
 
 from gmssl.errors import FormatError, ProblemError
 from gmssl.problem import energy, lift, vertex_matching
-from gmssl.problem.formats import (
-    read_dat,
-    read_qaplib,
-    read_sln,
-    write_dat,
-    write_sln,
-)
+from gmssl.problem.formats import read_dat, read_qaplib, read_sln, write_dat, write_sln
 
 DATA = Path("/work/shared/data/qap")
 INVERSE = {"nug30"}

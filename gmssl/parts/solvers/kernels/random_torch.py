@@ -8,12 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from gmssl.parts.solvers.relabelling import (
-    _GOLDEN,
-    _MIX1,
-    _MIX2,
-    _mix,
-)
+from gmssl.parts.solvers.relabelling import _GOLDEN, _MIX1, _MIX2, _mix
 
 
 def _shifted(x: torch.Tensor, bits: int) -> torch.Tensor:

@@ -8,14 +8,7 @@ import numpy as np
 from numba import njit
 
 from gmssl.parts.solvers.kernels.simd_numba import LANES, transpose
-from gmssl.parts.solvers.lagrange.iteration_numba import (
-    FAST,
-    FORBIDDEN,
-    bound_of,
-    energy_of,
-    iterate,
-    tabulate,
-)
+from gmssl.parts.solvers.lagrange.iteration_numba import FAST, FORBIDDEN, bound_of, energy_of, iterate, tabulate
 
 WEIGHT = np.float32(4)  # of primal against dual steps; measured on kNN problems scaled to pair costs of mean square 1
 

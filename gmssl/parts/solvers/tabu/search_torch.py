@@ -17,12 +17,7 @@ import torch
 from gmssl.parts.solvers.assignment.lap_numba import assign
 from gmssl.parts.solvers.kernels import simd_numba
 from gmssl.parts.solvers.kernels.fold_torch import Tables, tabulate
-from gmssl.parts.solvers.kernels.random_torch import (
-    below,
-    scatter_seed,
-    shuffle,
-    streams,
-)
+from gmssl.parts.solvers.kernels.random_torch import below, scatter_seed, shuffle, streams
 from gmssl.parts.solvers.relabelling import restored
 from gmssl.parts.solvers.tabu import search_numba as robust_tabu_numba
 from gmssl.parts.solvers.tabu.starts_numba import recombines, waves

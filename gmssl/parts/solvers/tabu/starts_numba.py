@@ -12,13 +12,7 @@ from numba import njit
 
 from gmssl.parts.solvers.assignment.lap_numba import assign
 from gmssl.parts.solvers.kernels.fold_numba import adjacency, fold, headroom
-from gmssl.parts.solvers.kernels.random_numba import (
-    below,
-    draw_names,
-    scatter_seed,
-    shuffle,
-    stream,
-)
+from gmssl.parts.solvers.kernels.random_numba import below, draw_names, scatter_seed, shuffle, stream
 from gmssl.parts.solvers.kernels.simd_numba import GAIN_LIMIT, peek, poke
 from gmssl.parts.solvers.tabu.layout import BLANK
 from gmssl.parts.solvers.tabu.search_numba import NOTHING, search
