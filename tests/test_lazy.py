@@ -43,7 +43,7 @@ def test_settings_are_light() -> None:
     code = """
 import gmssl.recipe.recipe
 from gmssl.commands.schema import recipe_schema
-from gmssl.registry import GROUPS, find, kinds
+from gmssl.interfaces.registry import GROUPS, find, kinds
 assert all(find(slot, kind) for slot in GROUPS for kind in kinds(slot))
 recipe_schema()
 """

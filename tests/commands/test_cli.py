@@ -233,7 +233,7 @@ def test_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gmssl.recipe.load_recipe", interrupted)
+    monkeypatch.setattr("gmssl.recipe.recipe.load_recipe", interrupted)
     done = run("check", QUICKSTART)
     assert done.exit_code == 130
     assert "Traceback" not in done.output
@@ -246,7 +246,7 @@ def test_only_refusals_of_the_system_are_the_user_s(
     def refuse(*_: object) -> None:
         raise OSError(code, os.strerror(code), "some/path")
 
-    monkeypatch.setattr("gmssl.recipe.load_recipe", refuse)
+    monkeypatch.setattr("gmssl.recipe.recipe.load_recipe", refuse)
     done = run("check", QUICKSTART)
     assert done.exit_code == exit_code
     assert ("some/path. Give another path" in done.stderr) == (exit_code == 2)
@@ -256,7 +256,7 @@ def test_a_defect_keeps_its_traceback(run: Run, monkeypatch: pytest.MonkeyPatch)
     def broken(*_: Any) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("gmssl.recipe.load_recipe", broken)
+    monkeypatch.setattr("gmssl.recipe.recipe.load_recipe", broken)
     assert isinstance(run("check", QUICKSTART).exception, ZeroDivisionError)
 
 

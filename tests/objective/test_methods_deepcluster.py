@@ -141,8 +141,8 @@ def run(model: nn.Module, rows: slice) -> dict[str, torch.Tensor]:
             loss_of(model, images, index[rows]).backward()
     return {
         "gradient": inner.encoder.weight.grad,
-        "centroids": inner.vertices.centroids,
-        "memory": inner.vertices.memory.rows,
+        "centroids": inner.main.vertices.centroids,
+        "memory": inner.main.vertices.memory.rows,
     }
 
 
