@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.system.clock import StageClock
 
 BATCH, SIZE = 10, 32
+RECIPES = Path(__file__).parents[2] / "recipes"
 
 
 @pytest.fixture
@@ -244,3 +246,18 @@ def test_edges_that_no_term_scores_are_no_part_of_the_problem(
     assert step.edges[0].shape == (2, 8, 2)
     step.loss.backward()
     assert "zero_difference_edges" in measure(step, recipe.solver)
+
+
+def test_weights_keep_their_names() -> None:
+    """Checkpoints of every version have the main problem's weights at the top, in the order optimisers know."""
+    recipe = load_recipe(RECIPES / "vicregl_r18.yaml", ["data={kind: phantoms}", "teacher={momentum: 0.9}"])
+    objective = MatchingObjective(recipe)
+    names = list(objective.state_dict())
+    assert {name.partition(".")[0] for name in names} == {"encoder", "projector", "further", "teacher"}
+    assert all(name.startswith("further.0.") for name in names if name.startswith("further."))
+    other = MatchingObjective(recipe)
+    other.load_state_dict(objective.state_dict(), strict=True)
+    for one, two in zip(objective.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)
+    with pytest.raises(RuntimeError, match=r"Unexpected key.*main\.stray"):
+        other.load_state_dict({**objective.state_dict(), "stray": torch.ones(1)}, strict=True)

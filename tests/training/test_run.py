@@ -15,6 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from gmssl.errors import DataError, ProblemError, TrainingError
+from gmssl.objective.matcher import Matcher
 from gmssl.objective.objective import MatchingObjective
 from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.system.table import Table
@@ -186,14 +187,14 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
 def test_a_problem_that_is_not_finite_names_instance_and_step(
     tiny: Callable[..., Recipe], tmp_path: Path, console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    costs = MatchingObjective.costs
+    costs = Matcher.costs
 
     def spoilt(self, left, right):
         found = costs(self, left, right)
         found.vertex[1, 0, 0] = float("nan")
         return found
 
-    monkeypatch.setattr(MatchingObjective, "costs", spoilt)
+    monkeypatch.setattr(Matcher, "costs", spoilt)
     with pytest.raises(ProblemError, match=r"instance 1.*step 1, epoch 0; no checkpoint was written yet"):
         train(tiny(), "tiny", tmp_path / "run", None, console)
 
