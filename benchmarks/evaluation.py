@@ -25,6 +25,7 @@ from gmssl.evaluation.runs import untrained
 from gmssl.evaluation.selection import open_source
 from gmssl.interfaces.data import Images
 from gmssl.recipe.recipe import Recipe, load_recipe
+from gmssl.recipe.statistics import resolved
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,7 +65,7 @@ def main() -> None:
     for task, (train, test) in tasks.items():
         start = time.perf_counter()
         if given.run is None:
-            report = references(load_recipe(given.recipe), train, test, given.seed, given.workers)
+            report = references(resolved(load_recipe(given.recipe)), train, test, given.seed, given.workers)
         else:
             name = task.replace(", ", "_").replace("-", "_")
             report = evaluate(given.run, train=train, test=test, seed=given.seed, workers=given.workers, name=name)

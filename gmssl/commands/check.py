@@ -23,16 +23,20 @@ def check(
     from rich.console import Console
     from rich.table import Table
 
+    from gmssl.commands.pretrained import pretrained_weights
     from gmssl.commands.warnings import warnings
     from gmssl.recipe.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides or [])
+    weights, differences = pretrained_weights(loaded)
     console = Console(highlight=False)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, text in summary(loaded):
         table.add_row(name, text)
+        if name == "encoder" and weights is not None:
+            table.add_row("weights", weights)
     console.print(table, markup=False)
-    for warning in warnings(loaded):
+    for warning in (*warnings(loaded), *differences):
         console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
     if dry_run:
         from gmssl.training.dry import dry_run as run_dry

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import torch
 
 from gmssl.errors import RecipeError, TrainingError
 from gmssl.interfaces.encoder import Encoder
+from gmssl.parts.encoders.weights import UnfitError, read_weights
+from gmssl.parts.encoders.weights import load_strictly as load_weights
 from gmssl.recipe.recipe import Recipe, load_recipe
+from gmssl.recipe.statistics import resolved
 
 RECIPE = "recipe.yaml"
 ENCODER = "encoder.safetensors"
@@ -33,7 +35,7 @@ def run_recipe(run: Path) -> Recipe:
         raise TrainingError(
             f"{run} is no run folder: it holds {files}, but no {RECIPE}. Give the folder that `gmssl train` printed."
         )
-    return load_recipe(run / RECIPE)
+    return resolved(load_recipe(run / RECIPE))
 
 
 def trained(run: Path, recipe: Recipe) -> tuple[torch.nn.Module, str]:
@@ -55,11 +57,10 @@ def load_strictly(module: torch.nn.Module, weights: dict[str, torch.Tensor], fil
         TrainingError: they are of another module.
     """
     try:
-        module.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
-        reason = str(error).partition("\n")[2].strip().partition("\n")[0]
+        load_weights(module, weights, str(file))
+    except UnfitError as fault:
         raise TrainingError(
-            f"{file} does not fit {what}: {reason} Restore the recipe that the run was trained with."
+            f"{file} does not fit {what}: {fault}. Restore the recipe that the run was trained with."
         ) from None
 
 
@@ -92,34 +93,23 @@ def _build(encoder: Encoder, seed: int) -> torch.nn.Module:
 
 def _weights(run: Path) -> tuple[dict[str, torch.Tensor], str]:
     if (run / ENCODER).is_file():
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
-        try:
-            return load_file(run / ENCODER), ENCODER
-        except (SafetensorError, OSError) as error:
-            raise TrainingError(
-                f"{run / ENCODER} is damaged ({error}). Remove it to evaluate {CHECKPOINT} instead."
-            ) from None
+        remedy = f"Remove it to evaluate {CHECKPOINT} instead."
+        return _read(run / ENCODER, remedy), ENCODER
     if not (run / CHECKPOINT).is_file():
         raise TrainingError(
             f"{run} holds neither {ENCODER} nor {CHECKPOINT}: nothing was trained there yet. "
             f"Go on with `gmssl train --resume {run}`."
         )
-    return _from_checkpoint(run / CHECKPOINT), CHECKPOINT
-
-
-def _from_checkpoint(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except pickle.UnpicklingError:
-        raise TrainingError(
-            f"{path} is refused: it is damaged, or holds more than tensors and plain values, and reading that could "
-            "run code. Give a run of your own, or train this one anew."
-        ) from None
-    except Exception as error:  # zip, pickle and torch each have their own ways to reject damaged bytes
-        raise TrainingError(f"{path} is damaged ({type(error).__name__}: {error}). Train the run anew.") from None
+    state = _read(run / CHECKPOINT, "Give a run of your own, or train this one anew.")
+    # A checkpoint holds the teacher's encoder, too, under another prefix.
     weights = {key.removeprefix(_PREFIX): value for key, value in state.items() if key.startswith(_PREFIX)}
     if not weights:
-        raise TrainingError(f"{path} holds no encoder (no key starts with {_PREFIX}). Train the run anew.")
-    return weights
+        raise TrainingError(f"{run / CHECKPOINT} holds no encoder (no key starts with {_PREFIX}). Train the run anew.")
+    return weights, CHECKPOINT
+
+
+def _read(file: Path, remedy: str) -> dict[str, torch.Tensor]:
+    try:
+        return read_weights(file)
+    except UnfitError as fault:
+        raise TrainingError(f"{file} {str(fault).removeprefix('it ')}. {remedy}") from None

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from gmssl.interfaces.part import Part
 from gmssl.lazy import torch
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How images were prepared for the training of an encoder's pretrained weights.
+
+    Attributes:
+        source: who says so, for messages.
+        mean: of pixels in [0, 1], one number a channel.
+        std: likewise, the deviation.
+        size: side of the images in pixels.
+        interpolation: by which they were resized.
+    """
+
+    source: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    size: int
+    interpolation: str
 
 
 class Encoder(Part):
@@ -21,5 +41,18 @@ class Encoder(Part):
         """A module `[B,K,H,W] -> (map [B,C,h,w], pooled [B,C'])`.
 
         It has the attributes `channels` = C', `map_channels` = C (where it differs from C') and `network`, the bare
-        network whose `state_dict()` is what users load after pre-training.
+        network whose `state_dict()` is what users load after pre-training. It may have `loaded`, whose text says where
+        its pretrained weights came from and whose `to_json()` is kept in the run.
         """
+
+    @property
+    def begins_pretrained(self) -> bool:
+        """Whether training starts from weights of another training; told without building anything."""
+        return False
+
+    def pretraining(self) -> Pretraining | None:
+        """How images were prepared for the weights that training starts from; None where they are random, or unknown.
+
+        May import what provides the weights, but fetches none.
+        """
+        return None

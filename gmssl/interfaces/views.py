@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from gmssl.interfaces.part import Part
 from gmssl.lazy import numpy, torch
@@ -107,3 +107,19 @@ class Views(Part):
     @abstractmethod
     def plain(self, images: torch.Tensor) -> torch.Tensor:
         """Normalised float32 images `[B,K,H,W]` from uint8 ones without augmentation, for probes and evaluations."""
+
+    def awaiting(self) -> Self:
+        """These views as they stand in a recipe whose encoder begins pretrained.
+
+        Where their settings name no statistics for the normalisation, they wait for those of the encoder. Views
+        without such settings stay as they are.
+        """
+        return self
+
+    def adopting(self, mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Self:
+        """These views with the statistics that they wait for, None for their usual ones; others stay as they are."""
+        return self
+
+    def statistics(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """Mean and deviation that they normalise with, one number or one a channel; None if unknown or awaited."""
+        return None

@@ -79,6 +79,13 @@ class Recipe(ObjectiveSettings):
     probe: ProbeSettings | None = None
 
     @model_validator(mode="after")
+    def _views_await_the_encoder(self) -> Recipe:
+        """Said in the recipe, so that its dump means the same; `gmssl.recipe.statistics` looks the numbers up."""
+        if self.encoder.begins_pretrained:
+            object.__setattr__(self, "views", self.views.awaiting())  # the model is frozen for everybody else
+        return self
+
+    @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         for fault in faults(self, self.train.batch_per_step):
             if fault:

@@ -17,6 +17,7 @@ import yaml
 
 from gmssl.errors import RecipeError, TrainingError
 from gmssl.recipe.recipe import Recipe, load_recipe
+from gmssl.recipe.statistics import resolved
 from gmssl.sweeping.axes import Axis
 from gmssl.sweeping.labelled import LabelledSet, refuse_missing
 from gmssl.sweeping.labelled import written as labelled_sets
@@ -233,6 +234,7 @@ def refuse_other_recipe(run: Path, recipe: Recipe) -> None:
         written = load_recipe(path)
     except RecipeError as error:
         raise TrainingError(f"{error}\nThe run was made by another version, or changed. {remedy}") from None
+    recipe = resolved(recipe)  # as training has written it
     if written != recipe:
         difference = _first_difference(written.model_dump(mode="json"), recipe.model_dump(mode="json"))
         raise TrainingError(f"{run} is a run of another recipe: it has {difference}. {remedy}")

@@ -7,6 +7,7 @@ from time import perf_counter
 from gmssl.errors import DataError
 from gmssl.lazy import torch
 from gmssl.recipe.recipe import Recipe
+from gmssl.recipe.statistics import resolved
 from gmssl.training.plan import counted, probe_images, refuse_shortage
 
 
@@ -25,6 +26,7 @@ def dry_run(recipe: Recipe) -> str:
     from gmssl.system.clock import StageClock
     from gmssl.training.model import make_objective, reseed
 
+    recipe = resolved(recipe)
     images = recipe.data.images()
     refuse_shortage(recipe, len(images))
     probe_images(recipe)

@@ -21,6 +21,7 @@ from gmssl.system.files import replacing
 from gmssl.system.table import Table
 
 if TYPE_CHECKING:
+    import torch
     from rich.console import Console
 
 FOLDER_VARIABLE = "GMSSL_RUN_FOLDER"
@@ -88,8 +89,8 @@ def discard(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_folder(folder: Path, recipe: Recipe) -> None:
-    """Make a run folder with its recipe and its environment.
+def make_folder(folder: Path, recipe: Recipe, encoder: torch.nn.Module | None = None) -> None:
+    """Make a run folder with its recipe and its environment, the origin of the encoder's weights in it.
 
     Raises:
         TrainingError: the folder cannot be made.
@@ -98,7 +99,14 @@ def make_folder(folder: Path, recipe: Recipe) -> None:
         with replacing(folder / "recipe.yaml") as file:
             file.write(recipe.dump().encode("utf-8"))
         with replacing(folder / "environment.json") as file:
-            file.write((json.dumps(environment(recipe), indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+            known = environment(recipe) | {"encoder_weights": _origin(encoder)}
+            file.write((json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+
+
+def _origin(encoder: torch.nn.Module | None) -> object:
+    """Which tensors of which file an encoder began with; None for random weights."""
+    loaded = getattr(encoder, "loaded", None)
+    return None if loaded is None else loaded.to_json()
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,8 +75,8 @@ def _try_encoder(recipe: Recipe, encoder: torch.nn.Module) -> None:
     encoder.train()
 
 
-def try_building(encoder: Encoder) -> None:
-    """Build an encoder without memory for its weights, so that the largest takes seconds.
+def try_building(encoder: Encoder) -> torch.nn.Module:
+    """Build an encoder without memory for its weights, so that the largest takes seconds; a file of weights is read.
 
     Raises:
         RecipeError: it cannot be built.
@@ -84,7 +85,8 @@ def try_building(encoder: Encoder) -> None:
 
     with quiet():
         try:
-            with torch.device("meta"):
-                encoder.build()
+            with torch.device("meta"), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", ".*to a meta parameter")  # torch: copying there does nothing
+                return encoder.build()
         except Exception:
-            encoder.build()  # a network may want to see its weights; it is refused for its own fault only
+            return encoder.build()  # a network may want to see its weights; it is refused for its own fault only

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gmssl.errors import DataError, GmsslError, TrainingError
 from gmssl.lazy import torch
 from gmssl.recipe.recipe import Recipe
+from gmssl.recipe.statistics import differences, resolved
 from gmssl.system.files import replacing
 from gmssl.system.table import Table
 from gmssl.training.folder import FOLDER_VARIABLE, choose_folder, discard, make_folder, open_folder, rank, rewind
@@ -49,6 +50,7 @@ def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, cons
 
         console = RichConsole(quiet=True)
     step = None
+    recipe = resolved(recipe)
     if resume is not None:
         recipe = open_folder(resume, recipe, console)
         step = _step_of(resume, console)
@@ -58,8 +60,11 @@ def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, cons
         console.print(f"{folder} is finished: all {plan.steps} steps are done.", markup=False, soft_wrap=True)
         return folder
     objective = make_objective(recipe)
-    if rank() == 0:
-        make_folder(folder, recipe) if resume is None else rewind(folder, -1 if step is None else step)
+    _tell_weights(recipe, objective, console)
+    if rank() == 0 and resume is None:
+        make_folder(folder, recipe, objective.encoder)
+    elif rank() == 0:
+        rewind(folder, -1 if step is None else step)
     try:
         module = _fit(recipe, plan, objective, folder, step, console)
     except GmsslError:
@@ -71,6 +76,17 @@ def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, cons
     save_encoder(module.objective, folder / ENCODER_FILE)
     _summarise(folder, plan, console)
     return folder
+
+
+def _tell_weights(recipe: Recipe, objective: MatchingObjective, console: Console) -> None:
+    """What the encoder begins with, and settings that contradict what it was trained with."""
+    loaded = getattr(objective.encoder, "loaded", None)
+    if loaded is not None:
+        console.print(f"encoder: {loaded}", markup=False, soft_wrap=True, highlight=False)
+    pretraining = recipe.encoder.pretraining()
+    if pretraining is not None:
+        for difference in differences(recipe.views, recipe.encoder.in_channels, pretraining):
+            console.print(f"warning: {difference}", style="yellow", markup=False, soft_wrap=True)
 
 
 def save_encoder(objective: MatchingObjective, path: Path) -> None:

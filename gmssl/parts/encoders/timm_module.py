@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from gmssl.parts.encoders.weights import Loaded
+
 
 class TimmEncoder(nn.Module):
     """Maps and pooled features of a timm model.
@@ -15,11 +17,13 @@ class TimmEncoder(nn.Module):
         network: the bare timm model.
         channels: length of the pooled features.
         map_channels: channels of the maps.
+        loaded: where its pretrained weights came from; None where it began with random ones.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, loaded: Loaded | None = None) -> None:
         super().__init__()
         self.network: Any = network
+        self.loaded = loaded
         self.channels: int = getattr(network, "head_hidden_size", None) or network.num_features  # type: ignore[assignment]
         self.map_channels: int = network.num_features  # type: ignore[assignment]
 
@@ -48,11 +52,13 @@ class BeforeNeck(nn.Module):
     Attributes:
         network: the bare timm model.
         channels: length of the pooled features.
+        loaded: where its pretrained weights came from; None where it began with random ones.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, loaded: Loaded | None = None) -> None:
         super().__init__()
         self.network: Any = network
+        self.loaded = loaded
         self.channels: int = network.embed_dim  # type: ignore[assignment]
         self.network.neck.requires_grad_(False)
 

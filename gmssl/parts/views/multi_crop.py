@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import combinations
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -66,15 +66,19 @@ class MultiCrop(Views):
     greyscale: Probability = Field(0.0, description="probability that a colour image loses its colour")
     blur: Probability = Field(0.5, description="probability of a Gaussian blur")
     sigma: Range = Field((0.1, 2.0), description="range of the blur's standard deviation in pixels of the crop")
-    mean: tuple[float, ...] | None = Field(None, description="of the pixels in [0, 1], one number or one a channel")
-    std: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(None, description="as `mean`")
+    mean: tuple[float, ...] | Literal["encoder"] | None = Field(
+        None,
+        description="of the pixels in [0, 1], one number or one a channel; null: ImageNet's; encoder: what its "
+        "pretrained weights expect, the default if it begins pretrained",
+    )
+    std: tuple[Annotated[float, Field(gt=0)], ...] | Literal["encoder"] | None = Field(None, description="as `mean`")
 
     @model_validator(mode="after")
     def _views_fit(self) -> MultiCrop:
         if self.large + self.small < 2:
             raise ValueError("large + small is one view, and matching needs two; set large: 2")
         for name, numbers in (("mean", self.mean), ("std", self.std)):
-            if numbers is not None and len(numbers) not in (1, 3):
+            if isinstance(numbers, tuple) and len(numbers) not in (1, 3):
                 raise ValueError(f"{name} has {len(numbers)} numbers; give one, or three for colour images")
         return self
 
@@ -100,7 +104,7 @@ class MultiCrop(Views):
     def fault(self, channels: int) -> str | None:
         """Three means or deviations need three channels."""
         for name, numbers in (("mean", self.mean), ("std", self.std)):
-            if numbers is not None and len(numbers) > channels:
+            if isinstance(numbers, tuple) and len(numbers) > channels:
                 return (
                     f"views.{name} has {len(numbers)} numbers, but images have {channels} channel(s) "
                     "(encoder.in_channels); give one number, or one a channel"
@@ -168,16 +172,38 @@ class MultiCrop(Views):
         """Normalised float32 images from uint8 ones."""
         return self._normalise(_unit(images))
 
+    def awaiting(self) -> Self:
+        """`mean` and `std` become `encoder` where they were not set."""
+        unset = {name for name in ("mean", "std") if name not in self.model_fields_set}
+        return self.model_copy(update=dict.fromkeys(unset, "encoder")) if unset else self
+
+    def adopting(self, mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Self:
+        """Numbers where `encoder` stood; ImageNet's stay unwritten, as in every recipe that means them."""
+        found = {}
+        for name, numbers, usual in (("mean", mean, 0), ("std", std, 1)):
+            if getattr(self, name) == "encoder":
+                found[name] = None if numbers in [default[usual] for default in IMAGENET.values()] else numbers
+        return self.model_copy(update=found) if found else self
+
+    def statistics(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """The given numbers, or ImageNet's; None while the encoder's are awaited."""
+        if "encoder" in (self.mean, self.std):
+            return None
+        mean, std = IMAGENET[channels]
+        return tuple(self.mean or mean), tuple(self.std or std)  # type: ignore[arg-type]
+
     def _normalise(self, images: torch.Tensor) -> torch.Tensor:
         channels = images.shape[1]
         fault = self.fault(channels)
         if fault:
             raise DataError(f"{fault}.")
-        mean, std = IMAGENET[channels]
-        shift, scale = (
-            torch.tensor(given or default, device=images.device)[:, None, None]
-            for given, default in ((self.mean, mean), (self.std, std))
-        )
+        given = self.statistics(channels)
+        if given is None:
+            raise DataError(
+                "views.mean or views.std is `encoder`, whose statistics have not been looked up; load the recipe with "
+                "gmssl.recipe.statistics.resolved, or give numbers."
+            )
+        shift, scale = (torch.tensor(numbers, device=images.device)[:, None, None] for numbers in given)
         return images.sub_(shift).div_(scale)
 
 
