@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -13,10 +13,11 @@ from gmssl.commands.check import check
 from gmssl.commands.evaluate import evaluate
 from gmssl.commands.explain import explain
 from gmssl.commands.parts import parts
+from gmssl.commands.recipes import recipes
 from gmssl.commands.solve import solve
 from gmssl.commands.sweep import compare, sweep
 from gmssl.commands.train import train
-from gmssl.commands.version import version
+from gmssl.commands.version import short_version, version
 from gmssl.errors import GmsslError
 
 _REFUSALS = {
@@ -61,11 +62,23 @@ app = typer.Typer(
     name="gmssl",
     cls=_OneMessage,
     help="Contrastive learning as graph matching: LVM-Med, and what it generalises, as recipes.",
-    epilog="Start with: gmssl train recipes/quickstart.yaml",
+    epilog="Start with: gmssl train quickstart",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback()
+def program(
+    asked: Annotated[
+        bool,
+        typer.Option("--version", callback=short_version, is_eager=True, help="Print the version of gmssl and exit."),
+    ] = False,
+) -> None:
+    """Options that need no command."""
+
+
 app.command()(train)
 app.command()(evaluate)
 app.command()(explain)
@@ -75,6 +88,7 @@ app.command()(check)
 app.command()(solve)
 app.add_typer(bench, name="bench")
 app.add_typer(parts, name="parts")
+app.add_typer(recipes, name="recipes")
 app.command()(version)
 
 

@@ -71,6 +71,7 @@ def summary(recipe: Recipe) -> list[tuple[str, str]]:
     ]
     if recipe.probe is not None:
         lines.append(("probe", f"{_short(recipe.probe.data)} every {recipe.probe.every} epoch(s)"))
+    lines.append(("loggers", ", ".join(map(_short, recipe.loggers)) or "none"))
     return lines
 
 

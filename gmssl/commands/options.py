@@ -16,7 +16,45 @@ if TYPE_CHECKING:
     from gmssl.system.grid import Grid
 
 
-RecipePath: TypeAlias = Annotated[Path, typer.Argument(metavar="RECIPE", help="YAML file; see recipes/.")]
+def recipe_names(incomplete: str) -> list[str]:
+    """Names of shipped recipes that begin like this, for the shell; where none does, it completes names of files."""
+    from gmssl.recipe.library import shipped_names
+
+    return [name for name in shipped_names() if name.startswith(incomplete)]
+
+
+def variants_names(incomplete: str) -> list[str]:
+    """Likewise, of shipped files of variants."""
+    from gmssl.recipe.library import shipped_names
+
+    return [name for name in shipped_names(variants=True) if name.startswith(incomplete)]
+
+
+def slot_names(incomplete: str) -> list[str]:
+    """Slots that begin like this, for the shell."""
+    from gmssl.interfaces.registry import GROUPS
+
+    return [slot for slot in GROUPS if slot.startswith(incomplete)]
+
+
+def kind_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Kinds of the slot that stands before them on the command line, for the shell."""
+    from gmssl.interfaces.registry import GROUPS, kinds
+
+    slot = ctx.params.get("slot")
+    return [kind for kind in kinds(slot) if kind.startswith(incomplete)] if slot in GROUPS else []
+
+
+def solver_names(incomplete: str) -> list[str]:
+    """Kinds of solvers that begin like this, for the shell."""
+    from gmssl.interfaces.registry import kinds
+
+    return [kind for kind in kinds("solver") if kind.startswith(incomplete)]
+
+
+RECIPE_HELP = "YAML file, or the name of a shipped recipe; `gmssl recipes list` prints them."
+
+RecipePath: TypeAlias = Annotated[Path, typer.Argument(metavar="RECIPE", help=RECIPE_HELP, autocompletion=recipe_names)]
 Overrides: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change one setting, e.g. train.epochs=3. Repeatable."),

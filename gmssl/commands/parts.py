@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmssl.commands.options import widen
+from gmssl.commands.options import kind_names, slot_names, widen
 from gmssl.commands.parts_check import check_part
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ parts.command("check")(check_part)
 
 @parts.command("list")
 def list_kinds(
-    slot: Annotated[str | None, typer.Argument(help="Only this slot, e.g. solver.", show_default=False)] = None,
+    slot: Annotated[
+        str | None, typer.Argument(help="Only this slot, e.g. solver.", show_default=False, autocompletion=slot_names)
+    ] = None,
 ) -> None:
     """List installed kinds with their first line and the package that provides them."""
     from rich.console import Console
@@ -54,8 +56,8 @@ def list_kinds(
 
 @parts.command()
 def show(
-    slot: Annotated[str, typer.Argument(help="For example solver.")],
-    kind: Annotated[str, typer.Argument(help="For example robust_tabu.")],
+    slot: Annotated[str, typer.Argument(help="For example solver.", autocompletion=slot_names)],
+    kind: Annotated[str, typer.Argument(help="For example robust_tabu.", autocompletion=kind_names)],
 ) -> None:
     """Show one kind: what it does, its settings, its facts, and the package that provides it."""
     from rich.console import Console

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmssl.commands.options import part_with, widen
+from gmssl.commands.options import kind_names, part_with, slot_names, widen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,8 @@ SIZES = (10, 16)
 
 
 def check_part(
-    slot: Annotated[str, typer.Argument(help="solver, estimator or affinity.")],
-    kind: Annotated[str, typer.Argument(help="For example robust_tabu.")],
+    slot: Annotated[str, typer.Argument(help="solver, estimator or affinity.", autocompletion=slot_names)],
+    kind: Annotated[str, typer.Argument(help="For example robust_tabu.", autocompletion=kind_names)],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the part. Repeatable."),

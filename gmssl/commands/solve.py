@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmssl.commands.options import part_with
+from gmssl.commands.options import part_with, solver_names
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -37,7 +37,9 @@ class Result:
 
 def solve(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Matching problems: .dd, .txt or .dat.")],
-    solver: Annotated[str, typer.Option(metavar="KIND", help="See `gmssl parts list solver`.")] = "lagrange",
+    solver: Annotated[
+        str, typer.Option(metavar="KIND", help="See `gmssl parts list solver`.", autocompletion=solver_names)
+    ] = "lagrange",
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the solver. Repeatable."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import Overrides, show
+from gmssl.commands.options import Overrides, recipe_names, show, variants_names
 
 if TYPE_CHECKING:
     from gmssl.sweeping.run import Outcome, Plan
@@ -23,7 +23,11 @@ class Classifier(StrEnum):
 
 Recipes: TypeAlias = Annotated[
     list[Path],
-    typer.Argument(metavar="RECIPE...", help="YAML files; see recipes/. Several are the first axis, recipe."),
+    typer.Argument(
+        metavar="RECIPE...",
+        help="YAML files, or names of shipped recipes (`gmssl recipes list`). Several are the first axis, recipe.",
+        autocompletion=recipe_names,
+    ),
 ]
 Grid: TypeAlias = Annotated[
     list[str] | None,
@@ -54,7 +58,9 @@ Variants: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="YAML with named changes, or other recipes, as the first axis, e.g. recipes/variants/methods_r18.yaml.",
+        help="YAML file with named changes, or other recipes, as the first axis; or the name of a shipped one, e.g. "
+        "methods_r18.",
+        autocompletion=variants_names,
     ),
 ]
 Out: TypeAlias = Annotated[

@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
-from gmssl.commands.options import Overrides
+from gmssl.commands.options import RECIPE_HELP, Overrides, recipe_names
 
 
 def train(
     recipe: Annotated[
-        Path | None, typer.Argument(metavar="RECIPE", help="YAML file; see recipes/. Not needed with --resume.")
+        Path | None,
+        typer.Argument(
+            metavar="[RECIPE]", help=f"{RECIPE_HELP} Not needed with --resume.", autocompletion=recipe_names
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run folder. Default: runs/<recipe>/<time>.", show_default=False)
@@ -29,7 +32,9 @@ def train(
     if resume is not None and out is not None:
         raise RecipeError("--out and --resume name two run folders; give one of them.")
     if recipe is None and resume is None:
-        raise RecipeError("no recipe is given; name a YAML file (see recipes/), or a run with --resume.")
+        raise RecipeError(
+            "no recipe is given; name a YAML file or a shipped recipe (gmssl recipes list), or a run with --resume."
+        )
     source = recipe if recipe is not None else _recipe_of(resume)
     loaded = load_recipe(source, overrides or [])
 

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 
+def short_version(asked: bool) -> None:
+    """`gmssl --version`: the version of gmssl alone, as scripts read it."""
+    if asked:
+        import typer
+
+        from gmssl import __version__
+
+        typer.echo(f"gmssl {__version__}")
+        raise typer.Exit
+
+
 def version() -> None:
     """Print the versions of gmssl and of the packages that results depend on."""
     import platform

@@ -18,6 +18,7 @@ def warnings(recipe: Recipe) -> list[str]:
     return [
         *_left_out(recipe),
         *_places(recipe),
+        *_libraries(recipe),
         *(
             f"{place}{warning}"
             for place, matching in recipe.matchings
@@ -53,6 +54,13 @@ def _places(recipe: Recipe) -> Iterator[str]:
         for name, path in _paths(part):
             if not path.exists():
                 yield f"{place}.{name}: {path} is not on this machine; training needs it (--set {place}.{name}=…)."
+
+
+def _libraries(recipe: Recipe) -> Iterator[str]:
+    for number, logger in enumerate(recipe.loggers):
+        missing = logger.missing()
+        if missing:
+            yield f"loggers.{number}: {logger.kind} {missing}, before you train."
 
 
 def _paths(part: Part) -> Iterator[tuple[str, Path]]:

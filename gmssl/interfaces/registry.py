@@ -26,6 +26,7 @@ GROUPS = {
     "encoder": "gmssl.encoders",
     "estimator": "gmssl.estimators",
     "graph": "gmssl.graphs",
+    "logger": "gmssl.loggers",
     "loss": "gmssl.losses",
     "message_passing": "gmssl.message_passing",
     "noise": "gmssl.noises",

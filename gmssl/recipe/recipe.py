@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from gmssl.errors import RecipeError
 from gmssl.interfaces.data import Data
+from gmssl.interfaces.logger import Logger
 from gmssl.interfaces.optimiser import Optimiser, Schedule
 from gmssl.interfaces.part import Settings
-from gmssl.interfaces.registry import brief, describe, field_of
+from gmssl.interfaces.registry import brief, describe, field_of, part
 from gmssl.objective.settings import ObjectiveSettings
 from gmssl.recipe.checks import faults
+from gmssl.recipe.library import located, near_names
 
 
 class TrainSettings(Settings):
@@ -77,6 +79,19 @@ class Recipe(ObjectiveSettings):
     schedule: field_of(Schedule)  # type: ignore[valid-type]
     train: TrainSettings = TrainSettings()
     probe: ProbeSettings | None = None
+    loggers: tuple[field_of(Logger), ...] = Field(  # type: ignore[valid-type]
+        default_factory=lambda: (part("logger", "tensorboard"),),
+        description="where the numbers go besides the tables of the run folder",
+    )
+
+    @field_validator("loggers")
+    @classmethod
+    def _each_logger_once(cls, loggers: tuple[Logger, ...]) -> tuple[Logger, ...]:
+        kinds = [logger.kind for logger in loggers]
+        twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
+        if twice is not None:  # both would write to the same files, and a resumed run could not tell them apart
+            raise ValueError(f"{twice} stands twice; remove one")
+        return loggers
 
     @model_validator(mode="after")
     def _views_await_the_encoder(self) -> Recipe:
@@ -98,13 +113,19 @@ class Recipe(ObjectiveSettings):
 
 
 def read_recipe(path: str | Path, of: str = "settings") -> dict[str, Any]:
-    """The mapping in a YAML file, unchecked; `of` what it is, for messages.
+    """The mapping in a YAML file, unchecked.
+
+    Args:
+        path: of the file, or the name of a shipped one; a file of that name wins.
+        of: what the names in it are names of, "settings" or "variants".
 
     Raises:
         RecipeError: no such file, no text, no YAML, no mapping, or one of other things than names.
     """
+    variants = of == "variants"
     path = Path(path)
     try:
+        path = located(path, variants)
         found, folder = path.is_file(), path.is_dir()
     except OSError as error:  # a name too long, a folder that may not be entered
         raise RecipeError(f"{path} cannot be opened: {error.strerror}. Give the path of a YAML file.") from None
@@ -114,8 +135,10 @@ def read_recipe(path: str | Path, of: str = "settings") -> dict[str, Any]:
         if not folder:  # the most similar names first
             near = difflib.get_close_matches(path.name, near, n=len(near) or 1, cutoff=0)
         known = f"; recipes there: {_some(near)}" if near else ""
+        names = ", ".join(near_names(path, variants))
+        known += f"; shipped with gmssl: {names}" if names else ""
         what = f"{path} is a folder, no recipe" if folder else f"no recipe at {path}"
-        raise RecipeError(f"{what}{known}. Give the path of a YAML file.")
+        raise RecipeError(f"{what}{known}. Give the path of a YAML file, or a name that `gmssl recipes list` prints.")
     try:
         loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except (OSError, UnicodeDecodeError) as error:
@@ -160,7 +183,7 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
     """Load and check a recipe within a second; no image is opened, no weight built.
 
     Args:
-        source: path of a YAML file, or a mapping.
+        source: path of a YAML file, the name of a shipped recipe, or a mapping.
         overrides: `"a.b=value"` strings as `--set` takes them; values are YAML, list places are numbers.
 
     Raises:

@@ -25,7 +25,10 @@ def refuse_unplannable(cells: Sequence[Cell]) -> None:
     for cell in cells:
         recipe = cell.recipe
         key = repr(
-            [part.model_dump(mode="json") if part else None for part in (recipe.data, recipe.train, recipe.probe)]
+            [
+                part.model_dump(mode="json") if part else None
+                for part in (recipe.data, recipe.train, recipe.probe, *recipe.loggers)
+            ]
         )
         if key in seen:
             continue

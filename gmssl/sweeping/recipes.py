@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gmssl.errors import RecipeError
+from gmssl.recipe.library import shipped
 from gmssl.recipe.recipe import apply_override, load_recipe, read_recipe
 from gmssl.sweeping.axes import Axis
 
@@ -136,8 +137,8 @@ _FORM = "a list of path=value, or {recipe: FILE, set: [path=value, …]}"
 def read_variants(path: Path, recipe: Path, overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The settings of each variant, by name, in the order of the file.
 
-    A variant is the sweep's recipe, or the recipe that it names (relative to the file), with the sweep's `overrides`
-    and then its own changes.
+    A variant is the sweep's recipe, or the recipe that it names, with the sweep's `overrides` and then its own changes.
+    It names one by its path relative to the file, or a shipped one by its name.
 
     Raises:
         RecipeError: no such file, no variant, or one that is of another form or changes what is not there.
@@ -152,13 +153,21 @@ def read_variants(path: Path, recipe: Path, overrides: Sequence[str]) -> dict[st
 
 def _settings(place: str, folder: Path, value: object, recipe: Path, overrides: Sequence[str]) -> dict[str, Any]:
     base, changes = _parts(place, value)
-    file = recipe if base is None else folder / base
+    file = recipe if base is None else _named(folder, base)
     if any(map(sets_seed, changes)):
         raise RecipeError(f"{place}: a sweep sets the seeds itself; remove seed, and give their number with --seeds.")
     try:
         return read_settings(file, (*overrides, *changes))
     except RecipeError as error:
         raise RecipeError(f"{place}: {error}") from None
+
+
+def _named(folder: Path, base: str) -> Path:
+    """A recipe beside the file of variants, or a shipped one by its name."""
+    beside = folder / base
+    if beside.is_file():
+        return beside
+    return next((file.path for file in shipped() if file.name == base and not file.is_variants), beside)
 
 
 def _parts(place: str, value: object) -> tuple[str | None, list[str]]:

@@ -44,8 +44,9 @@ def make_plan(recipe: Recipe) -> Plan:
 
     Raises:
         DataError: no images, fewer than one optimiser step or the vertices need, or a probe without two classes.
-        TrainingError: devices that this machine does not have.
+        TrainingError: devices that this machine does not have, or a logger whose library is not installed.
     """
+    refuse_missing_loggers(recipe)
     accelerator = _accelerator(recipe)
     images = recipe.data.images()
     refuse_shortage(recipe, len(images))
@@ -54,6 +55,16 @@ def make_plan(recipe: Recipe) -> Plan:
     if recipe.train.max_steps is not None:
         steps = min(steps, recipe.train.max_steps)
     return Plan(images, probe_images(recipe), steps_per_epoch, steps, accelerator)
+
+
+def refuse_missing_loggers(recipe: Recipe) -> None:
+    """Raise TrainingError if a logger needs a library that is not installed."""
+    for number, logger in enumerate(recipe.loggers):
+        missing = logger.missing()
+        if missing:
+            raise TrainingError(
+                f"loggers.{number}: {logger.kind} {missing}. Or take it out of the recipe: --set loggers=[tensorboard]."
+            )
 
 
 def _accelerator(recipe: Recipe) -> str:

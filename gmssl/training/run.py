@@ -20,6 +20,7 @@ from gmssl.training.plan import Plan, make_plan
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch.loggers import Logger as LightningLogger
     from rich.console import Console
 
     from gmssl.objective.objective import MatchingObjective
@@ -121,14 +122,16 @@ def _fit(
 ) -> MatchingModule:
     from gmssl.training.checkpoints import RunCheckpoints
     from gmssl.training.datamodule import TrainingData
+    from gmssl.training.loggers import started_loggers
     from gmssl.training.module import MatchingModule
     from gmssl.training.quiet import quiet
 
     train = recipe.train
     checkpoints = RunCheckpoints(folder, train.checkpoint_every, train.keep_every, train.accumulate)
     module = MatchingModule(recipe, objective, plan, checkpoints.last)
-    with quiet():
-        trainer = _trainer(recipe, plan, folder, step, [*_callbacks(recipe, plan, folder, console), checkpoints])
+    with quiet(), started_loggers(recipe, folder, step, console) as loggers:
+        callbacks = [*_callbacks(recipe, plan, folder, console), checkpoints]
+        trainer = _trainer(recipe, plan, folder, callbacks, loggers)
         os.environ[FOLDER_VARIABLE] = str(folder.absolute())  # for the processes that DDP starts
         try:
             path = None if step is None else str(checkpoints.last)
@@ -167,16 +170,16 @@ def _callbacks(recipe: Recipe, plan: Plan, folder: Path, console: Console) -> li
     return callbacks
 
 
-def _trainer(recipe: Recipe, plan: Plan, folder: Path, step: int | None, callbacks: list[Callback]) -> Trainer:
+def _trainer(
+    recipe: Recipe, plan: Plan, folder: Path, callbacks: list[Callback], loggers: list[LightningLogger]
+) -> Trainer:
     from lightning.pytorch import Trainer
-    from lightning.pytorch.loggers import TensorBoardLogger
     from lightning.pytorch.strategies import DDPStrategy
 
     from gmssl.training.checkpoints import AtomicCheckpointIO
 
     train = recipe.train
     gpu = plan.accelerator == "gpu"
-    purge = step + 1 if step else None  # TensorBoard hides what a killed run wrote after its checkpoint
     return Trainer(
         accelerator=plan.accelerator,
         devices=train.devices // train.nodes,
@@ -191,7 +194,7 @@ def _trainer(recipe: Recipe, plan: Plan, folder: Path, step: int | None, callbac
         use_distributed_sampler=False,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
-        logger=TensorBoardLogger(folder, name="", version="tensorboard", default_hp_metric=False, purge_step=purge),
+        logger=loggers,
         default_root_dir=folder,
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -1,0 +1,81 @@
+"""`gmssl recipes list | show | copy`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from gmssl.commands.options import recipe_names, variants_names, widen
+
+recipes = typer.Typer(
+    help="The recipes that gmssl ships: list them, read them, copy one to change it.", no_args_is_help=True
+)
+
+
+def _names(incomplete: str) -> list[str]:
+    return recipe_names(incomplete) + variants_names(incomplete)
+
+
+Name: TypeAlias = Annotated[
+    str, typer.Argument(help="Name of a recipe, as `gmssl recipes list` prints it.", autocompletion=_names)
+]
+
+
+@recipes.command("list")
+def list_recipes() -> None:
+    """List the shipped recipes, each with a sentence on what it trains, and the variants for sweeps."""
+    from rich.console import Console
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    from gmssl.recipe.library import shipped
+
+    console = Console(highlight=False)
+    tables = {}
+    for is_variants, title in ((False, "recipe"), (True, "variants")):
+        tables[is_variants] = Table(Column(title, no_wrap=True), "what it is", box=None, padding=(0, 2, 0, 0))
+    for file in shipped():
+        tables[file.is_variants].add_row(file.name, Text(file.sentence))
+    widen(console, list(tables.values()))
+    console.print(tables[False])
+    console.print("\nFor gmssl sweep --variants:")
+    console.print(tables[True])
+    console.print("\nTrain one by its name, as in `gmssl train quickstart`; `gmssl recipes copy NAME` makes it yours.")
+
+
+@recipes.command()
+def show(name: Name) -> None:
+    """Print a shipped recipe with its comments."""
+    from gmssl.recipe.library import find_shipped
+
+    typer.echo(find_shipped(name).path.read_text(encoding="utf-8"), nl=False)
+
+
+@recipes.command()
+def copy(
+    name: Name,
+    destination: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DEST]", help="New file, or folder to put it in. Default: NAME.yaml, here."),
+    ] = None,
+) -> None:
+    """Copy a shipped recipe to a file of yours, to change it there; a file that exists is never overwritten."""
+    from gmssl.errors import RecipeError
+    from gmssl.recipe.library import find_shipped
+
+    file = find_shipped(name)
+    target = Path(file.path.name) if destination is None else destination
+    if target.is_dir():
+        target = target / file.path.name
+    try:
+        with target.open("xb") as new:  # "x": another file that appears meanwhile is not overwritten either
+            new.write(file.path.read_bytes())
+    except FileExistsError:
+        raise RecipeError(f"{target} exists and is not overwritten; name another file.") from None
+    except OSError as error:
+        raise RecipeError(
+            f"{target} cannot be written: {error.strerror}. Name a file in a folder that exists."
+        ) from None
+    typer.echo(target)

@@ -1,0 +1,101 @@
+"""The recipes that gmssl ships, by name, and the files of variants for sweeps beside them.
+
+In a checkout they are the files of `recipes/`, which people read and edit there; the build puts the same files into the
+package as `gmssl/recipe/shipped`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmssl.errors import RecipeError
+from gmssl.interfaces.part import nearest
+
+_PACKAGED = Path(__file__).parent / "shipped"
+_CHECKOUT = Path(__file__).parents[2] / "recipes"
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """A file that gmssl ships.
+
+    Attributes:
+        name: such as `simclr_r18`, the name of the file without `.yaml`.
+        path: of the file.
+        is_variants: whether it holds variants for `gmssl sweep --variants`, and is no recipe.
+    """
+
+    name: str
+    path: Path
+    is_variants: bool
+
+    @property
+    def sentence(self) -> str:
+        """What it is: the first sentence of the comment that the file begins with, on one line."""
+        return _first_sentence(" ".join(_head(self.path.read_text(encoding="utf-8"))))
+
+
+def shipped() -> list[Shipped]:
+    """All of them, recipes first, sorted by name.
+
+    Raises:
+        RecipeError: the files are not where the installation put them.
+    """
+    folder = next((place for place in (_PACKAGED, _CHECKOUT) if place.is_dir()), None)
+    if folder is None:
+        raise RecipeError(f"the recipes that gmssl ships are not at {_PACKAGED}; reinstall gmssl.")
+    return [
+        Shipped(path.stem, path, is_variants)
+        for is_variants, place in ((False, folder), (True, folder / "variants"))
+        for path in sorted(place.glob("*.yaml"))
+    ]
+
+
+def shipped_names(variants: bool = False) -> list[str]:
+    """Names of the recipes, or of the files of variants."""
+    return [file.name for file in shipped() if file.is_variants == variants]
+
+
+def find_shipped(name: str) -> Shipped:
+    """A recipe or a file of variants by its name.
+
+    Raises:
+        RecipeError: there is none of that name; the message names the nearest, and all that exist.
+    """
+    files = {file.name: file for file in shipped()}
+    if name not in files:
+        raise RecipeError(f"gmssl ships no recipe {name!r}{nearest(name, files)}; it ships {', '.join(files)}.")
+    return files[name]
+
+
+def located(path: Path, variants: bool = False) -> Path:
+    """The file that is meant by a path, which may be the bare name of one that is shipped.
+
+    A file that exists at the path wins. A path that leads nowhere comes back as it is.
+    """
+    if path.is_file() or path.name != str(path) or path.suffix:
+        return path
+    return next((file.path for file in shipped() if file.name == str(path) and file.is_variants == variants), path)
+
+
+def near_names(path: Path, variants: bool = False) -> list[str]:
+    """At most four names of shipped files that somebody who wrote this path may have meant, the nearest first."""
+    return difflib.get_close_matches(path.stem, shipped_names(variants), n=4, cutoff=0.6)
+
+
+def _head(text: str) -> Iterator[str]:
+    """The lines of the comment at the top of a file, without their marks."""
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            return
+        yield line.removeprefix("#").strip()
+
+
+def _first_sentence(text: str) -> str:
+    """Up to the first full stop before a capital letter, or to a colon that announces the line below it."""
+    sentence = re.split(r"(?<=\.)\s+(?=[A-Z]|docs/)|:\s+(?=make |gmssl )", text, maxsplit=1)[0]
+    return sentence.rstrip(":. ") + "." if sentence else ""
