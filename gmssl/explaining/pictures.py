@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmssl.explaining import figures
+from gmssl.explaining.figures import pair_figure
 from gmssl.explaining.report import Report
 from gmssl.explaining.theme import THEMES, Theme, to_png, worn
-from gmssl.explaining.thumbnails import pair_figure
 from gmssl.system.table import Table
 from gmssl.training.pictures import draw_curves, draw_matched
 

@@ -9,13 +9,12 @@ from time import perf_counter
 import torch
 
 from gmssl.explaining.accuracy import GroupAccuracy, accuracies
-from gmssl.explaining.blame import Blame, blame
-from gmssl.explaining.confusion import Confusion, between_groups, confusions
+from gmssl.explaining.counting import Blame, Confusion, between_groups, blame, confusions
 from gmssl.explaining.passes import FreshViews, Passes, run_passes
 from gmssl.explaining.run import TrainedRun
 from gmssl.explaining.sample import Sample
 from gmssl.explaining.solver import Gap, Times, TrainingShare, measure_gap, measure_times, training_share
-from gmssl.explaining.terms import names
+from gmssl.explaining.watching import names
 
 
 @dataclass(frozen=True)

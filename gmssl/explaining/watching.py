@@ -1,22 +1,38 @@
-"""One forward pass in evaluation mode, with everything that a report needs and a `Step` does not keep."""
+"""One forward pass in evaluation mode, with everything that a report needs and a `Step` does not keep: the images that
+its nodes are, and its costs term by term of the recipe's affinity."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from gmssl.evaluation.features import frozen
-from gmssl.explaining.terms import Term, split
-from gmssl.interfaces.affinity import Side
+from gmssl.interfaces.affinity import Affinity, Side
 from gmssl.interfaces.vertices import Encoding
 from gmssl.interfaces.views import ViewBatch
 from gmssl.objective.maps import attach_maps
 from gmssl.objective.matcher import Step, sources
 from gmssl.objective.objective import MatchingObjective
+from gmssl.objective.settings import Affinities
 from gmssl.system.clock import StageClock
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One weighted term of the costs.
+
+    Attributes:
+        name: for readers; no two terms of a recipe share it.
+        place: what it scores.
+        costs: −weight · score, float64, `[G,n,m]` of vertex pairs or `[G,E,F]` of edge pairs.
+    """
+
+    name: str
+    place: Literal["vertex", "edge"]
+    costs: torch.Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,3 +104,23 @@ def _images(step: Step, student: Encoding) -> torch.Tensor:
     equal = torch.stack([(graph[:, None] == vectors).all(2) for graph in nodes])
     known = equal.sum(2) == 1
     return torch.where(known, equal.int().argmax(2), -1)
+
+
+def split(affinity: Affinities, left: Side, right: Side) -> tuple[Term, ...]:
+    """All terms; those of vertices sum to the vertex costs, those of edges to the edge costs."""
+    found = zip(names(affinity), (*affinity.vertex, *affinity.edge), strict=True)
+    return tuple(Term(name, term.scores, -term.weight * term.score(left, right).double()) for name, term in found)
+
+
+def names(affinity: Affinities) -> tuple[str, ...]:
+    """What the terms are called: kind, and settings that are words; numbered where that is not enough."""
+    plain = [_name(term) for term in (*affinity.vertex, *affinity.edge)]
+    return tuple(
+        name if plain.count(name) == 1 else f"{name} {plain[: number + 1].count(name)}"
+        for number, name in enumerate(plain)
+    )
+
+
+def _name(term: Affinity) -> str:
+    words = [f"{key} {value}" for key, value in term.model_dump().items() if isinstance(value, str) and key != "kind"]
+    return " ".join([term.kind, *words]).replace("_", " ")

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from gmssl.explaining.accuracy import accuracies
-from gmssl.explaining.blame import blame
-from gmssl.explaining.confusion import between_groups, confusions
+from gmssl.explaining.counting import between_groups, blame, confusions
 from gmssl.explaining.rows import Rows, join
 
 EDGE = torch.tensor([False, True])

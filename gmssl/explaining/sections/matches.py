@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gmssl.explaining.confusion import Confusion
+from gmssl.explaining.counting import Confusion
 from gmssl.explaining.markup import Html, figure, join, paragraph, table, tag
 from gmssl.explaining.pictures import MOST_GROUPS, Picture
 from gmssl.explaining.report import Report
