@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from gmssl.evaluation.knn import knn_votes
-from gmssl.evaluation.linear import fit_with_chosen_strength
+from gmssl.evaluation.classifiers import knn_votes
+from gmssl.evaluation.classifiers import fit_with_chosen_strength
 from gmssl.evaluation.scores import CrossValidated, Score, Tested, official_and_clean, over_folds, score
 
 

@@ -4,7 +4,7 @@ import torch
 from gmssl.errors import DataError
 from gmssl.evaluation.features import extract
 from gmssl.evaluation.folds import split
-from gmssl.evaluation.knn import knn_predict
+from gmssl.evaluation.classifiers import knn_predict
 from gmssl.evaluation.probe import knn_probe
 
 
