@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from gmssl.evaluation.folds import split
+from gmssl.evaluation.progress import Advance, unwatched
 
 TEMPERATURE = 0.07
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
@@ -70,8 +71,10 @@ def knn_votes(
         k = min(neighbours, len(train_features))
         # By brute force: in the hundreds of dimensions of an encoder, trees find nothing faster.
         model = KNeighborsClassifier(k, weights=_weights, algorithm="brute", metric="cosine")
-        model.fit(train_features.numpy(), train_labels.numpy())
-        votes[:, model.classes_] = torch.from_numpy(model.predict_proba(features.numpy())).float()
+        # In float64: similarities of an untrained encoder differ in the last bits of float32, where the order of
+        # additions, and so the library and the number of threads, would decide who the k-th neighbour is.
+        model.fit(train_features.double().numpy(), train_labels.numpy())
+        votes[:, model.classes_] = torch.from_numpy(model.predict_proba(features.double().numpy())).float()
     return votes
 
 
@@ -162,17 +165,13 @@ def _optimum(standard_ND: np.ndarray, labels: np.ndarray, classes: int, strength
     return model.coef_.T, model.intercept_
 
 
-def _ignore(done: int) -> None:
-    """Nobody watches."""
-
-
 def fit_with_chosen_strength(
     features: torch.Tensor,
     labels: torch.Tensor,
     patients: Sequence[str | None],
     classes: int,
     seed: int,
-    advance: Callable[[int], None] = _ignore,
+    advance: Advance = unwatched,
 ) -> LinearProbe:
     """`fit` with the C of `STRENGTHS` whose probe, fitted to four fifths, finds the fifth's labels likeliest.
 
