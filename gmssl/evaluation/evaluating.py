@@ -89,18 +89,10 @@ def evaluate(
     images, held = _images(own if train is None else train), None if test is None else _images(test)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     look = Look(recipe.views, recipe.encoder.in_channels, recipe.views.sizes[0], workers, device)
-    report = compare(
-        encoders,
-        look,
-        images,
-        held,
-        folds=folds,
-        neighbours=neighbours,
-        seed=seed,
-        run=str(run),
-        kept=None if references is None else Path(references),
-        stages=Stages(None if quiet else Console(stderr=True)),
-    )
+    stages = Stages(None if quiet else Console(stderr=True))
+    kept = None if references is None else Path(references)
+    protocol = {"folds": folds, "neighbours": neighbours, "seed": seed}
+    report = compare(encoders, look, images, held, **protocol, run=str(run), kept=kept, stages=stages)
     _write(report, run / "evaluation", name or ("cross_validation" if test is None else "test"))
     return report
 
