@@ -15,24 +15,35 @@ from gmssl.problem import Costs, Matching, Problem, Solution, Topology, certify,
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from gmssl.evaluation.evaluating import evaluate
     from gmssl.interfaces.registry import part
     from gmssl.recipe.recipe import load_recipe
+    from gmssl.training.notebook import Run, train
 
 __all__ = [
     "Costs",
     "Matching",
     "Problem",
+    "Run",
     "Solution",
     "Topology",
     "__version__",
     "certify",
     "energy",
+    "evaluate",
     "load_recipe",
     "part",
     "solve",
+    "train",
 ]
 
-_HOME = {"load_recipe": "gmssl.recipe.recipe", "part": "gmssl.interfaces.registry"}
+_HOME = {
+    "Run": "gmssl.training.notebook",
+    "evaluate": "gmssl.evaluation.evaluating",
+    "load_recipe": "gmssl.recipe.recipe",
+    "part": "gmssl.interfaces.registry",
+    "train": "gmssl.training.notebook",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ HEAVY = {
     "torch_geometric",
     "matplotlib",
     "torchdata",
+    "sklearn",
 }
 
 
@@ -74,6 +75,9 @@ def test_public_names() -> None:
             "energy",
             "part",
             "load_recipe",
+            "Run",
+            "evaluate",
+            "train",
             "__version__",
         ]
     )
@@ -87,7 +91,7 @@ def test_public_names() -> None:
 
 def test_functions_stay_functions_when_their_modules_are_imported() -> None:
     code = "import gmssl, gmssl.problem.pairs, gmssl.problem.solving, gmssl.parts, gmssl.interfaces.registry\n"
-    code += "assert all(callable(f) for f in (gmssl.energy, gmssl.solve, gmssl.part, gmssl.load_recipe))"
+    code += "assert all(callable(f) for f in (gmssl.energy, gmssl.solve, gmssl.part, gmssl.load_recipe, gmssl.train))"
     loaded_by(code)
 
 

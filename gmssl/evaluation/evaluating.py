@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import torch
+from rich.console import Console
 
 from gmssl.errors import DataError
+from gmssl.evaluation.classifiers import FITS
 from gmssl.evaluation.folds import split
 from gmssl.evaluation.loading import Look, Sample, load
 from gmssl.evaluation.pixels import SIDE
+from gmssl.evaluation.progress import Stages
 from gmssl.evaluation.protocols import Judgement, Protocol, cross_validate, hold_out
 from gmssl.evaluation.references import References
 from gmssl.evaluation.report import Counts, Leaks, Reference, Report
 from gmssl.evaluation.runs import run_recipe, trained, untrained
-from gmssl.interfaces.data import Images
+from gmssl.evaluation.selection import open_source
+from gmssl.interfaces.data import Data, Images
 from gmssl.system.files import replacing
 
-if TYPE_CHECKING:
-    pass
+Labelled: TypeAlias = Images | Data | str | os.PathLike[str]
+"""Labelled images: as such, a part of the slot `data`, or a folder with class sub-folders or a CSV manifest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,24 +43,25 @@ class Candidate:
 
 
 def evaluate(
-    run: Path,
+    run: str | os.PathLike[str],
     *,
-    train: Images | None = None,
-    test: Images | None = None,
+    train: Labelled | None = None,
+    test: Labelled | None = None,
     folds: int = 5,
     neighbours: int = 20,
     seed: int = 0,
     name: str | None = None,
     workers: int = 0,
     device: torch.device | None = None,
-    references: Path | None = None,
+    references: str | os.PathLike[str] | None = None,
+    quiet: bool = False,
 ) -> Report:
     """Judge a run's encoder, the untrained one and raw pixels by kNN and a linear probe, all by the same protocol.
 
-    Writes the report to `RUN/evaluation/<name>.json` too.
+    Writes the report to `RUN/evaluation/<name>.json` too. Progress is shown on the standard error, or in the notebook.
 
     Args:
-        run: the run folder.
+        run: the run folder, or what `gmssl.train` returned.
         train: labelled images; default: those of the recipe's probe, else those the run was trained on.
         test: labelled test images; without them, the training images are cross-validated.
         folds: of the cross-validation; not used with a test set.
@@ -65,24 +71,28 @@ def evaluate(
         workers: loader processes.
         device: where the encoders run; default: the GPU if there is one.
         references: folder in which judgements of untrained encoders and raw pixels are kept, so that runs share them.
+        quiet: show no progress.
 
     Raises:
-        TrainingError: no run folder, or no weights in it.
+        TrainingError: no run folder, no weights in it, or weights whose features are not finite.
         RecipeError: a recipe that this version does not understand.
         DataError: no labels, a single class, fewer patients than folds, nothing readable, unknown test labels, or the
             report cannot be written.
     """
+    run = Path(run)
     recipe = run_recipe(run)
     encoder, source = trained(run, recipe)
     fresh, words = untrained(recipe)
     key = recipe.encoder.model_dump(mode="json"), recipe.seed, words
     encoders = (Candidate("trained", f"weights of {source}", encoder), Candidate("untrained", words, fresh, key))
-    images = train if train is not None else (recipe.probe.data if recipe.probe else recipe.data).images()
+    own = recipe.probe.data if recipe.probe else recipe.data
+    images, held = _images(own if train is None else train), None if test is None else _images(test)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     look = Look(recipe.views, recipe.encoder.in_channels, recipe.views.sizes[0], workers, device)
-    report = compare(
-        encoders, look, images, test, folds=folds, neighbours=neighbours, seed=seed, run=str(run), kept=references
-    )
+    stages = Stages(None if quiet else Console(stderr=True))
+    kept = None if references is None else Path(references)
+    protocol = {"folds": folds, "neighbours": neighbours, "seed": seed}
+    report = compare(encoders, look, images, held, **protocol, run=str(run), kept=kept, stages=stages)
     _write(report, run / "evaluation", name or ("cross_validation" if test is None else "test"))
     return report
 
@@ -98,24 +108,33 @@ def compare(
     seed: int = 0,
     run: str = "",
     kept: Path | None = None,
+    stages: Stages | None = None,
 ) -> Report:
     """Judge any encoders, and raw pixels, as `evaluate` does; judgements of those with a key may be `kept`."""
+    stages = stages or Stages()
     pixels = f"grey {SIDE}×{SIDE} thumbnails"
-    known = load(train, copies=test is not None, workers=look.workers)
+    with stages.stage("read", len(train), "images") as advance:
+        known = load(train, copies=test is not None, workers=look.workers, advance=advance)
     protocol = Protocol(known.classes, neighbours, folds if test is None else None, seed)
-    held = None if test is None else load(test, copies=True, workers=look.workers, classes=known.classes)
-    judge = _judge_of(known, held, protocol, folds)
+    held = None
+    if test is not None:
+        with stages.stage("read the test set", len(test), "images") as advance:
+            held = load(test, copies=True, workers=look.workers, classes=known.classes, advance=advance)
+    judge = _judge_of(known, held, protocol, folds, stages)
     decisive = [_fingerprint(known), held and _fingerprint(held), asdict(protocol), torch.__version__]
     store = References(kept, decisive)
 
     def reference(candidate: Candidate) -> Reference:
-        tested = None if held is None else look.features(candidate.encoder, held.images)
-        features = look.features(candidate.encoder, known.images)
-        return Reference(candidate.name, candidate.meaning, features.shape[1], judge(features, tested))
+        images = len(known.images) + (0 if held is None else len(held.images))
+        with stages.stage(f"{candidate.name}: features", images, "images") as advance:
+            tested = None if held is None else look.features(candidate.encoder, held.images, advance)
+            features = look.features(candidate.encoder, known.images, advance)
+        scores = judge(candidate.name, features, tested)
+        return Reference(candidate.name, candidate.meaning, features.shape[1], scores)
 
     def thumbnails() -> Reference:
         tested = None if held is None else held.thumbnails
-        return Reference("pixels", pixels, known.thumbnails.shape[1], judge(known.thumbnails, tested))
+        return Reference("pixels", pixels, known.thumbnails.shape[1], judge("pixels", known.thumbnails, tested))
 
     references = [
         reference(c) if c.key is None else store.get([c.key, look.key], partial(reference, c)) for c in encoders
@@ -128,6 +147,12 @@ def compare(
     return Report(run, look.size, protocol, _counts(known), _counts(held), leaks, tuple(references))
 
 
+def _images(given: Labelled) -> Images:
+    if isinstance(given, str | os.PathLike):
+        return open_source(Path(given))
+    return given.images() if isinstance(given, Data) else given
+
+
 def _leaked(known: Sample, held: Sample) -> torch.Tensor:
     """Which test images are pixel-identical to a training image, `[M]` bool."""
     trained_on = set(known.digests)
@@ -135,14 +160,21 @@ def _leaked(known: Sample, held: Sample) -> torch.Tensor:
 
 
 def _judge_of(
-    known: Sample, held: Sample | None, protocol: Protocol, folds: int
-) -> Callable[[torch.Tensor, torch.Tensor | None], Judgement]:
-    """The protocol, for features of the training images and, where there are some, of the test images."""
+    known: Sample, held: Sample | None, protocol: Protocol, folds: int, stages: Stages
+) -> Callable[[str, torch.Tensor, torch.Tensor | None], Judgement]:
+    """The protocol, for named features of the training images and, where there are some, of the test images."""
     if held is None:
         fold_of = torch.from_numpy(split(known.known.labels.tolist(), known.known.patients, folds, protocol.seed))
-        return lambda x, _: cross_validate(x, known.known, fold_of, protocol)
-    labels, leaked = held.known.labels, _leaked(known, held)
-    return lambda x, y: hold_out(x, known.known, y, labels, leaked, protocol)  # type: ignore[arg-type]
+    else:
+        labels, leaked = held.known.labels, _leaked(known, held)
+
+    def judge(name: str, features: torch.Tensor, tested: torch.Tensor | None) -> Judgement:
+        with stages.stage(f"{name}: kNN and linear probe", FITS * (folds if held is None else 1), "fits") as advance:
+            if tested is None:
+                return cross_validate(features, known.known, fold_of, protocol, advance)
+            return hold_out(features, known.known, tested, labels, leaked, protocol, advance)
+
+    return judge
 
 
 def _counts(sample: Sample) -> Counts:

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from gmssl.errors import DataError
+from gmssl.errors import DataError, TrainingError
+from gmssl.evaluation.progress import Advance, unwatched
 from gmssl.interfaces.data import Images
 from gmssl.interfaces.views import Views
 from gmssl.parts.data.dataset import PlainDataset
@@ -56,6 +57,7 @@ def extract(
     size: int,
     batch: int = 256,
     workers: int = 0,
+    advance: Advance = unwatched,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Pooled features of all readable images, without augmentation, in evaluation mode, on the encoder's device.
 
@@ -69,12 +71,14 @@ def extract(
         size: side of the square to which the whole image is resized, in pixels.
         batch: images in one forward pass.
         workers: loader processes.
+        advance: told of every batch.
 
     Returns:
         features `[N,C]` float32 and the indices `[N]` int64 of the readable images, ascending, both on the CPU.
 
     Raises:
         DataError: not one image is readable.
+        TrainingError: features that are not finite.
     """
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
     # The loader draws a base seed even when nothing is shuffled; from its own generator, so that a probe in the middle
@@ -89,7 +93,16 @@ def extract(
                 _, pooled = encoder(views.plain(pixels[readable].to(device)))
                 features.append(pooled.float().cpu())
                 indices.append(index[readable])
+            advance(len(index))
     if not features:
         first = f" (first: {images.records[0].name})" if len(images) else ""
         raise DataError(f"not one of {len(images)} images is readable{first}. Check the files, or give another folder.")
-    return torch.cat(features), torch.cat(indices)
+    found, kept = torch.cat(features), torch.cat(indices)
+    broken = (~found.isfinite()).any(dim=1)
+    if broken.any():
+        name = images.records[int(kept[broken][0])].name
+        raise TrainingError(
+            f"the encoder's features of {int(broken.sum())} of {len(found)} images are not finite (first: {name}). Its "
+            "weights or BatchNorm statistics are; take an earlier checkpoint, or train with a smaller learning rate."
+        )
+    return found, kept

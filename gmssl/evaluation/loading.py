@@ -11,6 +11,7 @@ import torch
 from gmssl.errors import DataError
 from gmssl.evaluation.features import extract
 from gmssl.evaluation.pixels import read
+from gmssl.evaluation.progress import Advance, unwatched
 from gmssl.evaluation.protocols import Known
 from gmssl.evaluation.selection import Selection, Subset, class_names, unique, usable
 from gmssl.interfaces.data import Images
@@ -44,14 +45,15 @@ class Look:
         normalised = self.views.plain(every).contiguous().numpy().tobytes()
         return self.size, self.channels, hashlib.sha256(normalised).hexdigest()
 
-    def features(self, encoder: torch.nn.Module, images: Images) -> torch.Tensor:
+    def features(self, encoder: torch.nn.Module, images: Images, advance: Advance = unwatched) -> torch.Tensor:
         """`[N,C]` of N images that were readable before.
 
         Raises:
             DataError: an image cannot be read any more, or not with these channels.
+            TrainingError: features that are not finite.
         """
         found, readable = extract(
-            encoder.to(self.device), images, self.views, self.channels, self.size, self.batch, self.workers
+            encoder.to(self.device), images, self.views, self.channels, self.size, self.batch, self.workers, advance
         )
         if len(readable) < len(images):
             lost = min(set(range(len(images))) - set(readable.tolist()))
@@ -96,7 +98,13 @@ class Sample:
         return {patient for patient in self.known.patients if patient is not None}
 
 
-def load(images: Images, copies: bool, workers: int, classes: tuple[str, ...] | None = None) -> Sample:
+def load(
+    images: Images,
+    copies: bool,
+    workers: int,
+    classes: tuple[str, ...] | None = None,
+    advance: Advance = unwatched,
+) -> Sample:
     """Read all images once and choose among them.
 
     Args:
@@ -104,11 +112,12 @@ def load(images: Images, copies: bool, workers: int, classes: tuple[str, ...] | 
         copies: whether pixel-identical images are all used, or the first of them only.
         workers: loader processes.
         classes: labels that are known already; default: those that occur.
+        advance: told of every batch.
 
     Raises:
         DataError: no usable image, or fewer than two classes; with known classes, a label that is not among them.
     """
-    pixels = read(images, workers)
+    pixels = read(images, workers, advance)
     selection = (usable if copies else unique)(images.records, pixels.digests)
     if classes is None:
         classes = class_names(images.records, selection.indices)

@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from gmssl.errors import DataError
+from gmssl.evaluation.progress import Advance, unwatched
 from gmssl.interfaces.data import Images
 
 if TYPE_CHECKING:
@@ -64,11 +65,12 @@ class _Grey(Dataset[tuple[np.ndarray, str]]):
         return thumbnail(image), digest(image)
 
 
-def read(images: Images, workers: int = 0) -> Pixels:
+def read(images: Images, workers: int = 0, advance: Advance = unwatched) -> Pixels:
     """Decode every image once. Colour images are compared and judged in grey; torch's random state is left alone."""
     loader = DataLoader(_Grey(images), batch_size=64, num_workers=workers, generator=torch.Generator())
     features, digests = [torch.zeros(0, SIDE * SIDE)], list[str | None]()
     for thumbnails, names in loader:
         features.append(thumbnails)
         digests.extend(name or None for name in names)
+        advance(len(names))
     return Pixels(torch.cat(features), tuple(digests))

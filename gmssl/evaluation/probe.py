@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from gmssl.evaluation.classifiers import knn_predict
 from gmssl.evaluation.features import extract
 from gmssl.evaluation.folds import split
-from gmssl.evaluation.knn import knn_predict
 from gmssl.evaluation.pixels import read
 from gmssl.evaluation.selection import Subset, class_names, unique
 from gmssl.interfaces.data import Images

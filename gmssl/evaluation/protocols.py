@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import torch
 
-from gmssl.evaluation.knn import knn_votes
-from gmssl.evaluation.linear import fit_with_chosen_strength
+from gmssl.evaluation.classifiers import fit_with_chosen_strength, knn_votes
+from gmssl.evaluation.progress import Advance, unwatched
 from gmssl.evaluation.scores import CrossValidated, Score, Tested, official_and_clean, over_folds, score
 
 
@@ -58,14 +58,18 @@ class _Predictions:
     strength: float
 
 
-def _predict(train: torch.Tensor, known: Known, test: torch.Tensor, protocol: Protocol) -> _Predictions:
+def _predict(
+    train: torch.Tensor, known: Known, test: torch.Tensor, protocol: Protocol, advance: Advance
+) -> _Predictions:
     classes = len(protocol.classes)
     votes = knn_votes(train, known.labels, test, protocol.neighbours, classes)
-    probe = fit_with_chosen_strength(train, known.labels, known.patients, classes, protocol.seed)
+    probe = fit_with_chosen_strength(train, known.labels, known.patients, classes, protocol.seed, advance)
     return _Predictions(votes, probe.log_probabilities(test).exp(), probe.strength)
 
 
-def cross_validate(features: torch.Tensor, known: Known, fold_of: torch.Tensor, protocol: Protocol) -> Judgement:
+def cross_validate(
+    features: torch.Tensor, known: Known, fold_of: torch.Tensor, protocol: Protocol, advance: Advance = unwatched
+) -> Judgement:
     """Each fold classified by all the others.
 
     Args:
@@ -73,13 +77,14 @@ def cross_validate(features: torch.Tensor, known: Known, fold_of: torch.Tensor, 
         known: labels and patients of the N images.
         fold_of: `[N]` int64, from `folds.split`; the same for all features that are compared.
         protocol: classes, neighbours and seed.
+        advance: told of every fit of a linear probe, `FITS` a fold.
     """
     knn: list[Score | None] = []
     linear: list[Score | None] = []
     strengths = []
     for fold in fold_of.unique().tolist():
         held = fold_of == fold
-        found = _predict(features[~held], known.where(~held), features[held], protocol)
+        found = _predict(features[~held], known.where(~held), features[held], protocol, advance)
         knn.append(score(found.knn, known.labels[held]))
         linear.append(score(found.linear, known.labels[held]))
         strengths.append(found.strength)
@@ -97,6 +102,7 @@ def hold_out(
     labels: torch.Tensor,
     leaked: torch.Tensor,
     protocol: Protocol,
+    advance: Advance = unwatched,
 ) -> Judgement:
     """Fit to one set and score on another, with and without the test images that copy a training image.
 
@@ -107,7 +113,8 @@ def hold_out(
         labels: `[M]` int64.
         leaked: `[M]` bool, marks copies of training images.
         protocol: classes, neighbours and seed.
+        advance: told of every fit of the linear probe, `FITS` in all.
     """
-    found = _predict(train, known, test, protocol)
+    found = _predict(train, known, test, protocol, advance)
     knn, linear = (official_and_clean(votes, labels, leaked) for votes in (found.knn, found.linear))
     return Judgement(knn, linear, (found.strength,))

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from gmssl.evaluation.protocols import Judgement, Protocol
+from gmssl.evaluation.scores import CrossValidated
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,24 @@ class Report:
     test: Counts | None
     leaks: Leaks | None
     references: tuple[Reference, ...]
+
+    def rows(self) -> list[dict[str, str | float | None]]:
+        """The table as it is printed, shares in 0..1: means over folds, or the official scores of a test set.
+
+        A row for each kind of features and classifier: `pandas.DataFrame(report.rows())` shows it in a notebook.
+        """
+        found: list[dict[str, str | float | None]] = []
+        for reference in self.references:
+            for classifier, scores in (("kNN", reference.scores.knn), ("linear", reference.scores.linear)):
+                row: dict[str, str | float | None] = {"features": reference.name, "classifier": classifier}
+                if isinstance(scores, CrossValidated):
+                    auroc = None if scores.auroc is None else scores.auroc.mean
+                    row |= {"accuracy": scores.accuracy.mean, "balanced": scores.balanced.mean, "auroc": auroc}
+                else:
+                    official = scores.official
+                    row |= {"accuracy": official.accuracy, "balanced": official.balanced, "auroc": official.auroc}
+                found.append(row)
+        return found
 
     def to_json(self) -> str:
         """All numbers, with those of every fold; keys are the attributes' names."""

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gmssl.errors import DataError
+from gmssl.errors import DataError, TrainingError
 from gmssl.evaluation.features import extract
 
 
@@ -61,3 +61,9 @@ def test_nothing_readable_is_refused(encoder, squares, views):
     images.pixels = [None, None]
     with pytest.raises(DataError, match=r"not one of 2 images is readable \(first: 0.png\)"):
         extract(encoder, images, views, 1, 16)
+
+
+def test_features_that_are_not_finite_are_refused(encoder, squares, views):
+    encoder.network[1].running_mean[0] = torch.nan
+    with pytest.raises(TrainingError, match=r"features of 6 of 6 images are not finite \(first: 0\.png\)"):
+        extract(encoder, squares(6), views, 1, 16)

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from gmssl.errors import DataError
+from gmssl.evaluation.classifiers import knn_predict
 from gmssl.evaluation.features import extract
 from gmssl.evaluation.folds import split
-from gmssl.evaluation.knn import knn_predict
 from gmssl.evaluation.probe import knn_probe
 
 

@@ -106,7 +106,16 @@ def test_an_image_that_opens_in_grey_only_is_named(encoder, squares, look):
         compare([Candidate("some", "an encoder", network)], colour, images, folds=2)
 
 
-def test_a_run_is_evaluated_and_its_report_written(tmp_path, settings_of_a_recipe, squares):
+def test_rows_are_those_of_the_table(squares, look):
+    report = compare([], look, squares(12), folds=2, neighbours=3)
+    knn, linear = report.rows()
+    assert (knn["features"], knn["classifier"], linear["classifier"]) == ("pixels", "kNN", "linear")
+    assert linear["accuracy"] == report.references[0].scores.linear.accuracy.mean
+    report = compare([], look, squares(12), squares(6, seed=1), neighbours=3)
+    assert report.rows()[0]["balanced"] == report.references[0].scores.knn.official.balanced
+
+
+def test_a_run_is_evaluated_and_its_report_written(tmp_path, settings_of_a_recipe, squares, capsys):
     encoder = {"kind": "timm", "name": "resnet18", "in_channels": 1, "channels": [8, 8, 8, 8]}
     views = {"kind": "multi_crop", "large_size": 32}
     recipe = load_recipe({**settings_of_a_recipe, "encoder": encoder, "views": views})
@@ -117,13 +126,14 @@ def test_a_run_is_evaluated_and_its_report_written(tmp_path, settings_of_a_recip
     report = evaluate(tmp_path, train=squares(12), folds=2, neighbours=3, device=torch.device("cpu"))
     assert [r.name for r in report.references] == ["trained", "untrained", "pixels"]
     assert (report.image_size, report.protocol.folds) == (32, 2)
+    assert "trained: features: 12 images" in capsys.readouterr().err
     written = json.loads((tmp_path / "evaluation" / "cross_validation.json").read_text())
     assert written == json.loads(report.to_json())
     first = report.references[0].scores.linear
     assert written["references"][0]["scores"]["linear"]["accuracy"]["mean"] == first.accuracy.mean
     # The features are those of the saved weights, not of the untrained ones.
     assert report.references[0].scores != report.references[1].scores
-    evaluate(
-        tmp_path, train=squares(12), test=squares(6, seed=1), neighbours=3, name="pair", device=torch.device("cpu")
-    )
+    cpu = torch.device("cpu")
+    evaluate(tmp_path, train=squares(12), test=squares(6, seed=1), neighbours=3, name="pair", device=cpu, quiet=True)
+    assert capsys.readouterr() == ("", "")
     assert json.loads((tmp_path / "evaluation" / "pair.json").read_text())["leaks"]["removed"] == 0

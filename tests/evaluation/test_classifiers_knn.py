@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmssl.evaluation.knn import knn_predict, knn_votes
+from gmssl.evaluation.classifiers import knn_predict, knn_votes
 
 sizes = st.tuples(st.integers(1, 12), st.integers(1, 9), st.integers(1, 4), st.integers(1, 15), st.integers(0, 999))
 
