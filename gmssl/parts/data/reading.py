@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from gmssl.errors import DataError
 from gmssl.lazy import numpy
+from gmssl.parts.data.depth import deep_image
+from gmssl.parts.data.tiff import MAGIC, read_tiff
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,8 +23,8 @@ ORIENTATION = 0x0112
 def read_image(path: str | os.PathLike[str], channels: int) -> Image.Image:
     """The first page of an image file, upright by its EXIF orientation, as mode "L" (channels = 1) or "RGB" (3).
 
-    Greys of more than 8 bits and floats are stretched from their own minimum and maximum to 0…255, as neither has a
-    common scale over scanners; transparent pixels are laid on black.
+    Samples of more than 8 bits, signed ones and floats are stretched from the image's own minimum and maximum to
+    0…255, as they have no common scale over scanners; transparent pixels are laid on black.
 
     Raises:
         DataError: missing, unreadable, damaged, of another format, or above `MAX_PIXELS`; says which and why.
@@ -42,16 +44,41 @@ def read_image(path: str | os.PathLike[str], channels: int) -> Image.Image:
 def _opened(path: str | os.PathLike[str]) -> Image.Image:
     from PIL import Image, ImageOps
 
-    with Image.open(path, formats=FORMATS) as image:
-        width, height = image.size
+    def check(width: int, height: int) -> None:
         if width * height > MAX_PIXELS:
             raise DataError(
                 f"{os.fspath(path)} has {width}×{height} pixels, above the limit {MAX_PIXELS}; cut or shrink it first."
             )
+
+    with open(path, "rb") as file:
+        header = file.read(26)
+    if header[:4] in MAGIC:
+        found = read_tiff(path, check)
+        if found is not None:
+            return found
+    with Image.open(path, formats=FORMATS) as image:
+        check(*image.size)
         image.load()
-        if image.getexif().get(ORIENTATION, 1) != 1:
-            return ImageOps.exif_transpose(image)
-        return image
+        orientation = image.getexif().get(ORIENTATION, 1)
+        # Pillow keeps the upper byte of PNG colour, in which 12 bits of 16 are nearly black
+        upright = _deep_png(path) if image.format == "PNG" and header[24:26] in _DEEP_COLOUR else image
+        if orientation != 1:
+            upright.getexif()[ORIENTATION] = orientation
+            return ImageOps.exif_transpose(upright)
+        return upright
+
+
+_DEEP_COLOUR = (b"\x10\x02", b"\x10\x04", b"\x10\x06")  # 16 bits: colour, grey with alpha, colour with alpha
+
+
+def _deep_png(path: str | os.PathLike[str]) -> Image.Image:
+    from imagecodecs import png_decode
+
+    with open(path, "rb") as file:
+        samples = png_decode(file.read())
+    values = samples[..., : 3 if samples.shape[2] > 2 else 1]
+    alpha = None if samples.shape[2] in (1, 3) else samples[..., -1]
+    return deep_image(values if values.shape[2] == 3 else values[..., 0], alpha)
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
@@ -60,22 +87,11 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
     if image.mode == mode:
         return image
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return Image.fromarray(_stretched(numpy.asarray(image))).convert(mode)
+        return deep_image(numpy.asarray(image)).convert(mode)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
     return image.convert(mode)
-
-
-def _stretched(values: numpy.ndarray) -> numpy.ndarray:
-    """uint8 greys between the least and the greatest finite value; a constant image is black."""
-    values = values.astype(numpy.float32)
-    finite = numpy.isfinite(values)
-    if not finite.all():
-        values = numpy.where(finite, values, values[finite].min() if finite.any() else 0.0)
-    low, high = float(values.min()), float(values.max())
-    scale = 255 / (high - low) if high > low else 0.0
-    return numpy.rint((values - low) * scale).astype(numpy.uint8)
 
 
 def _reason(path: str | os.PathLike[str], error: Exception) -> str:
