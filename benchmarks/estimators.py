@@ -1,6 +1,6 @@
 """The estimator benchmark of the documentation: `python benchmarks/estimators.py`, some four minutes on one core.
 
-It is `gmssl bench estimators`, which writes `benchmarks/results/estimators.json`, and the tables and the picture of
+It is `gmssl bench estimators`, which writes `benchmarks/results/estimators.json`, and the table and the picture of
 `docs/estimator_benchmark.md`. Further options are passed on: `python benchmarks/estimators.py --estimator imle`.
 """
 

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 Out: TypeAlias = Annotated[Path | None, typer.Option(metavar="FILE", help="Write all numbers as JSON.")]
 Markdown: TypeAlias = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Write the tables as Markdown; in a file that exists, between its marks."),
+    typer.Option(metavar="FILE", help="Write a short summary as Markdown; in a file that exists, between its marks."),
+]
+From: TypeAlias = Annotated[
+    Path | None,
+    typer.Option("--from", metavar="FILE", help="Show the numbers that --out wrote, instead of measuring."),
 ]
 
 
@@ -74,6 +78,19 @@ def command_of(what: str, given: Mapping[str, Sequence[object] | int | None], se
     return shlex.join([*words, *(["--quick"] if quick else [])])
 
 
+def refuse_beside_from(given: Mapping[str, object], seed: int, quick: bool) -> None:
+    """What was measured cannot be changed afterwards.
+
+    Raises:
+        FormatError: `--from` with an option that says what to measure.
+    """
+    from gmssl.errors import FormatError
+
+    others = [option for option, value in {**given, "--seed": seed, "--quick": quick}.items() if value]
+    if others:
+        raise FormatError(f"--from shows numbers that exist; leave out {', '.join(others)}, or --from to measure.")
+
+
 def write(files: Files, report: object, author: str, summary: str, grids: Sequence[Grid]) -> None:
     """The JSON and the page; the picture is the caller's."""
     import json
@@ -119,6 +136,7 @@ def solvers(
     out: Out = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw time against quality, as PNG.")] = None,
     markdown: Markdown = None,
+    saved: From = None,
     quick: Annotated[bool, typer.Option("--quick", help="One instance of each setting, one round: a trial.")] = False,
 ) -> None:
     """Time and quality of every installed solver, in every noise setting of training."""
@@ -127,24 +145,29 @@ def solvers(
 
     from rich.console import Console
 
+    from gmssl.benchmarking.saved import read_report
     from gmssl.benchmarking.solvers.comparison import REPEATS, SIZES, compare_solvers
-    from gmssl.benchmarking.solvers.tables import summary, tables
+    from gmssl.benchmarking.solvers.report import Report
+    from gmssl.benchmarking.solvers.tables import page_tables, summary, tables
 
     given = {"--n": n, "--graphs": graphs, "--repeats": repeats, "--solver": solver}
-    with Console(stderr=True).status("instances") as status:
-        report = compare_solvers(
-            list(dict.fromkeys(n or SIZES)),
-            graphs or (1 if quick else None),
-            repeats or (1 if quick else REPEATS),
-            list(dict.fromkeys(solver or [])),
-            seed,
-            quick,
-            command_of("solvers", given, seed, quick),
-            status.update,
-        )
-    text, grids = summary(report), tables(report)
-    show(grids, text)
-    write(files, report, "gmssl bench solvers", text, grids)
+    if saved is not None:
+        refuse_beside_from(given, seed, quick)
+        report = read_report(saved, Report, "gmssl bench solvers")
+    else:
+        with Console(stderr=True).status("instances") as status:
+            report = compare_solvers(
+                list(dict.fromkeys(n or SIZES)),
+                graphs or (1 if quick else None),
+                repeats or (1 if quick else REPEATS),
+                list(dict.fromkeys(solver or [])),
+                seed,
+                quick,
+                command_of("solvers", given, seed, quick),
+                status.update,
+            )
+    show(tables(report), summary(report))
+    write(files, report, "gmssl bench solvers", summary(report), page_tables(report))
     if plot is not None:
         from gmssl.benchmarking.solvers.picture import save
 
@@ -174,6 +197,7 @@ def estimators(
         Path | None, typer.Option(metavar="FILE", help="Draw cosines, and bias against variance, as PNG.")
     ] = None,
     markdown: Markdown = None,
+    saved: From = None,
     quick: Annotated[bool, typer.Option("--quick", help="n = 3, few instances and draws: a trial.")] = False,
 ) -> None:
     """Bias, variance and descent of gradient estimates, against the exact gradient of the expected loss."""
@@ -182,18 +206,10 @@ def estimators(
 
     from rich.console import Console
 
-    from gmssl.benchmarking.estimators.comparison import SIZES, Plan, compare_estimators
-    from gmssl.benchmarking.estimators.tables import estimator_summary, estimator_tables
+    from gmssl.benchmarking.estimators.comparison import SIZES, EstimatorReport, Plan, compare_estimators
+    from gmssl.benchmarking.estimators.tables import estimator_page, estimator_summary, estimator_tables
+    from gmssl.benchmarking.saved import read_report
 
-    plan = Plan(
-        list(dict.fromkeys(n or ((3,) if quick else SIZES))),
-        instances or (2 if quick else 8),
-        draws or (8 if quick else 64),
-        list(dict.fromkeys(estimator or [])),
-        noise,
-        seed,
-        quick,
-    )
     given = {
         "--n": n,
         "--instances": instances,
@@ -201,11 +217,23 @@ def estimators(
         "--estimator": estimator,
         "--noise": [noise] if noise != "gumbel" else None,
     }
-    with Console(stderr=True).status("instances") as status:
-        report = compare_estimators(plan, command_of("estimators", given, seed, quick), status.update)
-    text, grids = estimator_summary(report), estimator_tables(report)
-    show(grids, text)
-    write(files, report, "gmssl bench estimators", text, grids)
+    if saved is not None:
+        refuse_beside_from(given, seed, quick)
+        report = read_report(saved, EstimatorReport, "gmssl bench estimators")
+    else:
+        plan = Plan(
+            list(dict.fromkeys(n or ((3,) if quick else SIZES))),
+            instances or (2 if quick else 8),
+            draws or (8 if quick else 64),
+            list(dict.fromkeys(estimator or [])),
+            noise,
+            seed,
+            quick,
+        )
+        with Console(stderr=True).status("instances") as status:
+            report = compare_estimators(plan, command_of("estimators", given, seed, quick), status.update)
+    show(estimator_tables(report), estimator_summary(report))
+    write(files, report, "gmssl bench estimators", estimator_summary(report), estimator_page(report))
     if plot is not None:
         from gmssl.benchmarking.estimators.picture import save
 

@@ -21,6 +21,11 @@ def tables(report: Report) -> list[Grid]:
     return [grid for grid in grids if grid.rows]
 
 
+def page_tables(report: Report) -> list[Grid]:
+    """Those of a page: tables of one row for each noise setting are left to the JSON and the terminal."""
+    return [grid for grid in (_quality(report), _bounds(report), _threads(report), _absent(report)) if grid.rows]
+
+
 def summary(report: Report) -> str:
     """What was measured, where, in one paragraph."""
     machine = report.machine

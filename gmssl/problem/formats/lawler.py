@@ -23,7 +23,8 @@ def from_lawler(
 
     Args:
         matrix: K `[n·m,n·m]`, or `[G,n·m,n·m]`; also a NumPy array. Costs are minimised: pygmtools maximises, pass −K.
-        n, m: vertices of both sides.
+        n: vertices of the left side.
+        m: vertices of the right side.
         column_major: the index of pair (i, s) is s·n + i, as in pygmtools; by default it is i·m + s.
         allowed: bool `[n,m]`, or `[G,n,m]`; None allows every pair.
         partial: any vertex may stay unmatched.

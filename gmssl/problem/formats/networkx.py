@@ -36,7 +36,8 @@ def from_networkx(
     self-loops are charged with self-loops.
 
     Args:
-        left, right: graphs of any of the four classes of networkx; a directed and an undirected one go together.
+        left: a graph of any of the four classes of networkx; a directed and an undirected one go together.
+        right: the other graph.
         vertex_cost: `(left node, its attributes, right node, its attributes)` to a cost, or None to forbid the pair.
         edge_cost: `((tail, head), attributes, (tail, head), attributes)`, left first, to a cost; None: no edges.
         partial: any vertex may stay unmatched.
@@ -105,7 +106,8 @@ def matched_nodes(left: networkx.Graph, right: networkx.Graph, matching: torch.T
     """A matching in the names of the nodes: the right partner of each left node that has one.
 
     Args:
-        left, right: the graphs that the problem was made of.
+        left: the left graph that the problem was made of.
+        right: the right one.
         matching: 0/1 matrix `[n,m]`, for example `solution.matching.vertex[0]`.
 
     Raises:

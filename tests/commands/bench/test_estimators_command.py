@@ -42,11 +42,24 @@ def test_everything_is_written(run: Run, tmp_path: Path) -> None:
     assert page.startswith(f"# Page\n{BEGIN}\nMeasured by")
     assert page.endswith(f"{END}\nafter\n")
     assert "old" not in page
+    assert "blackbox λ=80" in done.stdout
+    assert "| blackbox | – |" in page, "one row, at its best λ"
+    assert "λ=80" not in page
     for text in (done.stdout, page):
-        assert "blackbox λ=80" in text
         assert "nan" not in text
     again = shlex.split(written["command"])
     assert sorted(again[3:]) == sorted(map(str, given)), "what a reader repeats measures the same"
+
+
+def test_written_numbers_are_shown_again(run: Run, tmp_path: Path, refusal: Callable[[Any, str], None]) -> None:
+    measured = run(*TINY, "--out", "out.json", "--markdown", "page.md")
+    shown = run("--from", "out.json", "--plot", "plot.png", "--markdown", "again.md")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout == measured.stdout
+    assert (tmp_path / "again.md").read_text(encoding="utf-8") == (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+    refusal(run("--from", "out.json", "--draws", 8, "--quick"), "leave out --draws, --quick, or --from to measure")
+    refusal(run("--from", "page.md"), "page.md is not a report of `gmssl bench estimators`")
 
 
 def test_the_numbers_of_a_seed_are_the_same_in_each_run(run: Run, tmp_path: Path) -> None:

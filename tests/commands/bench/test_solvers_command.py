@@ -43,12 +43,23 @@ def test_everything_is_written(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "plot.png").stat().st_size > 1000
     page = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert page.startswith("# Page\n")
-    assert "Energies by noise setting, n = 6" in page
+    assert "Energies by noise setting, n = 6" in done.stdout
+    assert "noise setting, n = 6" not in page, "one row for each of 24 settings is for the JSON"
     for text in (done.stdout, page):
         assert "robust_tabu 32×20, agree 8" in text
     again = shlex.split(report["command"])
     assert again[:3] == ["gmssl", "bench", "solvers"]
     assert sorted(again[3:]) == sorted(map(str, (*TINY, "--n", 6))), "what a reader repeats measures the same"
+
+
+def test_written_numbers_are_shown_again(run: Run, tmp_path: Path, refusal: Callable[[Any, str], None]) -> None:
+    measured = run(*TINY, "--out", "out.json", "--markdown", "page.md")
+    shown = run("--from", "out.json", "--markdown", "again.md")
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout == measured.stdout
+    assert (tmp_path / "again.md").read_text(encoding="utf-8") == (tmp_path / "page.md").read_text(encoding="utf-8")
+    refusal(run("--from", "out.json", "--n", 6), "leave out --n, or --from to measure")
+    refusal(run("--from", "missing.json"), "missing.json cannot be read: No such file or directory")
 
 
 def test_the_numbers_of_a_seed_are_the_same_in_each_run(run: Run, tmp_path: Path) -> None:
