@@ -31,7 +31,7 @@ def commands() -> list[str]:
 def test_commands_parse(line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
     command = typer.main.get_command(app)
-    context = command.make_context("gmssl", words, resilient_parsing=True)
+    context = command.make_context("gmssl", list(words), resilient_parsing=True)
     while hasattr(command, "get_command"):
         if words[0].startswith("-"):  # an option of the program itself
             assert any(words[0] in option.opts for option in command.params), f"no option {words[0]}"

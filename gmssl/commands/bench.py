@@ -221,15 +221,9 @@ def estimators(
         refuse_beside_from(given, seed, quick)
         report = read_report(saved, EstimatorReport, "gmssl bench estimators")
     else:
-        plan = Plan(
-            list(dict.fromkeys(n or ((3,) if quick else SIZES))),
-            instances or (2 if quick else 8),
-            draws or (8 if quick else 64),
-            list(dict.fromkeys(estimator or [])),
-            noise,
-            seed,
-            quick,
-        )
+        sizes = list(dict.fromkeys(n or ((3,) if quick else SIZES)))
+        counts = instances or (2 if quick else 8), draws or (8 if quick else 64)
+        plan = Plan(sizes, *counts, list(dict.fromkeys(estimator or [])), noise, seed, quick)
         with Console(stderr=True).status("instances") as status:
             report = compare_estimators(plan, command_of("estimators", given, seed, quick), status.update)
     show(estimator_tables(report), estimator_summary(report))
