@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from rich.console import Console
+
+from gmssl.sweeping.run import Outcome, Plan, plan_sweep, run_sweep
 
 QUICK = {
     "data": {"kind": "phantoms", "number": 30, "size": 32},
@@ -140,3 +145,33 @@ def a_report():
 @pytest.fixture
 def a_run():
     return write_run
+
+
+@pytest.fixture
+def sweep(quick_file: Path, tmp_path: Path, program: Program) -> Callable[..., tuple[Plan, Outcome]]:
+    """Plans and runs a sweep of two learning rates in `tmp_path / "out"`."""
+
+    def run(
+        grid: str | Sequence[str] | None = "optimiser.learning_rate=0.25,0.5", seeds: Any = 2, **options: Any
+    ) -> tuple[Plan, Outcome]:
+        axes = [grid] if isinstance(grid, str) else list(grid or ())
+        plan = plan_sweep([quick_file], axes, seeds, **{"out": tmp_path / "out", **options})
+        return plan, run_sweep(plan, Console(file=StringIO()))
+
+    return run
+
+
+@pytest.fixture
+def labelled() -> Callable[..., Path]:
+    """Makes a folder of class sub-folders."""
+
+    def make(folder: Path, classes: int, each: int = 4) -> Path:
+        from PIL import Image
+
+        for number in range(classes):
+            (folder / f"class{number}").mkdir(parents=True)
+            for index in range(each):
+                Image.new("L", (8, 8), 10 * index + number).save(folder / f"class{number}" / f"{index}.png")
+        return folder
+
+    return make

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -133,17 +134,14 @@ def _heaviest(weights: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
     return Lap().solve(edgeless).matching.vertex > 0
 
 
-class Sm(Solver):
-    """Spectral matching (Leordeanu & Hebert, ICCV 2005): the leading eigenvector of K, rounded.
+class _Relaxed(Solver):
+    """A relaxation of pygmtools, rounded; the kinds below say how one problem is assigned softly."""
 
-    x'Kx, K ≥ 0, is maximised over vectors of norm one instead of matchings, by power iteration in pygmtools, on the
-    CPU. Memory is 8·(n·m)² bytes. A baseline: `robust_tabu` finds lower energies in less time.
-    """
-
-    kind: ClassVar[str] = "sm"
     uses_edges: ClassVar[bool] = True
 
-    iterations: int = Field(50, ge=1, description="largest number of power iterations")
+    @abstractmethod
+    def soft(self, matrix: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+        """Weights `[1,k,l]` from the affinity matrix `[1,k·l,k·l]` and the allowed pairs `[1,k,l]` of one problem."""
 
     def solve(self, problem: Problem) -> Solution:
         """Solve each instance; `converged` is False, since pygmtools does not say.
@@ -151,19 +149,32 @@ class Sm(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side.
         """
+        return rounded(problem, self.soft)
+
+
+class Sm(_Relaxed):
+    """Spectral matching (Leordeanu & Hebert, ICCV 2005): the leading eigenvector of K, rounded.
+
+    x'Kx, K ≥ 0, is maximised over vectors of norm one instead of matchings, by power iteration in pygmtools, on the
+    CPU. Memory is 8·(n·m)² bytes. A baseline: `robust_tabu` finds lower energies in less time.
+    """
+
+    kind: ClassVar[str] = "sm"
+
+    iterations: int = Field(50, ge=1, description="largest number of power iterations")
+
+    def soft(self, matrix: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+        """Weights `[1,k,l]`, as `rounded` takes them."""
         import pygmtools
 
-        def soft(matrix: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-            n, m = allowed.shape[1:]
-            # The numpy backend takes a third of the time of the torch backend on one problem.
-            affinity = raised(matrix, allowed).numpy()
-            weights = pygmtools.sm(affinity, n1max=n, n2max=m, max_iter=self.iterations, backend="numpy")
-            return torch.from_numpy(weights)
-
-        return rounded(problem, soft)
+        n, m = allowed.shape[1:]
+        # The numpy backend takes a third of the time of the torch backend on one problem.
+        affinity = raised(matrix, allowed).numpy()
+        weights = pygmtools.sm(affinity, n1max=n, n2max=m, max_iter=self.iterations, backend="numpy")
+        return torch.from_numpy(weights)
 
 
-class Rrwm(Solver):
+class Rrwm(_Relaxed):
     """Reweighted random walk matching (Cho, Lee & Lee, ECCV 2010), rounded.
 
     A random walk over vertex pairs with transition weights K ≥ 0, which jumps towards pairs that a Sinkhorn
@@ -172,39 +183,31 @@ class Rrwm(Solver):
     """
 
     kind: ClassVar[str] = "rrwm"
-    uses_edges: ClassVar[bool] = True
 
     iterations: int = Field(50, ge=1, description="largest number of steps of the walk")
     sinkhorn_iterations: int = Field(20, ge=1, description="normalisations of rows and columns for each jump")
     alpha: float = Field(0.2, ge=0, le=1, description="share of the jump in a step; 0 walks without jumps")
     beta: float = Field(30.0, gt=0, description="sharpness of the jump: inverse temperature before Sinkhorn")
 
-    def solve(self, problem: Problem) -> Solution:
-        """Solve each instance; `converged` is False, since pygmtools does not say.
-
-        Raises:
-            ProblemError: `allowed` permits no matching of the shorter side.
-        """
+    def soft(self, matrix: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+        """Weights `[1,k,l]`, as `rounded` takes them."""
         import pygmtools
 
-        def soft(matrix: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-            n, m = allowed.shape[1:]
-            weights: torch.Tensor = pygmtools.rrwm(
-                raised(matrix, allowed),
-                n1max=n,
-                n2max=m,
-                max_iter=self.iterations,
-                sk_iter=self.sinkhorn_iterations,
-                alpha=self.alpha,
-                beta=self.beta,
-                backend="pytorch",  # takes a third of the time of the numpy backend
-            )
-            return weights
-
-        return rounded(problem, soft)
+        n, m = allowed.shape[1:]
+        weights: torch.Tensor = pygmtools.rrwm(
+            raised(matrix, allowed),
+            n1max=n,
+            n2max=m,
+            max_iter=self.iterations,
+            sk_iter=self.sinkhorn_iterations,
+            alpha=self.alpha,
+            beta=self.beta,
+            backend="pytorch",  # takes a third of the time of the numpy backend
+        )
+        return weights
 
 
-class Ipfp(Solver):
+class Ipfp(_Relaxed):
     """Integer projected fixed point method (Leordeanu, Hebert & Sukthankar, NIPS 2009).
 
     Ascent of x'Kx: each iteration solves the linear assignment of the gradient and searches the line towards it; the
@@ -213,29 +216,21 @@ class Ipfp(Solver):
     """
 
     kind: ClassVar[str] = "ipfp"
-    uses_edges: ClassVar[bool] = True
 
     iterations: int = Field(50, ge=1, description="largest number of linear assignments")
 
-    def solve(self, problem: Problem) -> Solution:
-        """Solve each instance; `converged` is False, since pygmtools does not say.
-
-        Raises:
-            ProblemError: `allowed` permits no matching of the shorter side.
-        """
+    def soft(self, matrix: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
+        """Weights `[1,k,l]`, as `rounded` takes them."""
         import pygmtools
 
-        def soft(matrix: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
-            n, m = allowed.shape[1:]
-            start = _spread(allowed)
-            affinity = _shifted(matrix, start, allowed).numpy()
-            with np.errstate(divide="ignore", invalid="ignore"):  # the line search at a fixed point is 0/0
-                weights = pygmtools.ipfp(
-                    affinity, n1max=n, n2max=m, x0=start.numpy(), max_iter=self.iterations, backend="numpy"
-                )
-            return torch.from_numpy(weights)
-
-        return rounded(problem, soft)
+        n, m = allowed.shape[1:]
+        start = _spread(allowed)
+        affinity = _shifted(matrix, start, allowed).numpy()
+        with np.errstate(divide="ignore", invalid="ignore"):  # the line search at a fixed point is 0/0
+            weights = pygmtools.ipfp(
+                affinity, n1max=n, n2max=m, x0=start.numpy(), max_iter=self.iterations, backend="numpy"
+            )
+        return torch.from_numpy(weights)
 
 
 def _spread(allowed: torch.Tensor) -> torch.Tensor:
