@@ -10,9 +10,10 @@ import torch
 import gmssl
 from gmssl.benchmarking.solvers import timing
 from gmssl.benchmarking.solvers.contestants import Contestant, Stages
-from gmssl.benchmarking.solvers.timing import BLOCKS, Round, Trial, one_thread, race, ratio_of_times
+from gmssl.benchmarking.solvers.timing import BLOCKS, Round, Trial, race, ratio_of_times
 from gmssl.errors import ProblemError
 from gmssl.interfaces.solver import Solver
+from gmssl.parts.solvers.kernels.threads import one_thread
 from gmssl.testing.generators import paired_embeddings
 
 CALLS: list[tuple[str, int]] = []

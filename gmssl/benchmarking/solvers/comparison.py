@@ -9,8 +9,9 @@ from gmssl.benchmarking.solvers.contestants import THREADED, Contestant, contest
 from gmssl.benchmarking.solvers.instances import SETTINGS, instances
 from gmssl.benchmarking.solvers.report import Report, SizeReport, Threads
 from gmssl.benchmarking.solvers.scores import long_run, rows
-from gmssl.benchmarking.solvers.timing import one_thread, race, ratio_of_times
+from gmssl.benchmarking.solvers.timing import race, ratio_of_times
 from gmssl.errors import ProblemError
+from gmssl.parts.solvers.kernels.threads import one_thread
 from gmssl.problem import Problem, solve
 from gmssl.system.machine import cores, this_machine
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter, process_time
 from typing import TypeVar
@@ -46,17 +45,6 @@ class Trial:
     def spent(self) -> float:
         """Seconds so far."""
         return sum(r.wall + r.building for r in self.rounds)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """torch, and solvers that ask it how many threads to use, stay on one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def race(

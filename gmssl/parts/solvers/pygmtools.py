@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import ClassVar
 
 from pydantic import Field
@@ -13,6 +12,7 @@ from gmssl.interfaces.solver import Solver
 from gmssl.lazy import numpy as np
 from gmssl.lazy import torch
 from gmssl.parts.solvers.assignment.lap import Lap
+from gmssl.parts.solvers.kernels.threads import one_thread
 from gmssl.parts.solvers.outcome import outcome
 from gmssl.parts.solvers.relabelling import on_cpu, restored, shuffled, turned
 from gmssl.problem import Pairs, Problem, Solution, Topology
@@ -102,7 +102,7 @@ def rounded(problem: Problem, soft: Callable[[torch.Tensor, torch.Tensor], torch
         again = turned(again)
     weights = torch.empty(again.costs.vertex.shape, dtype=torch.float64)
     step = max(1, _ENTRIES // (n * m) ** 2)
-    with _one_thread():
+    with one_thread():
         for low in range(0, graphs, step):
             part = again.select(torch.arange(low, min(low + step, graphs)))
             for graph, matrix in enumerate(affinity_matrix(part)):
@@ -114,17 +114,6 @@ def rounded(problem: Problem, soft: Callable[[torch.Tensor, torch.Tensor], torch
     found = torch.where(chosen.any(2), chosen.int().argmax(2), -1).to(rows.device)
     unknown = torch.zeros(graphs, dtype=torch.bool, device=rows.device)  # pygmtools does not say whether it converged
     return outcome(problem, restored(found, rows, columns), unknown, proven=False)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """torch on one thread: its sums do not depend on their number, and small matrices only wait for more."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _heaviest(weights: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:

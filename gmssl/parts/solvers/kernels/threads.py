@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Timer
 
-from gmssl.lazy import numpy
+from gmssl.lazy import numpy, torch
 
 
 def in_slices(run: Callable[[int, int], None], count: int, threads: int) -> None:
@@ -49,3 +49,17 @@ def stopping_after(seconds: float | None) -> Iterator[numpy.ndarray]:
         yield stop
     finally:
         timer.cancel()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch, and solvers that ask it how many threads to use, stay on one.
+
+    Its sums do not depend on the number of threads then, times can be compared, and small matrices only wait for more.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
