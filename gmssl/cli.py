@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ from gmssl.commands.sweep import compare, sweep
 from gmssl.commands.train import train
 from gmssl.commands.version import short_version, version
 from gmssl.errors import GmsslError
+from gmssl.system.console import adapt
 
 _REFUSALS = {
     errno.EACCES: "no permission for",
@@ -94,4 +96,6 @@ app.command()(version)
 
 def main() -> None:
     """Entry point of the `gmssl` program."""
+    for stream in (sys.stdout, sys.stderr):
+        adapt(stream)
     app(prog_name="gmssl")

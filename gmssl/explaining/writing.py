@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -79,8 +79,7 @@ def _write(out: Path, files: dict[str, bytes]) -> None:
     """First beside their place; then a rename each, the page last, so that no page lacks its pictures."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        beside = out / f".new.{os.getpid()}"
-        beside.mkdir()
+        beside = Path(tempfile.mkdtemp(dir=out, prefix=".new."))
         try:
             for name, content in files.items():
                 (beside / name).write_bytes(content)

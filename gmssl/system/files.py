@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -15,9 +16,10 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     The bytes are on the disk (fsync) before the name is theirs, so a power cut leaves one of the two files whole.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    # Random, not the process number: threads share that, and so may two machines on one file system.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

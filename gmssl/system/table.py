@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
+
+from gmssl.system.files import replacing
 
 
 class Table:
@@ -56,9 +57,8 @@ class Table:
         at = rows[0].index("step")
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([rows[0], *(row for row in rows[1:] if int(row[at]) <= step)])
-        shorter = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        shorter.write_text(text.getvalue(), encoding="utf-8", newline="")
-        shorter.replace(self.path)
+        with replacing(self.path) as file:
+            file.write(text.getvalue().encode("utf-8"))
 
     def _rows(self) -> list[list[str]]:
         if not self.path.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import platform
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 FOLDER_VARIABLE = "GMSSL_RUN_FOLDER"
+CLAIM = ".claim"
+"""Made by the run that begins in a folder, and gone when its first files are there."""
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -49,7 +52,7 @@ def rank() -> int:
 
 
 def choose_folder(name: str, out: Path | None) -> Path:
-    """Where a new run will live; nothing is made yet.
+    """Where a new run will live; nothing is made yet, and without `out` `make_folder` may have to add a number.
 
     Raises:
         TrainingError: `out` holds something already, or ranks started from outside would choose different folders.
@@ -65,13 +68,7 @@ def choose_folder(name: str, out: Path | None) -> Path:
         raise TrainingError(
             "several processes were started from outside (torchrun, SLURM); name one folder with --out."
         )
-    now = datetime.now().strftime("%Y%m%d-%H%M%S")
-    folder = Path("runs") / name / now
-    number = 1
-    while folder.exists():
-        number += 1
-        folder = Path("runs") / name / f"{now}-{number}"
-    return folder
+    return Path("runs") / name / datetime.now().strftime("%Y%m%d-%H%M%S")
 
 
 def _refuse_used(out: Path) -> None:
@@ -89,18 +86,62 @@ def discard(folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def make_folder(folder: Path, recipe: Recipe, encoder: torch.nn.Module | None = None) -> None:
-    """Make a run folder with its recipe and its environment, the origin of the encoder's weights in it.
+def make_folder(folder: Path, recipe: Recipe, encoder: torch.nn.Module | None = None, numbered: bool = False) -> Path:
+    """Make a run folder with its recipe and its environment; of runs that start together, each gets its own.
+
+    Args:
+        folder: from `choose_folder`.
+        recipe: of the run.
+        encoder: with the origin of its weights, which is written down, too.
+        numbered: whether `folder-2`, `folder-3`, … will do if the folder exists; else it may exist, if it is empty.
+
+    Returns:
+        The folder that was made.
 
     Raises:
-        TrainingError: the folder cannot be made.
+        TrainingError: the folder cannot be made, or another run has just made it.
     """
-    with making(folder):
+    try:
+        folder = _new(folder) if numbered else folder
+    except OSError as error:
+        raise TrainingError(f"the folder {folder} cannot be made ({error.strerror}); name another --out.") from None
+    with making(folder), _claimed(folder):
         with replacing(folder / "recipe.yaml") as file:
             file.write(recipe.dump().encode("utf-8"))
         with replacing(folder / "environment.json") as file:
             known = environment(recipe) | {"encoder_weights": _origin(encoder)}
             file.write((json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+    return folder
+
+
+def _new(folder: Path) -> Path:
+    """The first of `folder`, `folder-2`, … that nobody has: mkdir, which only one can win, decides."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        candidate = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            candidate.mkdir()
+            return candidate
+    raise AssertionError("itertools.count has no end")
+
+
+@contextlib.contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Alone in a folder that must be empty, until the first files of the run are there for others to see.
+
+    The empty folder that a user names may be named twice; a file that only one process can make decides between them.
+    """
+    claim = folder / CLAIM
+    try:
+        claim.open("xb").close()
+    except FileExistsError:
+        raise TrainingError(f"--out {folder} is being used by another run; name another folder.") from None
+    try:
+        if any(path.name != CLAIM for path in folder.iterdir()):
+            raise TrainingError(f"--out {folder} was empty, and another run has just begun there; name another folder.")
+        yield
+    finally:
+        claim.unlink(missing_ok=True)
 
 
 def _origin(encoder: torch.nn.Module | None) -> object:

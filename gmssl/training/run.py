@@ -63,7 +63,8 @@ def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, cons
     objective = make_objective(recipe)
     _tell_weights(recipe, objective, console)
     if rank() == 0 and resume is None:
-        make_folder(folder, recipe, objective.encoder)
+        numbered = out is None and FOLDER_VARIABLE not in os.environ
+        folder = make_folder(folder, recipe, objective.encoder, numbered)
     elif rank() == 0:
         rewind(folder, -1 if step is None else step)
     try:
