@@ -58,11 +58,7 @@ def embed(
     refuse_out(out, overwrite)
     images = list_source(source, kept)
     refuse_names(images)
-    if encoder is not None:
-        chosen = timm_encoder(encoder, weights, pretrained, size, channels)
-    else:
-        assert run is not None  # `_places` saw to it
-        chosen = load_encoder(run)
+    chosen = load_encoder(run) if run else timm_encoder(str(encoder), weights, pretrained, size, channels)
     console = Console(stderr=True)
     found = features_of(chosen, images, workers, stages=Stages(console))
     write(found, out)

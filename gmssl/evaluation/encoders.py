@@ -38,9 +38,10 @@ class FrozenEncoder(torch.nn.Module):
         if fault:
             raise DataError(f"{fault}.")
         statistics = views.statistics(in_channels)
-        each = None if statistics is None else [n * in_channels if len(n) == 1 else n for n in statistics]
-        self.mean: tuple[float, ...] | None = each and each[0]
-        self.std: tuple[float, ...] | None = each and each[1]
+        self.mean: tuple[float, ...] | None = None
+        self.std: tuple[float, ...] | None = None
+        if statistics is not None:
+            self.mean, self.std = (n * in_channels if len(n) == 1 else n for n in statistics)
         self.encoder, self.views, self.source = encoder, views, source
         self.in_channels, self.image_size = in_channels, image_size
         self.requires_grad_(False).eval()
