@@ -15,6 +15,7 @@ from gmssl.problem import Costs, Matching, Problem, Solution, Topology, certify,
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from gmssl.evaluation.encoders import load_encoder
     from gmssl.evaluation.evaluating import evaluate
     from gmssl.interfaces.registry import part
     from gmssl.recipe.recipe import load_recipe
@@ -31,6 +32,7 @@ __all__ = [
     "certify",
     "energy",
     "evaluate",
+    "load_encoder",
     "load_recipe",
     "part",
     "solve",
@@ -40,6 +42,7 @@ __all__ = [
 _HOME = {
     "Run": "gmssl.training.notebook",
     "evaluate": "gmssl.evaluation.evaluating",
+    "load_encoder": "gmssl.evaluation.encoders",
     "load_recipe": "gmssl.recipe.recipe",
     "part": "gmssl.interfaces.registry",
     "train": "gmssl.training.notebook",

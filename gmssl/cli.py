@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from gmssl.commands.bench import bench
 from gmssl.commands.check import check
+from gmssl.commands.embed import embed
 from gmssl.commands.evaluate import evaluate
 from gmssl.commands.explain import explain
 from gmssl.commands.parts import parts
@@ -83,6 +84,7 @@ def program(
 
 app.command()(train)
 app.command()(evaluate)
+app.command()(embed)
 app.command()(explain)
 app.command()(sweep)
 app.command()(compare)

@@ -74,6 +74,7 @@ def test_public_names() -> None:
             "certify",
             "energy",
             "part",
+            "load_encoder",
             "load_recipe",
             "Run",
             "evaluate",

@@ -7,6 +7,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from gmssl.commands.options import conditions
+
 Rows: TypeAlias = list[str] | None
 
 
@@ -46,8 +48,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Judge a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
-    kept = _conditions("--where", where, train, "--train")
-    held = _conditions("--where-test", where_test, test, "--test")
+    kept = conditions("--where", where, train, "--train")
+    held = conditions("--where-test", where_test, test, "--test")
     _refuse(folds, test, references, name)
 
     from rich.console import Console
@@ -79,16 +81,3 @@ def _refuse(folds: int | None, test: Path | None, references: Path | None, name:
         raise typer.BadParameter(f"--references {references} is a file; name a folder.")
     if name is not None and (Path(name).name != name or name in ("", "..")):
         raise typer.BadParameter(f"--name {name!r} is no file name; write for example --name chest_xray.")
-
-
-def _conditions(option: str, given: list[str] | None, path: Path | None, needed: str) -> dict[str, str]:
-    """`["split=train"]` as `{"split": "train"}`; rows of nothing are refused."""
-    found: dict[str, str] = {}
-    for text in given or []:
-        column, equals, value = text.partition("=")
-        if not equals or not column:
-            raise typer.BadParameter(f"{option} {text!r} is not of the form column=value; write split=train.")
-        found[column] = value
-    if found and path is None:
-        raise typer.BadParameter(f"{option} selects rows of a manifest; name it with {needed}.")
-    return found

@@ -107,3 +107,16 @@ def widen(console: Console, tables: Sequence[Table]) -> None:
     if not console.is_terminal:
         unlimited = Console(width=10_000)
         console.width = max([console.width, *(unlimited.measure(table).maximum for table in tables)])
+
+
+def conditions(option: str, given: list[str] | None, path: Path | None, needed: str) -> dict[str, str]:
+    """`["split=train"]` as `{"split": "train"}`; rows of nothing are refused."""
+    found: dict[str, str] = {}
+    for text in given or []:
+        column, equals, value = text.partition("=")
+        if not equals or not column:
+            raise typer.BadParameter(f"{option} {text!r} is not of the form column=value; write split=train.")
+        found[column] = value
+    if found and path is None:
+        raise typer.BadParameter(f"{option} selects rows of a manifest; name it with {needed}.")
+    return found

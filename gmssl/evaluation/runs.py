@@ -45,7 +45,7 @@ def trained(run: Path, recipe: Recipe) -> tuple[torch.nn.Module, str]:
         TrainingError: no weights, a damaged or refused file, or weights of another encoder.
     """
     weights, source = _weights(run)
-    encoder = _build(random_weights(recipe.encoder), recipe.seed)
+    encoder = build(random_weights(recipe.encoder), recipe.seed)
     load_strictly(encoder.get_submodule("network"), weights, run / source, f"the encoder of {run / RECIPE}")
     return encoder, source
 
@@ -71,12 +71,12 @@ def untrained(recipe: Recipe) -> tuple[torch.nn.Module, str]:
     say so.
     """
     if random_weights(recipe.encoder) == recipe.encoder:
-        return _build(recipe.encoder, recipe.seed), f"random weights, seed {recipe.seed}"
+        return build(recipe.encoder, recipe.seed), f"random weights, seed {recipe.seed}"
     try:
-        return _build(recipe.encoder, recipe.seed), "the recipe's pretrained weights, not trained further"
+        return build(recipe.encoder, recipe.seed), "the recipe's pretrained weights, not trained further"
     except RecipeError:
         words = f"random weights, seed {recipe.seed}: the recipe's pretrained weights cannot be had here"
-        return _build(random_weights(recipe.encoder), recipe.seed), words
+        return build(random_weights(recipe.encoder), recipe.seed), words
 
 
 def random_weights(encoder: Encoder) -> Encoder:
@@ -85,7 +85,8 @@ def random_weights(encoder: Encoder) -> Encoder:
     return encoder.model_copy(update={name: fields[name].default for name in _INITIAL_WEIGHTS if name in fields})
 
 
-def _build(encoder: Encoder, seed: int) -> torch.nn.Module:
+def build(encoder: Encoder, seed: int) -> torch.nn.Module:
+    """Build it; random weights are those of the seed, and torch's own random state stays."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return encoder.build()

@@ -100,6 +100,25 @@ def class_names(
     )
 
 
+def list_source(path: Path, where: Mapping[str, str] | None = None) -> Images:
+    """The images of a folder or of a CSV manifest, labelled or not.
+
+    Args:
+        path: a folder, or a file whose name ends in .csv.
+        where: rows of the manifest to keep, such as {"split": "train"}.
+
+    Raises:
+        DataError: neither folder nor manifest, nothing in it, or conditions on a folder.
+    """
+    if path.suffix.lower() == ".csv" and not path.is_dir():
+        return _listed(part("data", "manifest", path=path, where=dict(where or {})))
+    if path.exists() and not path.is_dir():
+        raise DataError(f"{path} is neither a folder nor a .csv file. Give a folder of images or a CSV manifest.")
+    if where:
+        raise DataError(f"{path}: {dict(where)} selects rows of a CSV manifest; name the manifest, not a folder.")
+    return _listed(part("data", "folder", root=path))
+
+
 def open_source(path: Path, where: Mapping[str, str] | None = None) -> Images:
     """The images of a folder with class sub-folders, or of a CSV manifest.
 
@@ -110,14 +129,7 @@ def open_source(path: Path, where: Mapping[str, str] | None = None) -> Images:
     Raises:
         DataError: neither folder nor manifest, nothing in it, conditions on a folder, no labels, or a single class.
     """
-    if path.suffix.lower() == ".csv" and not path.is_dir():
-        images = _listed(part("data", "manifest", path=path, where=dict(where or {})))
-    elif path.exists() and not path.is_dir():
-        raise DataError(f"{path} is neither a folder nor a .csv file. Give a folder of images or a CSV manifest.")
-    elif where:
-        raise DataError(f"{path}: {dict(where)} selects rows of a CSV manifest; name the manifest, not a folder.")
-    else:
-        images = _listed(part("data", "folder", root=path))
+    images = list_source(path, where)
     labels = {record.label for record in images.records if record.label is not None}
     if len(labels) < 2:
         found = f"all labelled images are {labels.pop()!r}" if labels else "no image bears a label"
