@@ -10,6 +10,7 @@ import typer
 
 from gmssl.commands.options import kind_names, slot_names, widen
 from gmssl.commands.parts_check import check_part
+from gmssl.commands.type_words import type_in_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -110,8 +111,7 @@ def _settings(part: type[Part]) -> Table:
     table = Table("name", "type", "default", "meaning", box=None, padding=(0, 2, 0, 0))
     for name, field in part.model_fields.items():
         default = "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
-        limits = ", ".join(_limit(item) for item in field.metadata if _limit(item))
-        kind = _type_name(field.annotation) + (f" {limits}" if limits else "")
+        kind = type_in_words(field.annotation, field.metadata)
         table.add_row(name, _plain(kind), _plain(default), _plain(field.description or ""))
     return table
 
@@ -124,26 +124,14 @@ def _plain(text: str) -> Text:
 
 
 def _default(value: Any) -> str:
+    """As a recipe writes it, but for `none`, which recipes write null."""
     from gmssl.interfaces.part import Part
 
-    return value.kind if isinstance(value, Part) else str(value)
-
-
-def _limit(item: object) -> str:
-    """`≥ 1` of annotated_types.Ge(1); empty for everything else."""
-    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-    return " ".join(f"{sign} {getattr(item, name)}" for name, sign in signs.items() if hasattr(item, name))
-
-
-def _type_name(annotation: Any) -> str:
-    from gmssl.interfaces.part import Part
-
-    if isinstance(annotation, type):
-        if issubclass(annotation, Part):
-            return f"a {annotation.slot} part"
-        if annotation.__module__ != "types":  # tuple[int, ...] is no class of its own
-            return annotation.__name__ if not getattr(annotation, "__args__", None) else str(annotation)
-    return str(annotation).replace("typing.", "").replace("pathlib.", "")
+    if isinstance(value, Part):
+        return value.kind
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_default, value))}]"
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _facts(part: type[Part]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,47 +26,124 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+@dataclass(frozen=True)
+class _Panel:
+    """Lines of curves.png that share axes: columns of metrics.csv with the names of their lines.
+
+    Attributes:
+        kept: drawn also where nothing changes; other flat panels are told in a line of text instead.
+        shares: the axis is in percent.
+        guide: the column that the others are held against.
+    """
+
+    title: str
+    lines: Mapping[str, str]
+    kept: bool = False
+    shares: bool = False
+    guide: str = ""
+
+
 _PANELS = (
-    ("loss", ("loss",)),
-    ("match accuracy", ("match_accuracy", "match_accuracy_noiseless", "match_accuracy_chance")),
-    ("gradient norm", ("gradient_norm",)),
-    ("learning rate", ("learning_rate",)),
-    ("feature rank", ("feature_rank",)),
-    ("over-smoothing", ("zero_difference_edges", "within_graph_cosine")),
-    ("second solve", ("certified", "target_is_truth")),
-    ("duality gap", ("duality_gap",)),
+    _Panel(
+        "match accuracy",
+        {
+            "match_accuracy": "under noise",
+            "match_accuracy_noiseless": "without noise",
+            "match_accuracy_chance": "chance",
+        },
+        kept=True,
+        shares=True,
+        guide="match_accuracy_chance",
+    ),
+    _Panel("loss", {"loss": "loss"}, kept=True),
+    _Panel("feature rank", {"feature_rank": "feature rank"}),
+    _Panel("within-graph cosine", {"within_graph_cosine": "within-graph cosine"}),
+    _Panel("edges between equal vertices", {"zero_difference_edges": "zero-difference edges"}, shares=True),
+    _Panel("gradient norm", {"gradient_norm": "gradient norm"}),
+    _Panel("second solves", {"certified": "certified", "target_is_truth": "with the truth as answer"}, shares=True),
+    _Panel("duality gap", {"duality_gap": "duality gap"}),
+    _Panel("learning rate", {"learning_rate": "learning rate"}),
 )
 _TRUE, _FALSE, _EDGE = "#2a9d4a", "#d1352b", "#9aa3ad"
 
 
 def draw_curves(metrics: Table, probe: Table, path: Path) -> None:
-    """One panel for each group of columns of metrics.csv that has numbers, and one for the kNN probe."""
-    rows = metrics.rows()
-    if not rows:
+    """The probe's accuracy beside the untrained encoder's, then a panel for each group of columns of metrics.csv.
+
+    Columns without numbers have no line. Panels in which nothing changes are left out, but for loss and match accuracy;
+    a line below the picture tells their values.
+    """
+    if not metrics.rows():
         return
-    panels = [(title, [c for c in columns if any(row.get(c) for row in rows)]) for title, columns in _PANELS]
-    shown = [panel for panel in panels if panel[1]]
-    probed = probe.rows()
-    figure, axes = _figure(len(shown) + bool(probed))
     steps = metrics.numbers("step")
-    marker = "o" if len(steps) < 3 else None
-    for ax, (title, columns) in zip(axes, shown, strict=False):
-        for column in columns:
-            ax.plot(steps, metrics.numbers(column), label=column.replace("_", " "), marker=marker, linewidth=1.2)
-        ax.set_title(title, fontsize=10)
-        if len(columns) > 1:
-            ax.legend(fontsize=7)
-    if probed:
-        ax, accuracy = axes[len(shown)], probe.numbers("knn_accuracy")
-        ax.plot(probe.numbers("step"), accuracy, marker="o", linewidth=1.2, label="encoder")
-        ax.axhline(accuracy[0], color=_EDGE, linestyle="--", linewidth=1, label="untrained")
-        ax.set_title("kNN accuracy", fontsize=10)
-        ax.legend(fontsize=7)
+    numbers = {column: metrics.numbers(column) for panel in _PANELS for column in panel.lines}
+    panels = [panel for panel in _PANELS if any(map(_finite, (numbers[column] for column in panel.lines)))]
+    shown = [panel for panel in panels if panel.kept or not all(_flat(numbers[column]) for column in panel.lines)]
+    accuracy = probe.numbers("knn_accuracy")
+    figure, axes = _figure(len(shown) + bool(accuracy))
+    if accuracy:
+        _draw_probe(axes[0], probe.numbers("step"), accuracy)
+    for ax, panel in zip(axes[bool(accuracy) :], shown, strict=True):
+        _draw_panel(ax, panel, steps, numbers)
     for ax in axes:
         ax.set_xlabel("optimiser step", fontsize=8)
         ax.tick_params(labelsize=7)
         ax.grid(alpha=0.25)
+    constant = [_constants(panel, numbers) for panel in panels if panel not in shown]
+    if constant:
+        figure.supxlabel(f"the same at every step: {', '.join(constant)}", fontsize=8)
     _save(figure, path)
+
+
+def _finite(numbers: list[float]) -> list[float]:
+    return [number for number in numbers if math.isfinite(number)]
+
+
+def _flat(numbers: list[float]) -> bool:
+    """Nothing changes, or there is nothing; a single number may be the first of a curve."""
+    known = _finite(numbers)
+    return not known or (len(known) > 1 and min(known) == max(known))
+
+
+def _constants(panel: _Panel, numbers: Mapping[str, list[float]]) -> str:
+    """The names and values of a panel in which nothing changes."""
+    form = ".0%" if panel.shares else ".3g"
+    prefix = f"{panel.title} " if len(panel.lines) > 1 else ""
+    known = {name: _finite(numbers[column]) for column, name in panel.lines.items()}
+    return ", ".join(f"{prefix}{name} {format(values[0], form)}" for name, values in known.items() if values)
+
+
+def _draw_probe(ax: Any, steps: list[float], accuracy: list[float]) -> None:
+    ax.plot(steps, accuracy, marker="o", markersize=4, linewidth=1.2, label="trained encoder")
+    ax.axhline(accuracy[0], color=_EDGE, linestyle="--", linewidth=1, label="untrained encoder")
+    _head(ax, "kNN accuracy of the probe", shares=True)
+
+
+def _draw_panel(ax: Any, panel: _Panel, steps: list[float], numbers: Mapping[str, list[float]]) -> None:
+    lines: dict[tuple[float, ...], str] = {}  # equal curves are one line with both names, or one would hide the other
+    for column, name in panel.lines.items():
+        if column != panel.guide and _finite(numbers[column]):
+            key = tuple(numbers[column])
+            lines[key] = f"{lines[key]} = {name}" if key in lines else name
+    for line, name in lines.items():
+        ax.plot(steps, line, label=name, marker="o" if len(_finite(list(line))) < 3 else None, linewidth=1.2)
+    if panel.guide and _finite(numbers[panel.guide]):
+        name = panel.lines[panel.guide]
+        ax.plot(steps, numbers[panel.guide], label=name, color=_EDGE, linestyle="--", linewidth=1)
+    _head(ax, panel.title, panel.shares)
+
+
+def _head(ax: Any, title: str, shares: bool) -> None:
+    """Title, and between it and the axes the names of the lines, where they cover none."""
+    from matplotlib.ticker import PercentFormatter
+
+    several = len(ax.get_lines()) > 1
+    ax.set_title(title, fontsize=10, loc="left", pad=18 if several else 6)
+    if several:
+        place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "ncols": len(ax.get_lines())}
+        ax.legend(fontsize=7, frameon=False, handlelength=1.6, columnspacing=1.2, **place)
+    if shares:
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
 
 
 def _figure(panels: int) -> tuple[Figure, list[Any]]:

@@ -310,7 +310,7 @@ def test_parts_show_facts_and_limits(run: Run) -> None:
     output = run("parts", "show", "solver", "robust_tabu").output
     assert "uses_edges True" in output
     assert "differentiable False" in output
-    assert "int ≥ 1" in output
+    assert "whole number ≥ 1" in output
 
 
 def test_schema_is_written(run: Run, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`gmssl parts list` tells all of every first line: on one line in a pipe, folded on a terminal."""
+"""`gmssl parts list` tells all of every first line, folded on a terminal; `show` tells types in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gmssl.cli import app
-from gmssl.interfaces.registry import find, kinds
+from gmssl.interfaces.registry import GROUPS, find, kinds
 
 
 def listed(slot: str) -> list[str]:
@@ -45,3 +45,32 @@ def test_a_terminal_folds_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> 
     told = " ".join(" ".join(line[start:] for line in lines[1:]).split())
     for kind in kinds("noise"):
         assert first_line("noise", kind) in told
+
+
+def types_shown(slot: str, kind: str) -> str:
+    """The column of types of `gmssl parts show`, its folded lines joined."""
+    done = CliRunner().invoke(app, ["parts", "show", slot, kind])
+    assert done.exit_code == 0, done.output
+    lines = done.output.split("\nSettings\n", 1)[-1].split("\nFacts", 1)[0].splitlines()
+    if not lines[0].startswith("name"):
+        return ""
+    start, end = lines[0].index("type"), lines[0].index("default")
+    return " ".join(line[start:end].strip() for line in lines[1:])
+
+
+@pytest.mark.parametrize("slot", list(GROUPS))
+def test_types_are_words(slot: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    for kind in kinds(slot):  # those of plugins, too
+        told = types_shown(slot, kind)
+        assert bool(told) == bool(find(slot, kind).model_fields), kind
+        assert not [word for word in ("Annotated", "FieldInfo", "typing", "[", "…", "Literal") if word in told], told
+
+
+def test_defaults_are_written_as_in_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    adam = CliRunner().invoke(app, ["parts", "show", "optimiser", "adam"]).output
+    assert "2 numbers ≥ 0 and < 1  [0.9, 0.999]" in adam
+    timm = CliRunner().invoke(app, ["parts", "show", "encoder", "timm"]).output
+    assert "one of 8, 16, 32, or none" in timm
+    assert not [line for line in timm.splitlines() if "  None" in line or "  False" in line]

@@ -39,9 +39,9 @@ def curves_section(report: Report, pictures: Mapping[str, Picture]) -> Html:
     return figure(
         pictures["curves"],
         f"Learning curves over optimiser steps: loss, match accuracy, gradient norm, feature rank{probed}",
-        f"From metrics.csv{' and probe.csv' if probed else ''}, in training mode: loss, match accuracy under noise, "
-        "without noise, and by chance, within-graph cosine, feature rank, duality gap and certified share where the "
-        "run has them. A panel is missing where the run's parts give no such number.",
+        f"From metrics.csv{' and probe.csv' if probed else ''}, in training mode: match accuracy under noise, without "
+        "noise, and by chance, loss, feature rank, within-graph cosine, duality gap and certified share where the run "
+        "has them. A panel is missing where the run's parts give no such number or it was the same at every step.",
     )
 
 
