@@ -39,7 +39,7 @@ def read_settings(recipe: Path, overrides: Sequence[str]) -> dict[str, Any]:
     for override in overrides:
         if sets_seed(override):
             raise RecipeError(
-                f"--set {override}: a sweep sets the seeds itself, 0 … N−1; give their number with --seeds."
+                f"--set {override}: a sweep sets the seeds itself; name them with --seeds, as in --seeds 4-9."
             )
         apply_override(settings, override)
     settings.pop("seed", None)
@@ -155,7 +155,7 @@ def _settings(place: str, folder: Path, value: object, recipe: Path, overrides: 
     base, changes = _parts(place, value)
     file = recipe if base is None else _named(folder, base)
     if any(map(sets_seed, changes)):
-        raise RecipeError(f"{place}: a sweep sets the seeds itself; remove seed, and give their number with --seeds.")
+        raise RecipeError(f"{place}: a sweep sets the seeds itself; remove seed, and name them with --seeds.")
     try:
         return read_settings(file, (*overrides, *changes))
     except RecipeError as error:

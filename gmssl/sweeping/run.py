@@ -65,7 +65,7 @@ class Plan:
     Attributes:
         axes: of the grid.
         cells: the first is the one that others are compared with.
-        seeds: 0 … N−1.
+        seeds: of each cell's runs, in the order in which they are done.
         evaluate: classifiers to report, "knn" and "linear"; none where runs are not evaluated.
         definition: what it shares with earlier calls in the same folder.
         folder: where it lives.
@@ -100,7 +100,7 @@ class Outcome:
 def plan_sweep(
     recipes: Sequence[Path],
     grid: Sequence[str],
-    seeds: int,
+    seeds: int | Sequence[int],
     evaluate: Sequence[str] = (),
     data: Sequence[str] = (),
     overrides: Sequence[str] = (),
@@ -115,7 +115,7 @@ def plan_sweep(
     Args:
         recipes: YAML files; several are the first axis, `recipe`, whose values are the stems of the files.
         grid: `path=v1,v2` for each axis; may be empty where there are variants or several recipes.
-        seeds: how many; a run's `seed` is 0 … seeds − 1.
+        seeds: of each cell's runs; a number N stands for 0 … N − 1.
         evaluate: classifiers, "knn" and "linear".
         data: `[name=]path` of labelled images to evaluate on; default: those of the recipe's probe, else its own.
         overrides: `path=value`, for all cells.
@@ -136,7 +136,8 @@ def plan_sweep(
         raise DataError(f"{given} is for evaluations; add --evaluate knn or --evaluate linear, or leave it out.")
     definition = Definition(settings, axes, sets, bool(evaluate))
     root = out if out is not None else default_root(recipes if variants is None else [variants], definition)
-    plan = Plan(axes, cells, tuple(range(seeds)), tuple(dict.fromkeys(evaluate)), definition, SweepFolder(root))
+    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    plan = Plan(axes, cells, numbers, tuple(dict.fromkeys(evaluate)), definition, SweepFolder(root))
     refuse_other(root, definition)
     for run in plan.runs:
         refuse_other_recipe(plan.folder.run(run.name), run.recipe)
