@@ -9,6 +9,9 @@ import yaml
 
 from gmssl.errors import RecipeError
 
+RECIPE, VARIANT = "recipe", "variant"
+"""Paths of the axes of several recipes and of variants; no recipe has such settings."""
+
 _OPENING = {"[": "]", "{": "}"}
 
 

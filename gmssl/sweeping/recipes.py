@@ -15,10 +15,7 @@ from typing import Any
 from gmssl.errors import RecipeError
 from gmssl.recipe.library import shipped
 from gmssl.recipe.recipe import apply_override, load_recipe, read_recipe
-from gmssl.sweeping.axes import Axis
-
-RECIPE = "recipe"
-"""Path of the axis; no recipe has such a setting."""
+from gmssl.sweeping.axes import RECIPE, VARIANT, Axis
 
 _TRIED = 64
 """Combinations of a grid's values that are tried, to explain why cells are no valid recipes."""
@@ -127,9 +124,6 @@ def _refusal(settings: Mapping[str, Any], options: Sequence[tuple[str, str, tupl
             return None
     return first and first.rstrip(".")
 
-
-VARIANT = "variant"
-"""Path of the axis; no recipe has such a setting."""
 
 _FORM = "a list of path=value, or {recipe: FILE, set: [path=value, …]}"
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmssl.errors import DataError, RecipeError
 from gmssl.recipe.recipe import Recipe
 from gmssl.sweeping.axes import Axis, read_axes
-from gmssl.sweeping.cells import Cell, make_cells
+from gmssl.sweeping.cells import Cell, cell_names, make_cells
 from gmssl.sweeping.checks import refuse_other_probes, refuse_unbuildable, refuse_unfit_evaluation, refuse_unplannable
 from gmssl.sweeping.folder import (
     Definition,
@@ -20,6 +20,7 @@ from gmssl.sweeping.folder import (
     has_checkpoint,
     is_finished,
     locked,
+    order_of_names,
     refuse_other,
     refuse_other_recipe,
     write_definition,
@@ -136,9 +137,11 @@ def plan_sweep(
         raise DataError(f"{given} is for evaluations; add --evaluate knn or --evaluate linear, or leave it out.")
     definition = Definition(settings, axes, sets, bool(evaluate))
     root = out if out is not None else default_root(recipes if variants is None else [variants], definition)
+    refuse_other(root, definition)
+    names = cell_names(axes, order_of_names(root))
+    cells = tuple(replace(cell, name=name) for cell, name in zip(cells, names, strict=True))
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     plan = Plan(axes, cells, numbers, tuple(dict.fromkeys(evaluate)), definition, SweepFolder(root))
-    refuse_other(root, definition)
     for run in plan.runs:
         refuse_other_recipe(plan.folder.run(run.name), run.recipe)
     unfinished = {run.cell.name for run in plan.runs if not is_finished(plan.folder.run(run.name))}
