@@ -190,7 +190,7 @@ def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
         pass  # the lock, which lies there, is held before the first file is written
     failures = {}
     runs = plan.runs
-    progress = Progress(console, len(runs), plan.folder.logs)
+    progress = Progress(console, len(runs), plan.folder.logs, sum(not _is_done(plan, run) for run in runs), jobs)
 
     def do(at: int) -> tuple[str, str | None]:
         progress.started(runs[at].name)
@@ -208,6 +208,13 @@ def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
                     failures[runs[at].name] = fault
                 progress.ended(runs[at].name, done if fault is None else f"failed: {fault}", done != _NOTHING)
         return Outcome(_values(plan, failures), failures)
+
+
+def _is_done(plan: Plan, run: Run) -> bool:
+    """Whether neither training nor evaluations are left."""
+    sets = plan.definition.data if plan.evaluate else ()
+    reports = (plan.folder.evaluation(run.name, data) for data in sets)
+    return is_finished(plan.folder.run(run.name)) and all(report.is_file() for report in reports)
 
 
 def _do(plan: Plan, run: Run, lock: int, jobs: int) -> tuple[str, str | None]:
