@@ -217,6 +217,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise TrainingError(f"{path} cannot be read ({error}); name another --out.") from None
     if not isinstance(written, dict) or not {"recipe", "grid", "data", "evaluate"} <= set(written):
         raise TrainingError(f"{path} was not written by a sweep; name another --out.")
+    if not all(isinstance(written[key], dict) for key in ("recipe", "grid")) or not all(
+        isinstance(values, list) and all(isinstance(value, str) for value in values)
+        for values in written["grid"].values()
+    ):
+        raise TrainingError(f"{path} was changed: it holds no recipe, or no grid; name another --out.")
     return written
 
 

@@ -57,6 +57,16 @@ def test_the_default_folder_is_found_for_recipes_in_any_order(
     assert plan_sweep([other, quick_file], [], 1).folder.root == plan.folder.root
 
 
+@pytest.mark.parametrize("grid", ["", "margin: 3", "margin: [3]"])
+def test_a_file_that_was_changed_is_one_message(sweep: Sweep, tmp_path: Path, grid: str) -> None:
+    sweep(seeds=1)
+    text = yaml.safe_load((tmp_path / "out" / "sweep.yaml").read_text())
+    text["grid"] = yaml.safe_load(grid)
+    (tmp_path / "out" / "sweep.yaml").write_text(yaml.safe_dump(text))
+    with pytest.raises(TrainingError, match=r"sweep.yaml was changed"):
+        sweep(seeds=1)
+
+
 def test_more_values_add_to_a_sweep(sweep: Sweep, program) -> None:
     sweep(seeds=1)
     program.calls.clear()
