@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from gmssl.problem.formats.text import Instance
 
 
+_EVERY = 5.0
+"""Seconds between lines that tell how far it is, where no terminal shows a bar."""
+
+
 @dataclass
 class Result:
     """What is reported of an instance. Without `fault` it was solved; with one, the numbers are missing."""
@@ -85,6 +89,8 @@ def _solver(kind: str, overrides: list[str]) -> Solver:
 
 def _solve_all(instances: list[tuple[Path, Instance]], solver: Solver, done: list[Result]) -> None:
     """Append a result for each instance, in order."""
+    from time import monotonic
+
     from rich.console import Console
     from rich.progress import Progress
 
@@ -93,10 +99,14 @@ def _solve_all(instances: list[tuple[Path, Instance]], solver: Solver, done: lis
         task = progress.add_task("compiling", total=len(instances))
         for partial in {instance.problem.topology.partial for _, instance in instances}:
             _warm_up(solver, partial)
+        told = monotonic()
         for path, instance in instances:
             progress.update(task, description=instance.name)
             done.append(_solved(path, instance, solver))
             progress.advance(task)
+            if not console.is_terminal and len(done) < len(instances) and monotonic() - told >= _EVERY:
+                told = monotonic()
+                typer.echo(f"{len(done)}/{len(instances)} instances done, the last one {instance.name}", err=True)
 
 
 def _warm_up(solver: Solver, partial: bool) -> None:

@@ -33,6 +33,13 @@ Grid: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(metavar="PATH=V1,V2", help="A setting and its values, e.g. solver=lap,lagrange. Repeatable."),
 ]
+Seeds: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="N|A-B,C",
+        help="Runs of each cell: how many, with seed 0, 1, …, or which seeds, e.g. 4-9 or 3,7,11 (one: 7-7).",
+    ),
+]
 Evaluate: TypeAlias = Annotated[
     list[Classifier] | None, typer.Option(help="Judge each run by this classifier, too. Repeatable.")
 ]
@@ -72,7 +79,7 @@ Out: TypeAlias = Annotated[
 def sweep(
     recipes: Recipes,
     grid: Grid = None,
-    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each cell, with seed 0, 1, ….")] = 3,
+    seeds: Seeds = "3",
     evaluate: Evaluate = None,
     data: Data = None,
     test: Tests = None,
@@ -90,11 +97,12 @@ def sweep(
         results,  # noqa: F401  before runs of days, in which the program may be renewed
     )
     from gmssl.sweeping.run import plan_sweep, run_sweep
+    from gmssl.sweeping.seeds import read_seeds
 
     plan = plan_sweep(
         recipes,
         grid or [],
-        seeds,
+        read_seeds(seeds),
         [classifier.value for classifier in evaluate or []],
         data or [],
         overrides or [],

@@ -9,6 +9,9 @@ import yaml
 
 from gmssl.errors import RecipeError
 
+RECIPE, VARIANT = "recipe", "variant"
+"""Paths of the axes of several recipes and of variants; no recipe has such settings."""
+
 _OPENING = {"[": "]", "{": "}"}
 
 
@@ -37,7 +40,7 @@ def read_axes(options: Sequence[str]) -> tuple[Axis, ...]:
         if paths.count(path) > 1:
             raise RecipeError(f"--grid {path} is given {paths.count(path)} times; put all its values into one --grid.")
         if path == "seed":
-            raise RecipeError("--grid seed: seeds are no setting to compare; give their number with --seeds.")
+            raise RecipeError("--grid seed: seeds are no setting to compare; name them with --seeds.")
     return axes
 
 

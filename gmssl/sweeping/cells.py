@@ -111,11 +111,18 @@ def _refuse_equal(cells: Sequence[Cell]) -> None:
             )
 
 
-def cell_names(axes: Sequence[Axis]) -> list[str]:
-    """`starts=4_loss=hamming` for each cell, in their order: the last keys of the paths, as many as tell them apart."""
+def cell_names(axes: Sequence[Axis], order: Sequence[str] = ()) -> list[str]:
+    """`starts=4_loss=hamming` for each cell, in their order: the last keys of the paths, as many as tell them apart.
+
+    Args:
+        axes: of the grid.
+        order: paths of all axes as they follow each other within a name; default: that of the axes.
+    """
+    paths = [axis.path for axis in axes]
+    places = [paths.index(path) for path in order or paths]
     labels = axis_labels(axes)
     slugs = [[f"{label}={s}" for s in _slugs(axis.values)] for label, axis in zip(labels, axes, strict=True)]
-    return [_short("_".join(parts)) for parts in itertools.product(*slugs)]
+    return [_short("_".join(parts[place] for place in places)) for parts in itertools.product(*slugs)]
 
 
 def axis_labels(axes: Sequence[Axis]) -> list[str]:

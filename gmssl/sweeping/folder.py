@@ -18,7 +18,8 @@ import yaml
 from gmssl.errors import RecipeError, TrainingError
 from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.recipe.statistics import resolved
-from gmssl.sweeping.axes import Axis
+from gmssl.sweeping.axes import RECIPE, VARIANT, Axis
+from gmssl.sweeping.cells import cell_names
 from gmssl.sweeping.labelled import LabelledSet, refuse_missing
 from gmssl.sweeping.labelled import written as labelled_sets
 from gmssl.system.files import replacing
@@ -52,8 +53,25 @@ class Definition:
         return {axis.path: list(axis.values) for axis in self.axes}
 
     def digest(self) -> str:
-        """Of recipe and grid: the same command finds its folder again."""
+        """Of recipe and grid as they are written; `default_root` finds folders of another order, too."""
         return hashlib.sha256(_text([dict(self.settings), self.grid]).encode("utf-8")).hexdigest()[:8]
+
+
+def _identity(settings: Mapping[str, Any], grid: Mapping[str, Sequence[str]]) -> str:
+    """Equal for two sweeps that differ in the order of axes, variants and values only, or in `train.workers`."""
+    return _text([_lasting(settings, grid), {path: sorted(values) for path, values in grid.items()}])
+
+
+def _lasting(settings: Mapping[str, Any], grid: Mapping[str, object]) -> dict[str, Any]:
+    """Settings without those that results do not depend on: `train.workers`."""
+    if RECIPE in grid or VARIANT in grid:
+        return {name: _lasting(own or {}, {}) for name, own in settings.items()}
+    train = settings.get("train")
+    if not isinstance(train, Mapping) or "workers" not in train:
+        return dict(settings)
+    rest = {name: value for name, value in train.items() if name != "workers"}
+    others = {name: value for name, value in settings.items() if name != "train"}
+    return {**others, "train": rest} if rest else others
 
 
 @dataclass(frozen=True)
@@ -90,11 +108,35 @@ class SweepFolder:
 
 
 def default_root(sources: Sequence[Path], definition: Definition) -> Path:
-    """`runs/sweeps/<recipes>-<digest>`: it depends on recipes and grid only, so that the same command continues."""
+    """`runs/sweeps/<recipes>-<digest>`: it depends on recipes and grid only, so that the same command continues.
+
+    The digest is of one way to write a sweep. One that was begun in another order of recipes, axes, variants or values
+    is found by what its file says.
+    """
     name = "+".join(source.stem for source in sources)
     if len(sources) > 1 and len(name) > _LONGEST_NAME:
         name = f"{sources[0].stem}+{len(sources) - 1}_more"
-    return Path("runs") / "sweeps" / f"{name}-{definition.digest()}"
+    home = Path("runs") / "sweeps"
+    own = home / f"{name}-{definition.digest()}"
+    if (own / SWEEP_FILE).exists():
+        return own
+    stems = sorted(source.stem for source in sources)
+    names = {f"{stem}+{len(stems) - 1}_more" for stem in stems} if len(stems) > 1 else set()
+    identity = _identity(definition.settings, definition.grid)
+    for path in sorted(home.glob(f"*-????????/{SWEEP_FILE}")):
+        other = path.parent.name[:-9]
+        if (other in names or sorted(other.split("+")) == stems) and _identity_in(path) == identity:
+            return path.parent
+    return own
+
+
+def _identity_in(path: Path) -> str | None:
+    """That of the sweep which a file describes; None where it describes none."""
+    try:
+        written = _read(path)
+    except TrainingError:
+        return None
+    return _identity(written["recipe"], written["grid"])
 
 
 def refuse_other(root: Path, definition: Definition) -> None:
@@ -114,17 +156,53 @@ def refuse_other(root: Path, definition: Definition) -> None:
             raise TrainingError(f"--out {root} holds {names}, and no sweep; name a folder that is new or empty.")
         return
     written = _read(path)
-    for key, name, own in (
-        ("recipe", "recipe", dict(definition.settings)),
-        ("grid", "grid", definition.grid),
-    ):
-        if _text(written[key]) != _text(own):
-            raise TrainingError(
-                f"--out {root} belongs to another sweep: its {name} has {_first_difference(written[key], own)}. Name "
-                "another folder, or repeat the command that made this one."
-            )
+    grid = definition.grid
+    before, now = _lasting(written["recipe"], written["grid"]), _lasting(definition.settings, grid)
+    if RECIPE in grid or VARIANT in grid:  # new ones may be added
+        now = {name: settings for name, settings in now.items() if name in before}
+    difference = _missing(written["grid"], grid)
+    name = "grid"
+    if difference is None and _text(before) != _text(now):
+        name, difference = "recipe", _first_difference(before, now)
+    if difference is not None:
+        raise TrainingError(
+            f"--out {root} belongs to another sweep: its {name} has {difference}. Name "
+            "another folder, or repeat the command that made this one."
+        )
+    _refuse_renamed(root, written["grid"], definition.axes)
     if definition.evaluate and written["evaluate"]:
         refuse_missing(written["data"], definition.data, root)
+
+
+def _missing(written: Mapping[str, Sequence[str]], own: Mapping[str, Sequence[str]]) -> str | None:
+    """What a grid lacks of the one that was written, or an axis that it has besides; more values are no fault."""
+    for path, values in written.items():
+        if path not in own:
+            return f"{path} {', '.join(values)}, this one absent"
+        for at, value in enumerate(values):
+            if value not in own[path]:
+                return f"{path}.{at} {value}, this one absent"
+    return next((f"{path} absent, this one {', '.join(own[path])}" for path in own if path not in written), None)
+
+
+def _refuse_renamed(root: Path, written: Mapping[str, Sequence[str]], axes: Sequence[Axis]) -> None:
+    """A new value must not change the names of runs that are there: they would be trained twice."""
+    for axis in axes:
+        former = written[axis.path]
+        names = dict(zip(axis.values, cell_names([axis]), strict=True))
+        for value, name in zip(former, cell_names([Axis(axis.path, tuple(former))]), strict=True):
+            if names[value] != name:
+                raise TrainingError(
+                    f"--out {root} has runs called {name}, and with the values added to {axis.path} they would be "
+                    f"called {names[value]}. Name another folder, or leave out values that differ from {value} in "
+                    "case or punctuation only."
+                )
+
+
+def order_of_names(root: Path) -> tuple[str, ...]:
+    """Paths of the axes in the order in which names of runs hold them; empty where no sweep is yet."""
+    path = root / SWEEP_FILE
+    return tuple(_read(path)["grid"]) if path.is_file() else ()
 
 
 def _is_left_behind(path: Path) -> bool:
@@ -139,6 +217,11 @@ def _read(path: Path) -> dict[str, Any]:
         raise TrainingError(f"{path} cannot be read ({error}); name another --out.") from None
     if not isinstance(written, dict) or not {"recipe", "grid", "data", "evaluate"} <= set(written):
         raise TrainingError(f"{path} was not written by a sweep; name another --out.")
+    if not all(isinstance(written[key], dict) for key in ("recipe", "grid")) or not all(
+        isinstance(values, list) and all(isinstance(value, str) for value in values)
+        for values in written["grid"].values()
+    ):
+        raise TrainingError(f"{path} was changed: it holds no recipe, or no grid; name another --out.")
     return written
 
 
@@ -168,7 +251,12 @@ def _text(settings: object) -> str:
 
 
 def write_definition(folder: SweepFolder, definition: Definition) -> None:
-    """Write sweep.yaml, and make the folders beside it; called with the lock held."""
+    """Write sweep.yaml, and make the folders beside it; called with the lock held.
+
+    Raises:
+        TrainingError: another process has meanwhile begun or widened a sweep here that this one does not go on with.
+    """
+    refuse_other(folder.root, definition)
     former = _read(folder.root / SWEEP_FILE) if (folder.root / SWEEP_FILE).is_file() else None
     evaluated = former is not None and bool(former["evaluate"])
     data = labelled_sets(definition.data)
@@ -176,7 +264,7 @@ def write_definition(folder: SweepFolder, definition: Definition) -> None:
         data = former["data"]  # this command does not evaluate; what others did still stands
     document = {
         "recipe": dict(definition.settings),
-        "grid": definition.grid,
+        "grid": {path: definition.grid[path] for path in (former["grid"] if former is not None else definition.grid)},
         "evaluate": definition.evaluate or evaluated,
         "data": data,
     }
@@ -235,6 +323,8 @@ def refuse_other_recipe(run: Path, recipe: Recipe) -> None:
     except RecipeError as error:
         raise TrainingError(f"{error}\nThe run was made by another version, or changed. {remedy}") from None
     recipe = resolved(recipe)  # as training has written it
+    train = written.train.model_copy(update={"workers": recipe.train.workers})  # results do not depend on them
+    written = written.model_copy(update={"train": train})
     if written != recipe:
         difference = _first_difference(written.model_dump(mode="json"), recipe.model_dump(mode="json"))
         raise TrainingError(f"{run} is a run of another recipe: it has {difference}. {remedy}")

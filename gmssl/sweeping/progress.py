@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import threading
 import time
 from pathlib import Path
@@ -17,8 +18,11 @@ _SHOWN = 3
 class Progress:
     """Lines on a console, and below them, on a terminal, one that is overwritten."""
 
-    def __init__(self, console: Console, total: int, logs: Path) -> None:
+    def __init__(self, console: Console, total: int, logs: Path, to_do: int, jobs: int) -> None:
+        """For `total` runs, of which `to_do` are not done yet, `jobs` at a time."""
         self._console, self._total, self._logs = console, total, logs
+        self._to_do, self._jobs = to_do, jobs
+        self._took: list[float] = []
         self._status = console.status("")
         self._guard = threading.Lock()
         self._started: dict[str, float] = {}
@@ -48,13 +52,26 @@ class Progress:
         with self._guard:
             took = time.monotonic() - self._started.pop(name)
             self._ended += 1
+            if worked:
+                self._took.append(took)
+            left = self._left()
             self._show()
-        self.tell(f"{self._ended}/{self._total} {name}: {outcome}{f' ({duration(took)})' if worked else ''}")
+        times = f" ({duration(took)}{f'; {left}' if left else ''})" if worked else ""
+        self.tell(f"{self._ended}/{self._total} {name}: {outcome}{times}")
+
+    def _left(self) -> str:
+        """How long the other runs take if they are like those so far; empty where nothing is known, or left."""
+        pending = self._to_do - len(self._took)
+        if not self._took or pending <= 0:
+            return ""
+        return f"about {duration(statistics.fmean(self._took) * pending / self._jobs)} left"
 
     def _show(self) -> None:
         names = list(self._started)
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-        self._status.update(f"{self._ended}/{self._total} done; {', '.join(names[:_SHOWN])}{more}, see {self._logs}")
+        left = self._left()
+        done = f"{self._ended}/{self._total} done{f', {left}' if left else ''}"
+        self._status.update(f"{done}; {', '.join(names[:_SHOWN])}{more}, see {self._logs}")
 
 
 def duration(seconds: float) -> str:

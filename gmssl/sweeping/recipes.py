@@ -15,10 +15,7 @@ from typing import Any
 from gmssl.errors import RecipeError
 from gmssl.recipe.library import shipped
 from gmssl.recipe.recipe import apply_override, load_recipe, read_recipe
-from gmssl.sweeping.axes import Axis
-
-RECIPE = "recipe"
-"""Path of the axis; no recipe has such a setting."""
+from gmssl.sweeping.axes import RECIPE, VARIANT, Axis
 
 _TRIED = 64
 """Combinations of a grid's values that are tried, to explain why cells are no valid recipes."""
@@ -39,7 +36,7 @@ def read_settings(recipe: Path, overrides: Sequence[str]) -> dict[str, Any]:
     for override in overrides:
         if sets_seed(override):
             raise RecipeError(
-                f"--set {override}: a sweep sets the seeds itself, 0 … N−1; give their number with --seeds."
+                f"--set {override}: a sweep sets the seeds itself; name them with --seeds, as in --seeds 4-9."
             )
         apply_override(settings, override)
     settings.pop("seed", None)
@@ -128,9 +125,6 @@ def _refusal(settings: Mapping[str, Any], options: Sequence[tuple[str, str, tupl
     return first and first.rstrip(".")
 
 
-VARIANT = "variant"
-"""Path of the axis; no recipe has such a setting."""
-
 _FORM = "a list of path=value, or {recipe: FILE, set: [path=value, …]}"
 
 
@@ -155,7 +149,7 @@ def _settings(place: str, folder: Path, value: object, recipe: Path, overrides: 
     base, changes = _parts(place, value)
     file = recipe if base is None else _named(folder, base)
     if any(map(sets_seed, changes)):
-        raise RecipeError(f"{place}: a sweep sets the seeds itself; remove seed, and give their number with --seeds.")
+        raise RecipeError(f"{place}: a sweep sets the seeds itself; remove seed, and name them with --seeds.")
     try:
         return read_settings(file, (*overrides, *changes))
     except RecipeError as error:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gmssl.errors import DataError, RecipeError
 from gmssl.recipe.recipe import Recipe
 from gmssl.sweeping.axes import Axis, read_axes
-from gmssl.sweeping.cells import Cell, make_cells
+from gmssl.sweeping.cells import Cell, cell_names, make_cells
 from gmssl.sweeping.checks import refuse_other_probes, refuse_unbuildable, refuse_unfit_evaluation, refuse_unplannable
 from gmssl.sweeping.folder import (
     Definition,
@@ -20,6 +20,7 @@ from gmssl.sweeping.folder import (
     has_checkpoint,
     is_finished,
     locked,
+    order_of_names,
     refuse_other,
     refuse_other_recipe,
     write_definition,
@@ -65,7 +66,7 @@ class Plan:
     Attributes:
         axes: of the grid.
         cells: the first is the one that others are compared with.
-        seeds: 0 … N−1.
+        seeds: of each cell's runs, in the order in which they are done.
         evaluate: classifiers to report, "knn" and "linear"; none where runs are not evaluated.
         definition: what it shares with earlier calls in the same folder.
         folder: where it lives.
@@ -100,7 +101,7 @@ class Outcome:
 def plan_sweep(
     recipes: Sequence[Path],
     grid: Sequence[str],
-    seeds: int,
+    seeds: int | Sequence[int],
     evaluate: Sequence[str] = (),
     data: Sequence[str] = (),
     overrides: Sequence[str] = (),
@@ -115,7 +116,7 @@ def plan_sweep(
     Args:
         recipes: YAML files; several are the first axis, `recipe`, whose values are the stems of the files.
         grid: `path=v1,v2` for each axis; may be empty where there are variants or several recipes.
-        seeds: how many; a run's `seed` is 0 … seeds − 1.
+        seeds: of each cell's runs; a number N stands for 0 … N − 1.
         evaluate: classifiers, "knn" and "linear".
         data: `[name=]path` of labelled images to evaluate on; default: those of the recipe's probe, else its own.
         overrides: `path=value`, for all cells.
@@ -136,8 +137,11 @@ def plan_sweep(
         raise DataError(f"{given} is for evaluations; add --evaluate knn or --evaluate linear, or leave it out.")
     definition = Definition(settings, axes, sets, bool(evaluate))
     root = out if out is not None else default_root(recipes if variants is None else [variants], definition)
-    plan = Plan(axes, cells, tuple(range(seeds)), tuple(dict.fromkeys(evaluate)), definition, SweepFolder(root))
     refuse_other(root, definition)
+    names = cell_names(axes, order_of_names(root))
+    cells = tuple(replace(cell, name=name) for cell, name in zip(cells, names, strict=True))
+    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    plan = Plan(axes, cells, numbers, tuple(dict.fromkeys(evaluate)), definition, SweepFolder(root))
     for run in plan.runs:
         refuse_other_recipe(plan.folder.run(run.name), run.recipe)
     unfinished = {run.cell.name for run in plan.runs if not is_finished(plan.folder.run(run.name))}
@@ -186,7 +190,7 @@ def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
         pass  # the lock, which lies there, is held before the first file is written
     failures = {}
     runs = plan.runs
-    progress = Progress(console, len(runs), plan.folder.logs)
+    progress = Progress(console, len(runs), plan.folder.logs, sum(not _is_done(plan, run) for run in runs), jobs)
 
     def do(at: int) -> tuple[str, str | None]:
         progress.started(runs[at].name)
@@ -204,6 +208,13 @@ def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
                     failures[runs[at].name] = fault
                 progress.ended(runs[at].name, done if fault is None else f"failed: {fault}", done != _NOTHING)
         return Outcome(_values(plan, failures), failures)
+
+
+def _is_done(plan: Plan, run: Run) -> bool:
+    """Whether neither training nor evaluations are left."""
+    sets = plan.definition.data if plan.evaluate else ()
+    reports = (plan.folder.evaluation(run.name, data) for data in sets)
+    return is_finished(plan.folder.run(run.name)) and all(report.is_file() for report in reports)
 
 
 def _do(plan: Plan, run: Run, lock: int, jobs: int) -> tuple[str, str | None]:

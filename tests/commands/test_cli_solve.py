@@ -210,6 +210,17 @@ def test_progress_on_a_terminal_only(
     json.loads(done.stdout)
 
 
+def test_lines_where_there_is_no_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hours of silence in a log look like a program that hangs."""
+    monkeypatch.setattr("gmssl.commands.solve._EVERY", 0.0)
+    done = run("small.dat", "pairs.txt", *TABU, "--json")
+    assert done.stderr.splitlines() == [
+        "1/3 instances done, the last one small",
+        "2/3 instances done, the last one pairs 0-1",
+    ]
+    assert len(json.loads(done.stdout)["instances"]) == 3
+
+
 def test_default_solver_gives_a_bound(run: Run) -> None:
     if "lagrange" not in gmssl.interfaces.registry.kinds("solver"):
         pytest.skip("lagrange is not installed")

@@ -51,6 +51,7 @@ WRONG = [
     ("sweep recipe.yaml recipe.yaml", "recipe.yaml is given twice"),
     ("sweep recipe.yaml --grid margin=1 --evaluate knn --data unlabelled --data unlabelled", "is given twice"),
     ("sweep recipe.yaml --grid margin=1 --evaluate knn --test unlabelled --folds 3", "--folds 3 is for cross-val"),
+    ("sweep recipe.yaml --grid margin=1 --seeds 0-2,2", "the seed 2 stands twice"),
     ("compare unlabelled", "give two or more run folders"),
     ("compare unlabelled recipe.yaml", "unlabelled is no run folder"),
 ]
@@ -68,6 +69,8 @@ def test_wrong_options(run: Run) -> None:
         "--evaluate=svm",
         "--seeds=0",
         "--seeds=1001",
+        "--seeds=9-4",
+        "--seeds=two",
         "--jobs=0",
         "--jobs=two",
         "--folds=1",

@@ -49,8 +49,11 @@ def test_recipes_are_the_first_axis(recipes: list[Path], program, tmp_path: Path
     assert [row[0] for row in table.rows] == ["imle", "imle", "relaxed", "relaxed", "untrained", "pixels"]
     program.calls.clear()
     assert (run(recipes, tmp_path / "out")[1], program.calls) == (outcome, [])
-    with pytest.raises(TrainingError, match="belongs to another sweep"):
-        run(recipes[::-1], tmp_path / "out")
+    backwards = run(recipes[::-1], tmp_path / "out")
+    assert (backwards[1].values, program.calls) == (outcome.values, [])
+    assert backwards[0].cells[0].values == ("relaxed", "0.25")
+    with pytest.raises(TrainingError, match="its grid has recipe relaxed, imle, this one absent"):
+        run(recipes[:1], tmp_path / "out")
     alone = plan_sweep(recipes, [], 1)
     assert [cell.name for cell in alone.cells] == ["recipe=imle", "recipe=relaxed"]
     assert alone.folder.root.name.startswith("imle+relaxed-")

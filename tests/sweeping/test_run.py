@@ -14,6 +14,7 @@ from rich.console import Console
 from gmssl.errors import DataError
 from gmssl.sweeping.results import grids, runs_csv, sections, to_markdown
 from gmssl.sweeping.run import Outcome, Plan, plan_sweep, run_sweep
+from gmssl.sweeping.seeds import read_seeds
 
 RATES = "optimiser.learning_rate=0.25,0.5"
 FIRST, SECOND = "learning_rate=0.25", "learning_rate=0.5"
@@ -91,6 +92,15 @@ def test_more_seeds_and_evaluations_later(sweep: Sweep, program) -> None:
     assert "linear" not in outcome.values[FIRST, 2]
     assert [row[0] for row in grids(plan, sections(plan, outcome))[-1].rows] == ["0.25", "0.5", "untrained", "pixels"]
     assert sweep(seeds=1)[1].values.keys() == {(FIRST, 0), (SECOND, 0)}
+
+
+def test_other_seeds_add_to_a_sweep(sweep: Sweep, program) -> None:
+    sweep(seeds=1)
+    program.calls.clear()
+    plan, outcome = sweep(seeds=read_seeds("0,4-5"))
+    assert trained(program) == [f"{cell}_seed={seed}" for seed in (4, 5) for cell in (FIRST, SECOND)]
+    assert {seed for _, seed in outcome.values} == {0, 4, 5}
+    assert "2 cells × 3 seed(s)" in to_markdown(plan, "quick.yaml", sections(plan, outcome), outcome)
 
 
 def test_images_that_changed_in_between(sweep: Sweep, program) -> None:
