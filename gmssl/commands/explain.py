@@ -53,26 +53,15 @@ def explain(
 ) -> None:
     """Explain a finished run as an HTML page: curves, accuracy by group, confused images and why, solver gap, time."""
     from rich.console import Console
-    from rich.progress import Progress
 
     from gmssl.evaluation.runs import run_recipe
 
     run_recipe(run)  # a wrong run folder is told before anything heavy is imported
 
+    from gmssl.evaluation.progress import Stages
     from gmssl.explaining.report import Effort
     from gmssl.explaining.writing import explain as write
 
     effort = Effort(passes=passes, pairs=pairs, bounds=bounds, seed=seed)
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("matching", total=None)
-        page = write(
-            run,
-            out,
-            data,
-            None if group is None else group.value,
-            graphs,
-            effort,
-            lambda done, total: progress.update(task, completed=done, total=total),
-        )
-    typer.echo(page)
+    chosen = None if group is None else group.value
+    typer.echo(write(run, out, data, chosen, graphs, effort, Stages(Console(stderr=True))))

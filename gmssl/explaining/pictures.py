@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gmssl.evaluation.progress import Stages
 from gmssl.explaining import figures
 from gmssl.explaining.figures import pair_figure
 from gmssl.explaining.report import Report
@@ -49,9 +50,15 @@ class Picture:
         return {f"{self.name}.png": self.light, f"{self.name}-dark.png": self.dark}
 
 
-def draw_all(report: Report) -> dict[str, Picture]:
+def draw_all(report: Report, stages: Stages) -> dict[str, Picture]:
     """Every picture that the run gives rise to, by its name."""
-    return {name: Picture(name, *(_in(theme, draw) for theme in THEMES)) for name, draw in _drawings(report)}
+    drawings = list(_drawings(report))
+    found: dict[str, Picture] = {}
+    with stages.stage("drawing", len(drawings), "pictures") as advance:
+        for name, draw in drawings:
+            found[name] = Picture(name, *(_in(theme, draw) for theme in THEMES))
+            advance(1)
+    return found
 
 
 def _in(theme: Theme, draw: Callable[[Theme], bytes]) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
 import torch
 
+from gmssl.evaluation.progress import Stages
 from gmssl.explaining.accuracy import GroupAccuracy, accuracies
 from gmssl.explaining.counting import Blame, Confusion, between_groups, blame, confusions
 from gmssl.explaining.passes import FreshViews, Passes, run_passes
@@ -103,22 +103,26 @@ class Report:
         return not self.relaxed and not self.run.recipe.solver.constant
 
 
-def measure(run: TrainedRun, sample: Sample, effort: Effort, tell: Callable[[int, int], None]) -> Report:
+def measure(run: TrainedRun, sample: Sample, effort: Effort, stages: Stages) -> Report:
     """Match the sample, and count.
 
     Args:
         run: read by `open_run`.
         sample: chosen by `choose`.
         effort: how much.
-        tell: called with the numbers of batches that are done and to do.
+        stages: told of every batch, and of the solver's measurement.
     """
     start = perf_counter()
     recipe = run.recipe
     views = FreshViews(run, sample, effort.seed)
     total = effort.passes * len(sample.batches)
-    passes = run_passes(run, sample, views, effort.passes, max(1, effort.bounds), lambda done: tell(done, total))
+    with stages.stage("matching", total, "batches") as advance:
+        passes = run_passes(run, sample, views, effort.passes, max(1, effort.bounds), lambda _: advance(1))
     edge_terms = torch.tensor([term.scores == "edge" for term in (*recipe.affinity.vertex, *recipe.affinity.edge)])
     groups, flows = between_groups(passes.rows, sample.groups)
+    with stages.stage("measuring the solver", 1, "batch"):
+        gap = None if recipe.solver.constant else measure_gap(passes.steps, passes.judge, effort.bounds)
+        times = measure_times(passes.steps[0], recipe)
     return Report(
         run=run,
         sample=sample,
@@ -132,8 +136,8 @@ def measure(run: TrainedRun, sample: Sample, effort: Effort, tell: Callable[[int
         blame=blame(passes.rows),
         terms=names(recipe.affinity),
         edge_terms=edge_terms,
-        gap=None if recipe.solver.constant else measure_gap(passes.steps, passes.judge, effort.bounds),
-        times=measure_times(passes.steps[0], recipe),
+        gap=gap,
+        times=times,
         training=training_share(run.folder),
         seconds=perf_counter() - start,
     )

@@ -7,12 +7,12 @@ import io
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
 from gmssl.errors import TrainingError
+from gmssl.evaluation.progress import Stages
 from gmssl.explaining.page import command_of, to_html
 from gmssl.explaining.pictures import draw_all
 from gmssl.explaining.report import Effort, Report, measure
@@ -33,7 +33,7 @@ def explain(
     group: Fact | None = None,
     graphs: int | None = None,
     effort: Effort | None = None,
-    tell: Callable[[int, int], None] = lambda done, total: None,
+    stages: Stages | None = None,
 ) -> Path:
     """Write a report on a finished run.
 
@@ -44,7 +44,7 @@ def explain(
         group: what images are grouped by; default: see `choose`.
         graphs: left graphs of a pass; default: those of `IMAGES` images.
         effort: how often, and how much of it is shown.
-        tell: called with the numbers of batches that are done and to do.
+        stages: told of every stage; default: nobody is.
 
     Returns:
         The page.
@@ -54,12 +54,13 @@ def explain(
     """
     named, out = out, run / "explain" if out is None else out
     _refuse_file(out)
-    opened = open_run(run)
-    effort = effort or Effort()
-    wanted = IMAGES if graphs is None else graphs * images_of_a_graph(opened.recipe)
-    sample = choose(list_images(opened.recipe, data), opened.recipe, wanted, effort.seed, group)
-    report = measure(opened, sample, effort, tell)
-    pictures = draw_all(report)
+    stages, effort = stages or Stages(), effort or Effort()
+    with stages.stage("opening", 1, "run"):
+        opened = open_run(run)
+        wanted = IMAGES if graphs is None else graphs * images_of_a_graph(opened.recipe)
+        sample = choose(list_images(opened.recipe, data), opened.recipe, wanted, effort.seed, group)
+    report = measure(opened, sample, effort, stages)
+    pictures = draw_all(report, stages)
     files = {name: content for picture in pictures.values() for name, content in picture.files.items()}
     if not report.learnt_truth:  # else there is no energy of a truth
         files[MISMATCHES] = mismatches(report).encode("utf-8", "replace")

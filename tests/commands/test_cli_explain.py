@@ -198,6 +198,14 @@ def test_the_page_names_the_command_that_makes_it(tmp_path: Path, small_recipe: 
     assert shlex.split(made_by[1]) == ["gmssl", "explain", *map(str, words)]
 
 
+def test_stages_are_told_beside_the_path(tmp_path: Path, small_recipe: Callable[..., Recipe]) -> None:
+    run = make_run(tmp_path / "run", small_recipe())
+    done = explain(run, *QUICK)
+    assert done.stdout == f"{run / 'explain' / 'index.html'}\n"
+    told = [line.partition(":")[0] for line in done.stderr.splitlines()]
+    assert told == ["opening", "matching", "measuring the solver", "drawing"]
+
+
 def test_defaults_are_not_in_the_command() -> None:
     assert command_of(Path("runs/a"), Effort(), None, None, None, None) == "gmssl explain runs/a"
     assert command_of(Path("a"), Effort(passes=2), None, None, 4, None) == "gmssl explain a --graphs 4 --passes 2"
