@@ -57,10 +57,12 @@ def _charge(edge, left, right, column, m, brackets):
         cost[:] = edge[e]
         for f in range(others):
             largest = max(largest, abs(cost[f]))
+        # Equal right edges are matched together, so their costs count together, and only at the first of them.
         if not distinct:
             cost[:] = 0.0
             for f in range(others):
                 cost[place[right[f, 0], right[f, 1]]] += edge[e, f]
+        # An edge may also be laid upon nothing, which costs 0.
         least[:] = 0.0
         for f in range(others):
             least[tails[f]] = min(least[tails[f]], cost[f])
@@ -78,6 +80,7 @@ def _charge(edge, left, right, column, m, brackets):
 @njit(cache=True, nogil=True)
 def _first_of_equal(right, m):
     """The right edge from s to t, `[m+1,m+1]`; −1 if none, and where s or t is m: no vertex."""
+    # Row and column m stand for “unmatched” and stay −1: no case of its own in the loops over edges.
     place = np.full((m + 1, m + 1), -1)
     for f in range(len(right)):
         if place[right[f, 0], right[f, 1]] < 0:
@@ -93,6 +96,7 @@ def lay(left, right, columns, m, lifted):
         last[:] = -1
         for f in range(right.shape[1]):
             s, t = right[g, f, 0], right[g, f, 1]
+            # Equal right edges are chained; all of them are matched.
             previous[f] = last[s, t]
             last[s, t] = f
         for e in range(left.shape[1]):
