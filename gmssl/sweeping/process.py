@@ -55,6 +55,7 @@ def run_command(arguments: Sequence[str], log: Path, lock: int, jobs: int = 1) -
     """
     command = [sys.executable, "-m", "gmssl", *arguments]
     with log.open("ab") as file:
+        # The log may hold earlier attempts; the reason of a failure is looked for behind this place.
         start = file.tell()
         with _guard:  # so that `stop_all` finds every command, or none is started after it
             if _stopped.is_set():

@@ -70,6 +70,8 @@ def _charge(edge, left, right, column, m, brackets):
         stays, image = column[tail], place[column[tail], column[head]]
         now = cost[image] if image >= 0 else 0.0
         for s in range(m + 1):
+            # If the tail moves, e gains at most down to its least cost there, wherever the head goes; if the head moves
+            # alone, down to what the tail's old place offers.
             brackets[tail, s] -= now - least[s]
             image = place[stays, s]
             upon = cost[image] if image >= 0 else 0.0

@@ -220,6 +220,7 @@ def assign(cost, columns):
 @njit(cache=True, nogil=True)
 def _load(costs, allowed, work):
     """`work [n,m]` float64 becomes the costs `[n,m]`, or `[m,n]` transposed, with +inf where forbidden."""
+    # Rows become the shorter side: augmenting paths are searched once a row, and columns may stay free.
     turned = costs.shape[0] > costs.shape[1]
     for i in range(costs.shape[0]):
         if turned:

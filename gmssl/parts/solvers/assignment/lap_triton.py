@@ -109,6 +109,7 @@ def _assign(
     costs += graph * cost_graph + column * cost_column
     allowed += graph * allow_graph + column * allow_column
     random = _draw(costs, short, cost_row, inside, seed.to(tl.uint64), WIDTH)
+    # 42 random bits, those of a key between the mark of free columns and the owner.
     names = _mix(random + (column + 3).to(tl.uint64) * _GOLDEN) >> 22
     names = (names.to(tl.int64) << 20) | column
     # Rows in the order of a random affine map of 0..ROWS−1: for an odd factor a permutation.

@@ -77,6 +77,7 @@ class Search:
         for node in heap:
             self.proven = min(self.proven, node.bound)
         completed = all(self._closed(node.bound) for node in heap)
+        # Pairs were forbidden on the strength of the limit, so nothing above it is proven.
         return self.columns, min(self.proven, self._limit()), completed
 
     def _limit(self) -> float:

@@ -27,6 +27,7 @@ def adjacency(left, entry, first, head):
         first[i] = count
         for k in range(n):
             if entry[i, k] == 0:
+                # Row by row: the entries of a vertex are contiguous, and a search runs through them.
                 entry[i, k] = count
                 head[count] = k
                 count += 1
@@ -61,6 +62,7 @@ def headroom(vertex, edge, left, right, masked, limit):
     for e in range(left.shape[0]):
         cost = times * np.float64(_largest(edge[e]))
         dearest[left[e, 0]] += cost
+        # A self-loop is paid once.
         if left[e, 0] != left[e, 1]:
             dearest[left[e, 1]] += cost
     most = dearest.max()

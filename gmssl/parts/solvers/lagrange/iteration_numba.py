@@ -57,6 +57,7 @@ def tabulate(vertex, edge, left, right, allowed, every_pair, single, pairs, tail
                 single[i, s] += edge[e, f]
             elif i < j and s != t:
                 pairs[number[i, j], s, t] += edge[e, f]
+            # Edges are directed, pairs are not: turned over, so that the lower vertex stands first.
             elif i > j and s != t:
                 pairs[number[j, i], t, s] += edge[e, f]
     for i in range(n):

@@ -60,6 +60,7 @@ class Tables:
 def total(x: torch.Tensor, dim: int) -> torch.Tensor:
     """The sum along one dimension, always in the same order; zeros appended to it change no bit."""
     while (size := x.shape[dim]) > 1:
+        # Cut at powers of two: with zeros appended, the same numbers still meet in the same order.
         half = 1 << ((size - 1).bit_length() - 1)
         both = x.narrow(dim, 0, size - half) + x.narrow(dim, half, size - half)
         x = torch.cat([both, x.narrow(dim, size - half, 2 * half - size)], dim)

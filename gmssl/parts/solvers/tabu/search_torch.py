@@ -105,6 +105,7 @@ def _begin(
 
 def _assigned(costs: torch.Tensor, banned: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Linear assignments `[G,S,n]` of costs `[G,S,n,n]` where `wanted [G,S]`, and whether there is one; on the host."""
+    # The compiled routine itself: another one would choose otherwise among ties.
     forbidden, given = banned.cpu().numpy(), costs.double().cpu().numpy()
     columns, feasible = np.zeros(given.shape[:3], np.int64), np.ones(given.shape[:2], bool)
     for g, s in wanted.nonzero().tolist():

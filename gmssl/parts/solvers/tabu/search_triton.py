@@ -244,6 +244,7 @@ def _search_part(
     tables, (shortest, longest) = tabulate(problem, seed), robust_tabu_numba.tenure(n)
     entries, stride = tables.pairs.shape[1], tables.single.shape[2]
     states = torch.zeros(graphs, starts, dtype=torch.int64, device=tables.seeds.device)
+    # Searches that the agreement rule makes needless write nothing: what they leave must never be the least.
     energies = torch.full_like(states, NOTHING.value)
     best, places = (new((graphs, starts, n), dtype=torch.int32) for _ in range(2))
     warps = max(1, width(n) ** 2 // 256)  # at least eight numbers of a matrix in each thread
