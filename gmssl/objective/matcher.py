@@ -139,8 +139,10 @@ class Matcher(nn.Module):
         """Arrange, solve and compare, in float32; `generator` draws relabelling and noise."""
         settings = self.settings
         with clock.stage("graph"):
+            # Float32 whatever autocast says: a matching is decided by differences that bfloat16 does not hold.
             arrangement = self.vertices(exactly(embedded.student), exactly(embedded.teacher), encoded.pairs)
             relabelling = self._relabelling(arrangement.right, generator)
+            # Relabelled before edges and costs are made: these need no renaming then, and nothing knows the old order.
             left, right = arrangement.left, take(arrangement.right, relabelling)
             edges = settings.graph.edges(left), settings.graph.edges(right)
             left, right = self.message_passing(left, edges[0]), self.message_passing(right, edges[1])
@@ -149,6 +151,7 @@ class Matcher(nn.Module):
             if self.reads_maps:
                 sides = attach_maps(sides, sources(arrangement, relabelling), encoded.maps, encoded.batch)
             costs = self.costs(*sides)
+            # The target is known in the order of the arrangement; its columns follow the right nodes.
             target = take_columns(self._target(costs, arrangement, embedded, encoded.pairs), relabelling)
             allowed = take_columns(arrangement.allowed, relabelling)
             costs = add_margin(costs, target, settings.margin)
@@ -178,6 +181,7 @@ class Matcher(nn.Module):
             if not self.settings.target.reads_reference:
                 return self.target(costs.vertex, arrangement)
             teacher = exactly(embedded.teacher)
+            # The other way round: what the right view says is what the left one has to match.
             seen = embedded.vertices(teacher, teacher, tuple((right, left) for left, right in pairs))
             nothing = costs.edge.new_zeros(len(seen.left), 0, 2, dtype=torch.int64)
             return self.target(self.costs(Side(seen.left, nothing), Side(seen.right, nothing)).vertex, seen)

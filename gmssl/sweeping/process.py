@@ -55,6 +55,7 @@ def run_command(arguments: Sequence[str], log: Path, lock: int, jobs: int = 1) -
     """
     command = [sys.executable, "-m", "gmssl", *arguments]
     with log.open("ab") as file:
+        # The log may hold earlier attempts; the reason of a failure is looked for behind this place.
         start = file.tell()
         with _guard:  # so that `stop_all` finds every command, or none is started after it
             if _stopped.is_set():
@@ -64,6 +65,7 @@ def run_command(arguments: Sequence[str], log: Path, lock: int, jobs: int = 1) -
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                # Later ones win: an OMP_NUM_THREADS of the user's over ours.
                 env=_threads(jobs) | os.environ | {SWEEP_VARIABLE: str(os.getpid())},
                 pass_fds=(lock,),
                 # Ctrl-C in a terminal goes to its whole process group; the command gets one signal, from here.
@@ -141,6 +143,7 @@ def _fault(code: int, log: Path, start: int) -> str:
     with log.open("rb") as file:
         file.seek(start)
         lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+    # Popen reports a deadly signal as a negative code, a program that cleaned up first as 128 more than its number.
     number = -code if code < 0 else code - 128
     if number in (signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGINT):
         hint = ", perhaps for want of memory" if number == signal.SIGKILL else ""

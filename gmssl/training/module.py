@@ -92,6 +92,7 @@ class MatchingModule(LightningModule):
 
     def training_step(self, batch: Packed, batch_idx: int) -> torch.Tensor:
         """Loss of one batch."""
+        # Seeded by the place in the run, not by earlier draws: a resumed run draws what the whole one would.
         generator = reseed(self._recipe.seed, self.current_epoch, batch_idx, self.global_rank, self.device)
         loss, fault = self._loss(batch.views, generator)
         if self._any_rank_fails(loss is None or not bool(torch.isfinite(loss)), batch_idx):
@@ -114,6 +115,7 @@ class MatchingModule(LightningModule):
 
     def _any_rank_fails(self, failed: bool, batch_idx: int) -> bool:
         """Tell all ranks of a failure or a signal; both must be met at the same step everywhere."""
+        # Both in one message: each costs a round trip of all ranks at every step.
         flags = torch.tensor([int(failed), self.signal], device=self.device)
         if distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(flags, distributed.ReduceOp.MAX)
@@ -133,6 +135,7 @@ class MatchingModule(LightningModule):
         """Split the time of backward into the estimator's and the rest."""
         self.count("backward")
         if self.step is not None:
+            # The estimator solves within autograd's backward pass, between hooks; it measures itself.
             seconds = self.step.solution.backward.seconds
             self.clock.seconds["backward"] -= seconds
             self.clock.seconds["estimator"] += seconds

@@ -117,6 +117,7 @@ def _batched(problem: Problem, candidate: torch.Tensor) -> torch.Tensor:
         return _all_positive(problem, candidate, differences)
     coarse = _coarse(problem, candidate)[..., None]
     proven = _all_positive(problem, candidate, differences - coarse)
+    # Each of these questions waits for the device, and may save the fine charges, which take longer.
     if bool(proven.all()):
         return proven
     hopeful = ~proven & _all_positive(problem, candidate, differences - _HOPE * coarse)
@@ -141,6 +142,7 @@ def _all_positive(problem: Problem, candidate: torch.Tensor, brackets: torch.Ten
     costs, topology = problem.costs, problem.topology
     n, m = candidate.shape[1:]
     may_be_unmatched = (candidate > 0.5).any(2) & (n > m or topology.partial)
+    # A row without a column may also take none: a choice like any other where sides or permission leave it open.
     other = torch.cat([topology.allowed & (candidate < 0.5), may_be_unmatched[..., None]], 2)
     scale = _largest(costs.vertex)
     if costs.edge.numel():
@@ -166,6 +168,7 @@ def _coarse(problem: Problem, candidate: torch.Tensor) -> torch.Tensor:
     equal = copies(problem.topology, candidate.shape[2])[:, None]
     gain = _energies(problem, candidate, equal) - (equal * edge.amin(2)).clamp(max=0)
     total = gain.new_zeros(candidate.shape[:2]).scatter_add_(1, left[..., 0], gain)
+    # A self-loop has one end. Charged twice it would still be a proof, only a weaker one.
     return total.scatter_add_(1, left[..., 1], gain * (left[..., 0] != left[..., 1]))
 
 
@@ -178,6 +181,8 @@ def _fine(problem: Problem, candidate: torch.Tensor) -> torch.Tensor:
     least = equal[..., None] * _least(edge, topology.right[..., 0], m)
     stays = assigned(candidate).gather(1, topology.left[..., 0])[..., None]  # v(i), where the tail of each edge stays
     upon = _costs_of(edge, places(topology, m).gather(1, stays.expand_as(least)))
+    # Where right edges repeat, `places` knows one of them. What the head could gain at most is a larger charge, and
+    # larger charges only prove less.
     upon = torch.where(equal[..., None] == 1, upon, least.gather(2, stays))
     charges = torch.cat([now - least, (now - upon).clamp(min=0)], 1)
     return _sums(charges, topology.left.mT.flatten(1), candidate.shape[1])

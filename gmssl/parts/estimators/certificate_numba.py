@@ -57,10 +57,12 @@ def _charge(edge, left, right, column, m, brackets):
         cost[:] = edge[e]
         for f in range(others):
             largest = max(largest, abs(cost[f]))
+        # Equal right edges are matched together, so their costs count together, and only at the first of them.
         if not distinct:
             cost[:] = 0.0
             for f in range(others):
                 cost[place[right[f, 0], right[f, 1]]] += edge[e, f]
+        # An edge may also be laid upon nothing, which costs 0.
         least[:] = 0.0
         for f in range(others):
             least[tails[f]] = min(least[tails[f]], cost[f])
@@ -68,6 +70,8 @@ def _charge(edge, left, right, column, m, brackets):
         stays, image = column[tail], place[column[tail], column[head]]
         now = cost[image] if image >= 0 else 0.0
         for s in range(m + 1):
+            # If the tail moves, e gains at most down to its least cost there, wherever the head goes; if the head moves
+            # alone, down to what the tail's old place offers.
             brackets[tail, s] -= now - least[s]
             image = place[stays, s]
             upon = cost[image] if image >= 0 else 0.0
@@ -78,6 +82,7 @@ def _charge(edge, left, right, column, m, brackets):
 @njit(cache=True, nogil=True)
 def _first_of_equal(right, m):
     """The right edge from s to t, `[m+1,m+1]`; −1 if none, and where s or t is m: no vertex."""
+    # Row and column m stand for “unmatched” and stay −1: no case of its own in the loops over edges.
     place = np.full((m + 1, m + 1), -1)
     for f in range(len(right)):
         if place[right[f, 0], right[f, 1]] < 0:
@@ -93,6 +98,7 @@ def lay(left, right, columns, m, lifted):
         last[:] = -1
         for f in range(right.shape[1]):
             s, t = right[g, f, 0], right[g, f, 1]
+            # Equal right edges are chained; all of them are matched.
             previous[f] = last[s, t]
             last[s, t] = f
         for e in range(left.shape[1]):

@@ -26,6 +26,7 @@ def _orders(vertex: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor
     _, n, m = vertex.shape
     bits = vertex.detach().float().contiguous().view(torch.int32).long().flatten(1)
     place = torch.arange(1, max(n * m, n + m) + 1, device=vertex.device) * _GOLDEN
+    # Each number is mixed with its place: a plain sum would not tell a problem from its permutations.
     content = _mix(bits + place[: n * m]).sum(1, keepdim=True)
     keys = _mix(_mix(content ^ seed) + place[: n + m])
     return keys[:, :n].argsort(1), keys[:, n:].argsort(1)

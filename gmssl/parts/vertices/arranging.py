@@ -28,6 +28,8 @@ def cut(batch: int, per_graph: int, partitions: int, device: torch.device) -> to
     graphs = batch // per_graph
     partition = torch.arange(partitions, device=device)[:, None, None]
     graph, node = torch.arange(graphs, device=device)[:, None], torch.arange(per_graph, device=device)
+    # Node j moves on by j blocks with each partition: images at nodes j and j′ that share a graph share one again r
+    # partitions later only if r · (j − j′) is a multiple of G. So each partition brings new company.
     return ((graph + partition * node) % graphs * per_graph + node).flatten(0, 1)
 
 

@@ -93,6 +93,7 @@ class Clustering(nn.Module):
     @torch.no_grad()
     def begin_epoch(self, epoch: Epoch) -> None:
         """Cluster what is remembered; before the first epoch, fill the memory."""
+        # A run resumed within an epoch goes on with the centroids that this epoch began with.
         if self.epoch == epoch.number:
             return
         views = kept(epoch.pairs)
@@ -105,6 +106,7 @@ class Clustering(nn.Module):
         for head, number in enumerate(self.numbers):
             rows = self.memory.rows[head % len(views)][self.memory.known]
             found = spherical_kmeans(rows, number, self.iterations, generator)
+            # All ranks cluster the same rows, yet float sums may differ between devices; one result is for all.
             self.centroids[head, :number] = of_first_rank(found.centroids)
         self.epoch = epoch.number
 

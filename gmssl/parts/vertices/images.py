@@ -119,6 +119,7 @@ def _arrange_both(
     left_out = 0
     if per_graph is None:
         nodes = torch.cat([first, second], 1)
+        # Columns of all ranks: the own ones begin behind those of lower ranks.
         right, before = gathered(nodes, 1), rank() * nodes.shape[1]
     else:
         batch = first.shape[1]

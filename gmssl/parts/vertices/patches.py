@@ -69,6 +69,7 @@ class Patches(Vertices):
         """The nearest pairs of each image, `[B,γ,D]` on both sides, for each direction."""
         few = compared.left.shape[2] == 2  # positions: exact differences cost nothing, and pixels are large numbers
         mode = "donot_use_mm_for_euclid_dist" if few else "use_mm_for_euclid_dist_if_necessary"
+        # The choice of pairs is a step function; and autograd would keep P · Q distances an image.
         with torch.no_grad():
             far_BPQ = torch.cdist(compared.left, compared.right, compute_mode=mode)
         if self.search != "right":

@@ -48,6 +48,7 @@ def _module(size: int, channels: int) -> torch.nn.Module:
             queries = views_of(student, pairs, 0)
             batch, device = queries.shape[1], queries.device
             keys = torch.nn.functional.normalize(views_of(teacher, pairs, 1), dim=2)
+            # A copy: the queue is overwritten below, while this step's backward pass still needs what it compared with.
             kept = self.keys.to(keys.dtype, copy=True).expand(len(pairs), -1, -1)
             own = torch.eye(batch, dtype=torch.bool, device=device)
             allowed = torch.cat([own, torch.ones((), dtype=torch.bool, device=device).expand(batch, size)], 1)
@@ -56,6 +57,7 @@ def _module(size: int, channels: int) -> torch.nn.Module:
             return Arrangement(queries, torch.cat([keys, kept], 1), allowed.expand(len(pairs), -1, -1))
 
         def _take_in(self, keys: torch.Tensor) -> None:
+            # Of more keys than places the last ones stay; two writes to one place would have any result.
             keys = keys[-size:]
             places = (self.oldest + torch.arange(len(keys), device=keys.device)) % size
             self.keys[places] = keys.to(self.keys.dtype)

@@ -84,6 +84,7 @@ def _means(rows: torch.Tensor, clusters: Clusters) -> torch.Tensor:
     sums = torch.zeros_like(clusters.centroids)
     step = _step(sums)
     for part, chosen in zip(rows.split(step), clusters.chosen.split(step), strict=True):
+        # A product with 0 and 1 in place of a scattered sum, whose order a GPU leaves open.
         members = part.new_zeros(len(part), len(sums)).scatter_(1, chosen[:, None], 1)
         sums += members.mT @ part
     lengths = sums.norm(dim=1, keepdim=True)
@@ -95,6 +96,7 @@ def _move(rows: torch.Tensor, clusters: Clusters, empty: list[int], generator: t
 
     Rows in the direction of a centroid are not counted: a cluster of equal rows cannot be divided.
     """
+    # The cosine of equal directions is 1 only up to the rounding of its sum.
     same = 1 - 32 * torch.finfo(rows.dtype).eps
     chosen, apart = clusters.chosen.clone(), clusters.cosine < same
     for number, cluster in enumerate(empty):

@@ -81,12 +81,15 @@ def _bids(cost, order, columns, price, owner, key, pending, reach):
                 return -1
             j = best & NAME
             former = owner[j]
+            # At a tie a bid lowers no price, and two rows could displace each other for ever; a row with no other
+            # column would lower it without limit; and the budget ends price wars in small steps.
             if former >= 0 and (least == second or second == np.inf or budget == 0):
                 pending[waiting] = i
                 waiting += 1
                 break
             if second < np.inf:
                 price[j] -= second - least
+            # An owned column stays owned: only its holder changes.
             key[j] &= FREE - 1
             owner[j], columns[i] = i, j
             budget -= former >= 0
@@ -115,6 +118,7 @@ def _augment(cost, start, columns, price, owner, key, before, scanned, reach, pa
         count += 1
         reach[j], barred[j] = np.inf, -np.inf
         i = owner[j]
+        # The path goes on from the row that owns the column; its others are farther by what they are dearer.
         offset = cost[i, j] - price[j] - least
         least = np.inf
         for q in range(reach.shape[0]):
@@ -216,6 +220,7 @@ def assign(cost, columns):
 @njit(cache=True, nogil=True)
 def _load(costs, allowed, work):
     """`work [n,m]` float64 becomes the costs `[n,m]`, or `[m,n]` transposed, with +inf where forbidden."""
+    # Rows become the shorter side: augmenting paths are searched once a row, and columns may stay free.
     turned = costs.shape[0] > costs.shape[1]
     for i in range(costs.shape[0]):
         if turned:

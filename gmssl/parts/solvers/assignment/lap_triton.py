@@ -69,6 +69,7 @@ def _search(costs, allowed, cost_stride, allow_stride, start, price, owner, name
         permitted = tl.load(allowed + row * allow_stride, mask=inside, other=0) != 0
         cost = tl.load(costs + row * cost_stride, mask=permitted, other=float("inf")).to(tl.float64)
         reduced = cost - price
+        # `here` is −1 at first, no column: own is 0, and the first row needs no case of its own.
         own = tl.sum(tl.where(column == here, reduced, 0.0), 0)
         through = reduced - (own - least)
         better = (through < reach) & (scanned == 0)
@@ -108,6 +109,7 @@ def _assign(
     costs += graph * cost_graph + column * cost_column
     allowed += graph * allow_graph + column * allow_column
     random = _draw(costs, short, cost_row, inside, seed.to(tl.uint64), WIDTH)
+    # 42 random bits, those of a key between the mark of free columns and the owner.
     names = _mix(random + (column + 3).to(tl.uint64) * _GOLDEN) >> 22
     names = (names.to(tl.int64) << 20) | column
     # Rows in the order of a random affine map of 0..ROWS−1: for an odd factor a permutation.
@@ -128,6 +130,7 @@ def _assign(
             price -= tl.where(scanned != 0, tl.maximum(reached - reach, 0.0), 0.0)
             owner = _turn(tl.where(possible != 0, (best & _NAME).to(tl.int32), -1), before, owner, WIDTH)
     owner = tl.where(possible != 0, owner, -1)
+    # Owners are the answer where rows are the longer side; else they are scattered.
     if TURNED:
         tl.store(columns + graph * long + column, owner.to(tl.int64), mask=inside)
     else:

@@ -66,6 +66,7 @@ def _turn(end, start, before, owner, WIDTH: tl.constexpr):
     here, i = end, start * 0 - 1
     while i != start:
         i = tl.sum(tl.where(column == here, before, 0), 0)
+        # Row `start` owns nothing: its sum is 0, and the loop ends.
         former = tl.sum(tl.where(owner == i, column, 0), 0)
         owner = tl.where(column == here, i, owner)
         here = former
@@ -79,6 +80,7 @@ def _bids(cost, n, WIDTH: tl.constexpr):
     price = tl.zeros([WIDTH], tl.float64)
     owner = tl.full([WIDTH], -1, tl.int32)
     pending = tl.zeros([WIDTH], tl.int32)
+    # Tensors, not constants: what a loop changes must keep its type.
     waiting, budget, possible = n * 0, n, n * 0 + 1
     for k in range(n):
         row = k
@@ -89,6 +91,7 @@ def _bids(cost, n, WIDTH: tl.constexpr):
             second = tl.min(tl.where(column == j, float("inf"), reach), 0)
             former = tl.sum(tl.where(column == j, owner, 0), 0)
             found = best >= 0
+            # Why bids stop: see `lap_numba._bids`.
             stuck = found & (former >= 0) & ((least == second) | (second == float("inf")) | (budget == 0))
             placed = found & ~stuck
             pending = tl.where((column == waiting) & stuck, row, pending)

@@ -61,6 +61,7 @@ class Search:
         self._learn(root)
         self._keep(heap, ages, root, self.problem.topology.allowed)
         while heap and bounded < self.nodes and (self.seconds is None or perf_counter() - began < self.seconds):
+            # A fixed number, not one for each thread: the search would otherwise depend on the machine.
             parents = [heapq.heappop(heap) for _ in range(min(AT_ONCE, len(heap)))]
             open_ = [parent for parent in parents if not self._closed(parent.bound)]
             if open_:
@@ -68,6 +69,7 @@ class Search:
                 masks = torch.cat(families)
                 origin = torch.tensor([k for k, family in enumerate(families) for _ in family])
                 dual = self._bound(masks, _stack([parent.multipliers for parent in open_]).select(origin))
+                # What bounds a parent bounds its children; their own short ascent may end lower.
                 floor = torch.tensor([parent.bound for parent in open_], dtype=torch.float64)[origin]
                 bounded += len(masks)
                 self._learn(dual)
@@ -75,6 +77,7 @@ class Search:
         for node in heap:
             self.proven = min(self.proven, node.bound)
         completed = all(self._closed(node.bound) for node in heap)
+        # Pairs were forbidden on the strength of the limit, so nothing above it is proven.
         return self.columns, min(self.proven, self._limit()), completed
 
     def _limit(self) -> float:
@@ -108,6 +111,7 @@ class Search:
         """Put what is not closed on the heap, without the pairs that no better assignment can have."""
         assert dual.excess is not None
         bounds = dual.bound if floor is None else torch.maximum(dual.bound, floor)
+        # With the bound of the ascent itself: its excess counts from there, not from the parent's.
         masks = masks & ~(dual.bound[:, None, None] + dual.excess > self._limit())
         for k in range(len(masks)):
             bound = float(bounds[k])
@@ -121,6 +125,7 @@ class Search:
 def _children(allowed: torch.Tensor) -> torch.Tensor:
     """Masks `[K,n,m]`, one for each column of the row that has the fewest, but more than one."""
     choices = allowed.sum(1)
+    # The row with the fewest choices: each child is nearest to being decided.
     row = int(torch.where(choices > 1, choices, allowed.shape[1] + 1).argmin())
     columns = allowed[row].nonzero().flatten()
     masks = allowed.repeat(len(columns), 1, 1)

@@ -63,9 +63,11 @@ class Exact(Solver):
     def _search(self, problem: Problem, columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Columns `[n]`, bound and proof of one instance with n ≤ m."""
         with stopping_after(self.seconds) as stop:
+            # All nodes begin at multipliers that descend from the root's: steps here pay for the whole tree.
             root = Ascent(10 * self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
             dual = climb(root, problem, columns)
             ascent = Ascent(self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
+            # No energy yet: the root evaluates the given assignment itself, to the precision of its bounds.
             search = Search(problem, ascent, self.nodes, self.seconds, columns[0], float("inf"))
             best, bound, completed = search.run(dual)
         return best, torch.tensor(bound, dtype=torch.float64), torch.tensor(completed)

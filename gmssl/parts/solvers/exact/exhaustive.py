@@ -43,6 +43,7 @@ class Exhaustive(Solver):
                 f"{n}×{m} vertices have {count} matchings, more than the limit of {self.limit}; "
                 "use robust_tabu (or lap without edges), or raise the solver's `limit`."
             )
+        # A minimum prefers the first of equal energies; renamed, that is anyone.
         again, rows, columns = shuffled(problem, seed=0)
         choices = _injections(n, m, rows.device)
         best, chosen = [], []
@@ -84,6 +85,7 @@ def _energies(problem: Problem, part: slice, choices: torch.Tensor) -> torch.Ten
     energies = vertex.gather(2, columns.T.expand(len(vertex), -1, -1)).sum(1)
     left, right, edge = topology.left[part], topology.right[part], costs.edge[part].double()
     flat = right[..., 0] * (m + 1) + right[..., 1]
+    # A table of one left edge at a time: all of them would be E times the memory.
     for e in range(left.shape[1]):
         table = edge.new_zeros(len(edge), (m + 1) ** 2).scatter_add_(1, flat, edge[:, e])
         place = columns.T[left[:, e, 0]] * (m + 1) + columns.T[left[:, e, 1]]

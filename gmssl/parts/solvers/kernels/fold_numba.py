@@ -27,6 +27,7 @@ def adjacency(left, entry, first, head):
         first[i] = count
         for k in range(n):
             if entry[i, k] == 0:
+                # Row by row: the entries of a vertex are contiguous, and a search runs through them.
                 entry[i, k] = count
                 head[count] = k
                 count += 1
@@ -61,9 +62,11 @@ def headroom(vertex, edge, left, right, masked, limit):
     for e in range(left.shape[0]):
         cost = times * np.float64(_largest(edge[e]))
         dearest[left[e, 0]] += cost
+        # A self-loop is paid once.
         if left[e, 0] != left[e, 1]:
             dearest[left[e, 1]] += cost
     most = dearest.max()
+    # Six terms of at most `whole` each; under a mask a placement may cost a penalty of 2 · whole more, thus 3 · whole.
     whole = 0.999 * limit / (18 if masked else 6)  # the remainder is for rounding
     unit = whole / most if most > 0 else 1.0
     return unit, np.int32(2 * whole if masked else 0)
@@ -88,6 +91,7 @@ def fold(vertex, edge, left, right, rename, renames, entry, count, unit, pairs, 
     pairs[: count * size] = 0
     for i in range(vertex.shape[0]):
         for s in range(vertex.shape[1]):
+            # rint, torch.round and `_ROUND` of `fold_triton` all round halves to even: the three make the same tables.
             single[rename[i] * stride + renames[s]] = np.int32(np.rint(vertex[i, s] * unit))
     whole, there, back = np.empty(edges, np.int32), np.empty(edges, np.int32), np.empty(edges, np.int32)
     for f in range(edges):
@@ -104,6 +108,7 @@ def fold(vertex, edge, left, right, rename, renames, entry, count, unit, pairs, 
             continue
         one, other = entry[i, k] * size, entry[k, i] * size
         for f in range(edges):
+            # No proper edge lies upon a self-loop. Selecting 0, not skipping, keeps the loop without branches.
             cost = whole[f] if there[f] != back[f] else np.int32(0)
             pairs[one + there[f]] += cost
             pairs[other + back[f]] += cost

@@ -63,9 +63,11 @@ def _pairs(n: int, edge: torch.Tensor, left: torch.Tensor, right: torch.Tensor) 
     pairs = torch.zeros(graphs, n * degree * n * n, dtype=torch.int32, device=device)
     proper = (i != k)[:, :, None] & (s != t)[:, None, :]
     for head, tail, ahead, behind in ((i, k, s, t), (k, i, t, s)):
+        # The slot of a self-loop may be −1, which is no index; `proper` makes its costs 0.
         entry = head * degree + slot.gather(1, head * n + tail).clamp(min=0)
         place = entry[:, :, None] * (n * n) + (ahead * n + behind)[:, None, :]
         pairs.scatter_add_(1, place.flatten(1), (edge * proper).flatten(1))
+    # n, which stands for no neighbour, sorts behind all vertices.
     return listed.sort(2).values[:, :, :degree], pairs.view(graphs, n, degree, n, n)
 
 

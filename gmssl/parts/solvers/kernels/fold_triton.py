@@ -110,6 +110,7 @@ def _name(
     forbids = 1 - tl.min(tl.min(permitted, 1), 0)
     tl.store(masked + graph, forbids)
     whole = tl.where(forbids != 0, tl.full([], _WHOLE_MASKED, tl.float64), tl.full([], _WHOLE, tl.float64))
+    # The inner selection is for the side not taken, too: `where` computes both, and one would divide by 0.
     tl.store(unit + graph, tl.where(dearest > 0, whole / tl.where(dearest > 0, dearest, 1.0), 1.0))
 
 
@@ -147,6 +148,7 @@ def _fold_edge(
         if i == k:
             tl.atomic_add(single + i * stride + s, whole, mask=inside & (s == t), sem="relaxed")
         else:
+            # Atomic sums come in any order, which integers do not notice; relaxed: nobody reads before the end.
             proper = inside & (s != t)
             tl.atomic_add(pairs + (one * n + s) * stride + t, whole, mask=proper, sem="relaxed")
             tl.atomic_add(pairs + (other * n + t) * stride + s, whole, mask=proper, sem="relaxed")
@@ -191,12 +193,14 @@ def tabulate(problem: Problem, seed: int) -> Tables:
     entry, unit = new((graphs, n, n), dtype=whole), new(graphs, dtype=torch.float64)
     pairs = vertex.new_zeros((graphs, entries, n, stride), dtype=whole)
     single, banned = vertex.new_zeros((graphs, n, stride), dtype=whole), vertex.new_zeros((graphs, n, n), dtype=whole)
+    # Largest magnitude without a copy of all magnitudes.
     largest = partial(torch.linalg.vector_norm, ord=torch.inf, dim=2)
     most_edge = largest(edge) if right_edges else vertex.new_zeros((graphs, left_edges))
     _name[(graphs,)](
         vertex, allowed, left, right, largest(vertex), most_edge, seeds, names, olds, entry, unit, masked,
         n, m, left_edges, right_edges, seed, WIDTH=width(n), num_warps=warps, enable_fp_fusion=False,
     )  # fmt: skip
+    # No fusion, here and above: a fused multiply–add rounds once instead of twice, and not as the CPU does.
     _fold[(graphs * (left_edges + 1),)](
         vertex, edge, allowed, left, right, names, entry, unit, masked, pairs, single, banned,
         n, m, stride, entries, left_edges, right_edges, WIDTH=width(n), BLOCK=_BLOCK,

@@ -31,6 +31,7 @@ def evaluate(vertex, edge, left, right, columns, matched, lifted, energy):
             if 0 <= s < m:
                 matched[g, i, s] = 1
                 total += np.float64(vertex[g, i, s])
+        # Equal right edges are chained: a table of ordered pairs finds all of them without sorting.
         last[:] = -1
         for f in range(edges):
             s, t = right[g, f, 0], right[g, f, 1]

@@ -16,6 +16,8 @@ def below(state, count):
     x ^= x << np.uint64(25)
     x ^= x >> np.uint64(27)
     state[0] = x
+    # The upper bits are the good ones of xorshift64*. Multiplying and shifting needs no division, as modulo does; the
+    # bias is below count / 2³¹.
     high = (x * np.uint64(0x2545F4914F6CDD1D)) >> np.uint64(33)
     return np.int64((high * np.uint64(count)) >> np.uint64(31))
 
@@ -55,6 +57,7 @@ def scatter_seed(state, seed, vertex):
             h = (h ^ np.uint64(bits[i, s])) * np.uint64(0xBF58476D1CE4E5B9)
             h ^= h >> np.uint64(29)
     h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    # Not 0, which xorshift never leaves.
     state[0] = (h ^ (h >> np.uint64(31))) | np.uint64(1)
 
 

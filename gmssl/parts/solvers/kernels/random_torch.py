@@ -12,6 +12,7 @@ from gmssl.parts.solvers.relabelling import _GOLDEN, _MIX1, _MIX2, _mix
 
 
 def _shifted(x: torch.Tensor, bits: int) -> torch.Tensor:
+    # int64 shifts its sign in from the left; the mask makes it zeros.
     return (x >> bits) & ((1 << (64 - bits)) - 1)
 
 
@@ -29,6 +30,7 @@ def shuffle(states: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tenso
     values = torch.arange(count, device=states.device).repeat(len(states), 1)
     for k in range(count - 1, 0, -1):
         states, other = below(states, k + 1)
+        # A slice is a view: without the clone it would change before it is written to its new place.
         there, here = values.gather(1, other[:, None]), values[:, k : k + 1].clone()
         values[:, k : k + 1] = there
         values.scatter_(1, other[:, None], here)
@@ -43,6 +45,7 @@ def scatter_seed(seed: int, vertex: torch.Tensor) -> torch.Tensor:
         h = (h ^ bits[:, k]) * _MIX1
         h = h ^ _shifted(h, 29)
     h = (h ^ _shifted(h, 27)) * _MIX2
+    # Not 0, which xorshift never leaves.
     return (h ^ _shifted(h, 31)) | 1
 
 

@@ -31,6 +31,7 @@ def shuffle(state, count, WIDTH: tl.constexpr):
     for k in range(count - 1):
         last = count - 1 - k
         state, other = below(state, last + 1)
+        # Registers have no index: masked sums read a number, and a selection writes it.
         here = tl.sum(tl.where(place == last, values, 0), 0)
         there = tl.sum(tl.where(place == other, values, 0), 0)
         values = tl.where(place == last, there, tl.where(place == other, here, values))
@@ -46,6 +47,7 @@ def scatter_seed(seed, vertex, count):
         h = (h ^ bits) * _MIX1
         h ^= h >> 29
     h = (h ^ (h >> 27)) * _MIX2
+    # Not 0, which xorshift never leaves.
     return (h ^ (h >> 31)) | 1
 
 

@@ -274,6 +274,7 @@ class _Scan:
         b = self._builder
         top, left = (b.mul(x, _i64(LANES)) for x in (high, low))
         above, below = self._lines(top, left), self._lines(left, top)
+        # Two loads of whole rows and a transposition in registers; reading columns would be one load for each number.
         below = _transposed(b, above if same else below)
         columns = self._memory.load(b.add(self._own, left))
         best, where, step = b.load(self._best), b.load(self._where), b.load(self._step)
@@ -282,7 +283,9 @@ class _Scan:
             marked = b.sub(
                 b.sub(b.add(above[r], below[r]), columns), _splat(b, self._memory.scalar(b.add(self._own, row)))
             )
+            # The lower 29 bits with their sign: marks are multiples of 2²⁹, so shifting them out leaves the gain.
             gain = b.ashr(b.shl(marked, _constant([3] * LANES)), _constant([3] * LANES))
+            # |gain| < TABU / 2: sums with one mark and with two do not overlap, and one comparison tells them apart.
             free = b.icmp_signed("<", marked, _constant([2 * int(TABU) - GAIN_LIMIT] * LANES))
             free = b.or_(free, b.icmp_signed("<", gain, self._aspiration))
             if self._busy:
@@ -293,6 +296,7 @@ class _Scan:
                 after = [ir.Constant(ir.IntType(1), lane > r) for lane in range(LANES)]
                 free = b.and_(free, ir.Constant(ir.VectorType(ir.IntType(1), LANES), after))
             gain = b.select(free, gain, self._never)
+            # Strictly: of equal gains in a lane the first stays, which has the least code.
             better = b.icmp_signed("<", gain, best)
             best, where = b.select(better, gain, best), b.select(better, step, where)
             step = b.add(step, _constant([1] * LANES))
@@ -311,6 +315,7 @@ class _Scan:
         for lane in range(LANES):
             gain, step = (b.extract_element(x, ir.Constant(_I32, lane)) for x in (best, where))
             code = b.add(b.mul(step, ir.Constant(_I32, LANES)), ir.Constant(_I32, lane))
+            # Gain above code in one number: a single comparison orders by both.
             key = b.or_(b.shl(b.sext(gain, _I64), _i64(32)), b.zext(code, _I64))
             least = key if least is None else b.select(b.icmp_signed("<", key, least), key, least)
         return least

@@ -28,6 +28,7 @@ def in_slices(run: Callable[[int, int], None], count: int, threads: int) -> None
         for lo in starts:
             run(lo, min(lo + step, count))
 
+    # Threads suffice: kernels are compiled with nogil.
     with ThreadPoolExecutor(threads - 1) as pool:
         others = [pool.submit(work) for _ in range(threads - 1)]
         work()
@@ -43,6 +44,7 @@ def stopping_after(seconds: float | None) -> Iterator[numpy.ndarray]:
         yield stop
         return
     timer = Timer(seconds, stop.fill, (1,))
+    # A program that ends early must not wait for the limit.
     timer.daemon = True
     timer.start()
     try:

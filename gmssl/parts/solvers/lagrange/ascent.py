@@ -51,6 +51,7 @@ def _compiled(
     costs, topology = problem.costs, problem.topology
     tensors = costs.vertex.double(), costs.edge.double(), topology.left, topology.right, topology.allowed
     given: list[Any] = [x.contiguous().numpy() for x in tensors]
+    # Cloned, as the kernel writes into them: what a caller gave stays as it is.
     duals = [x.clone() for x in (multipliers.tail, multipliers.head, multipliers.capacity)]
     columns, bound = columns.clone(), torch.empty(len(columns), dtype=torch.float64)
     upper = torch.full_like(bound, torch.inf) if upper is None else upper.clone()

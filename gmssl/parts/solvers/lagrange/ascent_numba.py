@@ -21,6 +21,7 @@ def _scale(pairs, largest):
         for s in range(pairs.shape[1]):
             for t in range(pairs.shape[2]):
                 if pairs[p, s, t] < np.inf:
+                    # Divided first: squares of very large or small costs would overflow or vanish.
                     total += (pairs[p, s, t] / largest) ** 2 if largest > 0 else 0.0
                     count += 1
     if total > 0:
@@ -87,6 +88,8 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
     chosen, grown = np.empty(n, np.int64), np.empty((n, m))
     best, done, averaged, restart = -np.inf, 0, 0, 2 * every
     while True:
+        # Iterates circle around the optimum that their average approaches. Any multipliers give a valid bound, so
+        # both are tried, and the higher one stays.
         for kind in range(2 if averaged else 1):
             now = means if kind else (alpha, beta, capacity)
             bound = bound_of(
@@ -101,8 +104,10 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
                 upper = energy
                 columns[:] = chosen
         closed = best == np.inf or (upper < np.inf and upper - best <= tolerance * abs(upper))
+        # Asked behind an evaluation: even without any time there is a bound to return.
         if closed or done >= iterations or stop[0]:
             return best, upper
+        # The average begins anew each time the number of steps has doubled: early ones, far off, are forgotten.
         if done >= restart:
             totals[0][:], totals[1][:], totals[2][:], averaged, restart = 0, 0, 0, 0, 2 * restart
         for _ in range(min(every, iterations - done)):

@@ -101,14 +101,17 @@ def ascend(
     done, averaged, restart = 0, 0, 2 * ascent.every
     while True:
         best = now.best.improved(now.pairs, now.tables, now.iterate.multipliers)
+        # The average is nearer the optimum, around which iterates circle; either may have the higher bound.
         if averaged:
             best = best.improved(now.pairs, now.tables, _mean(now.sums, averaged))
         found = _replaced(found, now.place, best)
         if done >= ascent.iterations or ascent.stop[0]:
             break
+        # What is done leaves: on a device the work of an iteration grows with the instances that take part.
         now = _selected(replace(now, best=best), ~best.closed(ascent.tolerance))
         if not len(now.place):
             break
+        # Early steps, far off, drop out of the average.
         if done >= restart:
             now, averaged, restart = replace(now, sums=_mapped(torch.zeros_like, now.sums)), 0, 2 * restart
         for _ in range(min(ascent.every, ascent.iterations - done)):
@@ -152,6 +155,7 @@ def _stepped(now: _Instances) -> _Iterate:
     sigma = WEIGHT / n
 
     gradient = now.single + pairs.incident(alpha, beta) - total(capacity, 3)
+    # For the step lengths see `iteration_numba._step_x`.
     tau = 1 / (WEIGHT * (n + 1 + degree))[..., None]
     x = (old.x - tau * (gradient - old.rows[..., None] - old.columns[:, None])).clamp(0, 1)
     x = torch.where(now.tables.allowed, x, 0)

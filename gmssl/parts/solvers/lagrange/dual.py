@@ -47,6 +47,7 @@ def columns_of(vertex: torch.Tensor) -> torch.Tensor:
 
 def rounded_down(bound: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Float64 bounds in another dtype, never above what they were."""
+    # Rounded to the nearest, a bound could end up above the optimum and would then be none.
     given = bound.to(dtype)
     lower = torch.nextafter(given, torch.full_like(given, -torch.inf))
     return torch.where(given.double() > bound, lower, given)

@@ -57,6 +57,7 @@ def tabulate(vertex, edge, left, right, allowed, every_pair, single, pairs, tail
                 single[i, s] += edge[e, f]
             elif i < j and s != t:
                 pairs[number[i, j], s, t] += edge[e, f]
+            # Edges are directed, pairs are not: turned over, so that the lower vertex stands first.
             elif i > j and s != t:
                 pairs[number[j, i], t, s] += edge[e, f]
     for i in range(n):
@@ -111,10 +112,12 @@ def bound_of(single, pairs, tail, head, alpha, beta, capacity, scale, columns, e
                 least, column[t] = min(least, cost), min(column[t], cost)
             row[s] = least
         least = row.min()
+        # A pair without any permitted places: no matching at all.
         if least == np.inf:
             return np.inf
         total += least
         for s in range(m):
+            # With i at s this pair pays at least the least of its row s; minima of pairs are independent: growths add.
             excess[i, s] += row[s] - least
             excess[j, s] += column[s] - least
     u, v = np.empty(n), np.empty(m)
@@ -155,6 +158,8 @@ def _sum(values, lo, hi):
 def _step_x(single, tail, head, degree, alpha, beta, capacity, rows, columns, x, ahead, weight, equal):
     """The step of x `[n,stride]`, its extrapolation `ahead`, and the ascent of the multipliers of rows and columns."""
     n, stride = single.shape
+    # Diagonal steps (Pock & Chambolle, ICCV 2011), counted for n = m: of a constraint one over its variables, n; of x
+    # one over its constraints: a row, a column, a sum for each pair of i, n − 1 capacities; of y four: α, β, two λ.
     m, sigma = alpha.shape[1], weight / np.float32(n)
     gradient, taken = single.copy(), np.zeros(stride, np.float32)
     for p in range(tail.shape[0]):
@@ -173,6 +178,7 @@ def _step_x(single, tail, head, degree, alpha, beta, capacity, rows, columns, x,
         _add(taken, ahead[i])
     for s in range(m):
         columns[s] += sigma * (np.float32(1) - taken[s])
+        # With m > n a column may stay free, Σ x ≤ 1: the multiplier of an inequality has a sign.
         if not equal:
             columns[s] = min(columns[s], np.float32(0))
 
@@ -186,6 +192,7 @@ def _step_capacity(capacity, spent, turned, ahead, sigma):
         own, used, also, given = capacity[line], spent[line], turned[line], ahead[s]
         for t in range(stride):
             own[t] = max(own[t] + sigma * (used[t] + also[t] - given), np.float32(0))
+        # No pair has both of its vertices at s: that capacity binds nothing.
         own[s] = 0
 
 

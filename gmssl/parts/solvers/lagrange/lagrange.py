@@ -63,6 +63,7 @@ class Lagrange(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side.
         """
+        # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
         problem, searched = problem.detach(), self.polish.solve(problem)
         n, m = problem.costs.vertex.shape[1:]
         columns = columns_of(searched.matching.vertex)

@@ -113,12 +113,14 @@ def _emit_pair(b, lines, rows, blocks, tau, sigma):
             new = b.select(b.fcmp_ordered(">", new, _ZERO, FLAGS), new, _ZERO)
             further = b.fsub(b.fadd(new, new, FLAGS), old, FLAGS)
             y.store(new, k)
+            # Sums of the extrapolation are taken while it is in registers; it is never stored.
             spent.add(further, k)
             crossed.add(further, k)
             column.add(further, t)
             b.store(b.fadd(b.load(total), further, FLAGS), total)
         missing = b.fsub(ahead.scalar(row.index), _sum(b, b.load(total)), FLAGS)
         alpha.put(b.fadd(own, b.fmul(sigma, missing, FLAGS), FLAGS), row.index)
+    # Only now: every row above needed β as it was, and column sums are complete behind the last.
     rate = _splat(b, sigma)
     with cgutils.for_range(b, blocks) as block:
         t = b.mul(block.index, lanes)

@@ -60,6 +60,7 @@ class Tables:
 def total(x: torch.Tensor, dim: int) -> torch.Tensor:
     """The sum along one dimension, always in the same order; zeros appended to it change no bit."""
     while (size := x.shape[dim]) > 1:
+        # Cut at powers of two: with zeros appended, the same numbers still meet in the same order.
         half = 1 << ((size - 1).bit_length() - 1)
         both = x.narrow(dim, 0, size - half) + x.narrow(dim, half, size - half)
         x = torch.cat([both, x.narrow(dim, size - half, 2 * half - size)], dim)
@@ -79,6 +80,7 @@ def list_pairs(left: torch.Tensor, n: int, every_pair: bool) -> VertexPairs:
     first = torch.full((graphs, n * n), edges, device=left.device)
     first.scatter_reduce_(1, one * n + other, torch.where(one < other, step, edges), "amin")
     upper, never = cells // n < cells % n, edges + n * n
+    # Distinct numbers, so that sorting has no ties to break: by first edge, then what is not adjacent, then no pairs.
     rank = torch.where(first < edges, first, torch.where(upper & every_pair, edges, never) + cells)
     order = rank.argsort(1)
     adjacent = (rank < never).view(graphs, n, n)
@@ -87,6 +89,7 @@ def list_pairs(left: torch.Tensor, n: int, every_pair: bool) -> VertexPairs:
     number = order.argsort(1).view(graphs, n, n)
     number = torch.where(upper.view(n, n), number, number.mT)
     as_head = ~upper.view(n, n)
+    # Sorted by pair: the sums of a vertex run in this order in every batch.
     slot = torch.where(adjacent | adjacent.mT, 2 * number + as_head, 2 * n * n).sort(2).values[:, :, :most]
     slots = torch.where(slot < 2 * n * n, slot % 2 * count + slot // 2, 2 * count)
     order = order[:, :count]
@@ -133,6 +136,7 @@ def _folded(problem: Problem, pairs: VertexPairs) -> tuple[torch.Tensor, torch.T
 def _scale(single: torch.Tensor, double: torch.Tensor, permitted: torch.Tensor) -> torch.Tensor:
     largest = torch.maximum(single.abs().amax((1, 2)), double.abs().amax((1, 2, 3)))
     unit = torch.where(largest > 0, largest, 1)
+    # Divided by the largest first: squares could overflow or vanish.
     mean = _all((double / unit[:, None, None, None]).square()) / permitted.sum((1, 2, 3)).clamp(min=1)
     return torch.where(mean > 0, unit * mean.sqrt(), unit)
 

@@ -56,6 +56,8 @@ def lay_out(n: int, m: int, edges: int, starts: int) -> tuple[np.ndarray, Layout
         edges: of the left graph; a pair of vertices takes part in at most two entries.
         starts: searches per instance.
     """
+    # The ring: an event is due at most 1 + 3n/2 iterations ahead. In a longer ring no slot holds events of two
+    # iterations, and a power of two makes the modulo a mask. Each iteration makes two events, hence 2 · ring of them.
     blocks = -(-n // LANES)
     stride, entries, ring = blocks * LANES, max(1, min(2 * edges, n * (n - 1))), 1 << (3 * n // 2 + 2).bit_length()
     swaps = swap_blocks(blocks)

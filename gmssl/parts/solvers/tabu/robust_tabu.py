@@ -59,6 +59,7 @@ class RobustTabu(Solver):
         return solution
 
     def _on_device(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
+        # A torch with CUDA may come without Triton, as on Windows.
         if problem.costs.vertex.is_cuda and find_spec("triton") is not None:
             from gmssl.parts.solvers.tabu.search_triton import LARGEST
 
@@ -98,6 +99,7 @@ class RobustTabu(Solver):
         Returns:
             Columns `[G,n]`; ≥ m or −1 where unmatched.
         """
+        # Start 0 stays the linear assignment; the given ones are the starts after it.
         enough = self.model_copy(update={"starts": max(self.starts, columns.shape[1] + 1)})
         return enough._compiled(problem.detach(), columns)[0]
 
@@ -107,6 +109,7 @@ class RobustTabu(Solver):
             given = torch.empty(graphs, 0, n, dtype=torch.long)
         if n < m:
             given = opposite(given.flatten(0, 1), m).unflatten(0, given.shape[:2])
+        # A search swaps whole permutations: rows without a column need a dummy location of their own.
         given = with_dummies(given.flatten(0, 1), min(n, m)).unflatten(0, given.shape[:2])
         return _with_longer_left(problem, lambda longer: self._in_threads(longer, given))
 
@@ -154,6 +157,7 @@ def _single_precision(costs: Costs) -> Costs:
     largest = costs.vertex.abs().amax((1, 2))
     if costs.edge.numel():
         largest = torch.maximum(largest, costs.edge.abs().amax((1, 2)))
+    # Costs within the range keep their bits: a factor would round them anew, and with them decide ties otherwise.
     fits = ((largest > 1e-30) & (largest < 1e30)) | (largest == 0)
     factor = torch.where(fits, torch.ones_like(largest), 1 / largest.clamp(min=1e-300))
     return costs.scale(factor).map(lambda x: x.float())

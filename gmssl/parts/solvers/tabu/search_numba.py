@@ -49,6 +49,7 @@ from gmssl.parts.solvers.kernels.simd_numba import (
 )
 from gmssl.parts.solvers.tabu.layout import BLANK
 
+# Above every energy: “nothing found yet” needs no flag of its own in comparisons.
 NOTHING = np.int64(2**62)
 
 
@@ -70,6 +71,7 @@ def _prepare(memory, o):
             add_row(memory, row, o.pairs + (entry * n + there) * stride, o.blocks)
         poke(memory, o.own + s, peek(memory, row + s))
         poke(memory, o.idle + s, (peek(memory, o.idle + s) & ~BLANK) | peek(memory, o.blank + k))
+        # Both vertices of a pair pay it; with the vertex costs added once more, the sum is twice the energy.
         twice += peek(memory, o.single + k * stride + s) + peek(memory, row + s)
         for a in range(lo, hi):
             t = peek(memory, o.where + peek(memory, o.head + a))
@@ -97,11 +99,14 @@ def _leave(i, a, b, partner, memory, o):
             continue
         p = np.int64(peek(memory, o.where + k))
         pair, theirs = o.pairs + np.int64(q) * n * stride, o.rows + p * stride
+        # The first index of D[(i,k)] is the place of i: rows of i at a, at b, and at p, where k is now.
         old, new, here = pair + a * stride, pair + b * stride, pair + p * stride
         was, now = peek(memory, old + p), peek(memory, new + p)
         back, forth = peek(memory, here + a), peek(memory, here + b)
         shift_row(memory, theirs, new, old, o.blocks)
         increase(memory, o.own + p, now - was)
+        # Pair corrections stand in the row of the lower location. The old one was written while i was at a; if that was
+        # the lower one, it has come along in the row of i, which is now at b.
         increase(memory, mine + p if a < p else theirs + a, -was - back)
         increase(memory, mine + p if b < p else theirs + b, now + forth)
 
@@ -109,6 +114,7 @@ def _leave(i, a, b, partner, memory, o):
 @njit(cache=True, nogil=True)
 def _unmarked(number):
     """The cost in a number of `rows`, without its mark."""
+    # The arithmetic shift back restores the sign from bit 28.
     return np.int32(np.int32(number << 3) >> 3)
 
 
@@ -126,9 +132,12 @@ def _swap(a, b, memory, o):
     i, j = np.int64(peek(memory, o.at + a)), np.int64(peek(memory, o.at + b))
     entry, both = np.int64(peek(memory, o.entry + i * n + j)), np.int32(0)
     there = o.pairs + entry * n * stride
+    # The correction of this pair stands in a row that is about to move: taken off here, it is put back at the end. The
+    # swap exchanges its two addends, so the sum stays.
     if entry >= 0:
         both = peek(memory, there + a * stride + b) + peek(memory, there + b * stride + a)
         increase(memory, one + b, -both)
+    # Marks travel along: they belong to the vertex and to where it may not go.
     swap_rows(memory, one, other, o.blocks)
     _pay(a, memory, o)
     _pay(b, memory, o)
@@ -136,6 +145,7 @@ def _swap(a, b, memory, o):
     poke(memory, o.where + j, a)
     poke(memory, o.at + a, j)
     poke(memory, o.at + b, i)
+    # Only BLANK goes with the vertex, DUMMY belongs to the location.
     differ = (peek(memory, o.idle + a) ^ peek(memory, o.idle + b)) & BLANK
     poke(memory, o.idle + a, peek(memory, o.idle + a) ^ differ)
     poke(memory, o.idle + b, peek(memory, o.idle + b) ^ differ)
@@ -154,6 +164,7 @@ def _swap(a, b, memory, o):
 def _mark(k, s, until, event, memory, o):
     """Vertex k must not return to location s before iteration `until`; `event` is a free number."""
     place, slot = o.until + k * o.n + s, o.due + (until & (o.ring - 1))
+    # However often a placement is marked, its number carries one TABU, which `_expire` takes off once.
     if peek(memory, place) == 0:
         increase(memory, o.rows + peek(memory, o.where + k) * o.stride + s, TABU)
     poke(memory, place, until)
@@ -207,15 +218,19 @@ def search(iterations, masked, random, best, memory, o):
     kept = energy if not masked or _permitted(memory, o) else NOTHING
     _keep(memory, best, o)
     shortest, longest = tenure(o.n)
+    # Most problems have no idle swaps, and a scan without that test is faster. A single blank vertex has no partner.
     idle = o.m < o.n or peek(memory, o.blank + o.n) > 1
     for iteration in range(1, iterations + 1):
         _expire(iteration, memory, o)
+        # A tabu swap may be made if it leads below all that was met. Never above 0, as `level` ≤ `energy`; cut off at
+        # the other end, because vectors compare int32.
         aspiration = np.int32(max(level - energy, -np.int64(NEVER)))
         if idle:
             found = least_swap_busy(memory, o.rows, o.own, o.idle, o.blocks, aspiration)
         else:
             found = least_swap(memory, o.rows, o.own, o.idle, o.blocks, aspiration)
         gain, code = found >> 32, found & np.int64(0xFFFFFFFF)
+        # All swaps are tabu for now: time passes until marks expire.
         if gain == NEVER:
             continue
         block = o.swaps + 2 * (code >> 6)
@@ -223,6 +238,7 @@ def search(iterations, masked, random, best, memory, o):
         i, j = peek(memory, o.at + a), peek(memory, o.at + b)
         energy += gain
         _swap(a, b, memory, o)
+        # The numbers come back after a whole ring of iterations, when the events that had them are over.
         event = 2 * (iteration & (o.ring - 1))
         _mark(i, a, iteration + 1 + shortest + below(random, longest - shortest + 1), event, memory, o)
         _mark(j, b, iteration + 1 + shortest + below(random, longest - shortest + 1), event + 1, memory, o)

@@ -35,6 +35,7 @@ def search(problem: Problem, starts: int, iterations: int, agree: int, seed: int
     tables = tabulate(problem, rename, renames)
     best = torch.empty(len(seeds), 0, n, dtype=torch.int64, device=seeds.device)
     energies = torch.empty(len(seeds), 0, dtype=torch.int64, device=seeds.device)
+    # All starts without parents are one wave: batched operations cost by their number, hardly by their width.
     for lo, hi in waves(n, starts, starts):
         numbers = torch.arange(lo, hi, device=seeds.device)
         states_GS = streams(seeds, numbers)
@@ -89,6 +90,7 @@ def _begin(
     if best is not None and energies is not None:
         shuffled, where = _recombine(shuffled, where, best, energies)
     drawn, costs = states, []
+    # One draw after the other, row by row: the stream of the compiled loops.
     for _ in range(n * n if bool(masked.any()) else 0):
         drawn, cost = below(drawn, 1 << 30)
         costs.append(cost)
@@ -96,12 +98,14 @@ def _begin(
     costs_GSnn = torch.where(first[:, None, None], tables.single[:, None], noise)
     by_costs = first | masked[:, None]
     assigned, feasible = _assigned(costs_GSnn, tables.banned, by_costs)
+    # Each instance goes on behind the draws of its own case, whatever the others of the batch needed.
     states = torch.where(first, states, torch.where(masked[:, None], drawn, shuffled))
     return states, torch.where(by_costs[:, :, None], assigned, where), feasible
 
 
 def _assigned(costs: torch.Tensor, banned: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Linear assignments `[G,S,n]` of costs `[G,S,n,n]` where `wanted [G,S]`, and whether there is one; on the host."""
+    # The compiled routine itself: another one would choose otherwise among ties.
     forbidden, given = banned.cpu().numpy(), costs.double().cpu().numpy()
     columns, feasible = np.zeros(given.shape[:3], np.int64), np.ones(given.shape[:2], bool)
     for g, s in wanted.nonzero().tolist():
@@ -166,6 +170,7 @@ class _Searches:
         exchanged = self._rows(vertices, there).gather(3, where[:, :, None, None].expand(-1, -1, self.degree, 1))[
             ..., 0
         ]
+        # The two changes of an adjacent pair take off twice what it costs now, and miss what it costs afterwards.
         corrections = torch.zeros(self.count, n, n + 1, dtype=change.dtype, device=change.device)
         corrections.scatter_add_(2, self.neighbour, now + exchanged)
         return change + change.transpose(1, 2) + corrections[..., :n]
@@ -195,15 +200,18 @@ def _descend(
     for iteration in range(1, iterations + 1):
         real = searches.where < m
         placed = until.gather(2, searches.where[:, None, :].expand(-1, n, -1))
+        # A swap is tabu only if both of its vertices would return to where they were.
         tabu = torch.minimum(placed, placed.transpose(1, 2)) > iteration
         gains = searches.gains().long()
         possible = (
             ~blank & (real[:, :, None] | real[:, None, :]) & (searches.where[:, :, None] < searches.where[:, None, :])
         )
         possible &= ~tabu | (gains + searches.energy[:, None, None] < level[:, None, None])
+        # One minimum decides by gain and then by the order in which the compiled scan visits swaps.
         key = torch.where(possible, gains, NEVER) * _CODES + _codes(searches.where)
         least, pair = key.flatten(1).min(1)
         move = least < NEVER * _CODES
+        # In lockstep nobody can sit out: a search without a move swaps vertex 0 with itself, and draws nothing.
         both = torch.where(move[:, None], torch.stack([pair // n, pair % n], 1), 0)
         left = searches.where.gather(1, both)
         for k in range(2):

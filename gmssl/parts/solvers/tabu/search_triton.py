@@ -64,6 +64,7 @@ def _paired(pairs, adjacent, here, n, stride, WIDTH: tl.constexpr):
 def _swapped(matrix, a, b, WIDTH: tl.constexpr):
     """The matrix with its rows a and b exchanged."""
     s = tl.arange(0, WIDTH)[:, None]
+    # Registers have no index. A masked sum reads a row, exactly, as all other terms are 0.
     one, other = tl.sum(tl.where(s == a, matrix, 0), 0), tl.sum(tl.where(s == b, matrix, 0), 0)
     return tl.where(s == a, other[None, :], tl.where(s == b, one[None, :], matrix))
 
@@ -102,6 +103,7 @@ def _prepare(at, places, entry, pairs, single, n, stride, WIDTH: tl.constexpr):
     s, t = k[:, None], k[None, :]
     alone = tl.load(single + at[:, None] * stride + t, mask=(s < n) & (t < stride), other=0)
     rows = alone
+    # One vertex after the other: what all of them add is a cube, for which there are no registers.
     for q in range(n):
         adjacent = tl.load(entry + tl.load(places + q) * n + at, mask=k < n, other=-1)[:, None]
         cells = pairs + (adjacent * n + q) * stride + t
@@ -121,6 +123,7 @@ def _least_swap(rows, pair, until, blank, iteration, aspiration, n, m, WIDTH: tl
     s, t = k[:, None], k[None, :]
     own = tl.sum(tl.where(s == t, rows, 0), 0)
     change = rows + pair - own[None, :] + tl.where(until > iteration, _TABU, 0)
+    # As in `simd_numba`: gains stay below half a TABU, so that the sum tells two marks from one.
     marked = change + tl.trans(change)
     gain = (marked << 3) >> 3
     # Neither two dummies nor two blanks are swapped.
@@ -154,6 +157,7 @@ def _permitted(banned, masked, at, n, WIDTH: tl.constexpr):
     return 1 - tl.max(tl.load(banned + at * n + k, mask=k < tl.where(masked != 0, n, 0), other=0), 0)
 
 
+# Sizes change with the batch: specialised, the kernel would be compiled anew for 1 and for multiples of 16.
 @triton.jit(
     do_not_specialize=["n", "m", "stride", "entries", "lo", "count", "starts", "iterations", "shortest", "longest"]
 )
@@ -167,6 +171,7 @@ def _search(
     state = tl.load(states + place).to(tl.uint64, bitcast=True)
     if state != 0:
         k = tl.arange(0, WIDTH)
+        # A promise that lets the compiler load four numbers at a time.
         stride = tl.multiple_of(stride, 4)
         entry += graph * n * n
         pairs += graph * entries * n * stride
@@ -215,6 +220,7 @@ def search(problem: Problem, starts: int, iterations: int, agree: int, seed: int
     graphs, n, _ = problem.costs.vertex.shape
     edges = problem.topology.left.shape[1]
     entries, stride = sizes(n, edges)
+    # Tables that fit into MEMORY, and grids of at most 2³⁰ programs: CUDA takes fewer than 2³¹.
     step = max(1, min(MEMORY // (4 * entries * n * stride), 2**30 // max(edges + 1, starts)))
     parts = []
     with torch.cuda.device_of(problem.costs.vertex):
@@ -238,9 +244,11 @@ def _search_part(
     tables, (shortest, longest) = tabulate(problem, seed), robust_tabu_numba.tenure(n)
     entries, stride = tables.pairs.shape[1], tables.single.shape[2]
     states = torch.zeros(graphs, starts, dtype=torch.int64, device=tables.seeds.device)
+    # Searches that the agreement rule makes needless write nothing: what they leave must never be the least.
     energies = torch.full_like(states, NOTHING.value)
     best, places = (new((graphs, starts, n), dtype=torch.int32) for _ in range(2))
     warps = max(1, width(n) ** 2 // 256)  # at least eight numbers of a matrix in each thread
+    # A wave of fewer than `agree` starts can end no instance, and one that leaves the device idle saves no time.
     for lo, hi in waves(n, starts, max(agree or starts, _side_by_side(states.device, warps) // graphs)):
         grid = (graphs * (hi - lo),)
         begin[grid](

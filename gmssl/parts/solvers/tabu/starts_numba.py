@@ -29,6 +29,7 @@ def _begin(start, starts, given, masked, random, names, work, energies, memory, 
             s = given[start - 1, k]
             where[names[0][k]] = names[1][s] if s < o.m else s
         return True
+    # A mask seldom permits a random permutation. The assignment of random costs is permitted whenever any is.
     if start == 0 or masked:
         for i in range(n):
             for s in range(n):
@@ -73,6 +74,7 @@ def _recombine(x, y, where):
 def _load(vertex, edge, left, right, allowed, random, names, ends, memory, o):
     """Rename the vertices of one instance at random and tabulate its costs. Returns whether it forbids any pair."""
     n, (rename, renames), (lefts, rights) = o.n, names, ends
+    # Equal gains are decided by location. Under random names that is a random choice, and cannot leak a label.
     draw_names(random, rename, left, lefts)
     draw_names(random, renames, right, rights)
     masked = False
@@ -125,7 +127,9 @@ def _solve(given, starts, iterations, agree, masked, random, names, work, energi
     """All starts of one instance. Leaves `best`; returns its energy, or NOTHING, and whether `agree` starts agree."""
     lowest, same, seed = NOTHING, 0, random[0]
     for start in range(starts):
+        # A stream of its own for each start: on a GPU they run side by side and must draw the same numbers.
         stream(random, seed, start)
+        # If the mask permits no assignment to start 0, it permits none at all.
         if not _begin(start, starts, given, masked, random, names, work, energies, memory, o):
             break
         elite = o.elites + start * o.n
@@ -180,9 +184,11 @@ def waves(n: int, starts: int, least: int) -> Iterator[tuple[int, int]]:
     Starts that recombine are waves of their own. The waves of the others double from `least` on, so that an instance
     which the agreement rule ends has at most about twice the work it needs.
     """
+    # A start that recombines reads the results of all before it, hence nothing may run beside it.
     lo, alone = 0, [recombines(start, n, starts) for start in range(starts)]
     while lo < starts:
         hi = lo + 1
+        # As many as all earlier waves together, from the size on at which more searches take more time.
         while hi < min(starts, lo + max(lo, least)) and not alone[hi] and not alone[lo]:
             hi += 1
         yield lo, hi

@@ -36,6 +36,7 @@ def _costs(state, start, single, banned, n, stride, WIDTH: tl.constexpr):
     inside = (i < n) & (s < n)
     cost = tl.load(single + i * stride + s, mask=inside, other=0)
     if start != 0:
+        # Row by row, as the compiled loops draw.
         for x in range(n * n):
             state, drawn = below(state, 1 << 30)
             cost = tl.where((i == x // n) & (s == x % n), drawn, cost)
@@ -82,12 +83,14 @@ def begin(
     k = tl.arange(0, WIDTH)
     energies += graph * starts
     place = graph * starts + start
+    # Decided anew by each program: cheaper than asking the host between two waves.
     _, _, ended = _agreement(energies, lo, agree)
     if ended == 0:
         state = stream(tl.load(seeds + graph).to(tl.uint64, bitcast=True), start)
         if (start == 0) | (tl.load(masked + graph) != 0):
             state, cost = _costs(state, start, single + graph * n * stride, banned + graph * n * n, n, stride, WIDTH)
             owner, possible = match(cost, n, WIDTH)
+            # A zero of the type of `state`. No xorshift state is 0, so it can say that there is nothing to search.
             state = tl.where(possible != 0, state, state ^ state)
             tl.store(at + place * n + k, owner, mask=k < n)
         else:
