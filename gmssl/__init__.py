@@ -9,8 +9,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# Light: it imports neither torch nor pydantic. What needs pydantic is looked up at its first use.
 from gmssl.problem import Costs, Matching, Problem, Solution, Topology, certify, energy, solve
+from gmssl.system.caches import settle_caches
+
+# All of this is light: neither torch nor pydantic is imported. What needs them is looked up at its first use.
+settle_caches()
 
 __version__ = "0.1.0"
 

@@ -63,5 +63,5 @@ def explain(
     from gmssl.explaining.writing import explain as write
 
     effort = Effort(passes=passes, pairs=pairs, bounds=bounds, seed=seed)
-    chosen = None if group is None else group.value
-    typer.echo(write(run, out, data, chosen, graphs, effort, Stages(Console(stderr=True))))
+    stages = Stages(Console(stderr=True))
+    typer.echo(write(run, out, data, None if group is None else group.value, graphs, effort, stages))

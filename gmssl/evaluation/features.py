@@ -13,6 +13,7 @@ from gmssl.evaluation.progress import Advance, unwatched
 from gmssl.interfaces.data import Images
 from gmssl.interfaces.views import Views
 from gmssl.parts.data.dataset import PlainDataset
+from gmssl.system.workers import telling_limits
 
 
 @contextmanager
@@ -87,7 +88,7 @@ def extract(
         _Readable(images, channels, size), batch_size=batch, num_workers=workers, generator=torch.Generator()
     )
     features, indices = [], []
-    with frozen(encoder):
+    with frozen(encoder), telling_limits():
         for pixels, index, readable in loader:
             if readable.any():
                 _, pooled = encoder(views.plain(pixels[readable].to(device)))

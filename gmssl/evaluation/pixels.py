@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from gmssl.errors import DataError
 from gmssl.evaluation.progress import Advance, unwatched
 from gmssl.interfaces.data import Images
+from gmssl.system.workers import telling_limits
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -69,8 +70,9 @@ def read(images: Images, workers: int = 0, advance: Advance = unwatched) -> Pixe
     """Decode every image once. Colour images are compared and judged in grey; torch's random state is left alone."""
     loader = DataLoader(_Grey(images), batch_size=64, num_workers=workers, generator=torch.Generator())
     features, digests = [torch.zeros(0, SIDE * SIDE)], list[str | None]()
-    for thumbnails, names in loader:
-        features.append(thumbnails)
-        digests.extend(name or None for name in names)
-        advance(len(names))
+    with telling_limits():
+        for thumbnails, names in loader:
+            features.append(thumbnails)
+            digests.extend(name or None for name in names)
+            advance(len(names))
     return Pixels(torch.cat(features), tuple(digests))

@@ -14,6 +14,7 @@ from gmssl.recipe.recipe import Recipe
 from gmssl.recipe.statistics import differences, resolved
 from gmssl.system.files import replacing
 from gmssl.system.table import Table
+from gmssl.system.workers import limit_met
 from gmssl.training.folder import FOLDER_VARIABLE, choose_folder, discard, make_folder, open_folder, rank, rewind
 from gmssl.training.model import make_objective
 from gmssl.training.plan import Plan, make_plan
@@ -217,7 +218,10 @@ def _end_other_ranks(trainer: Trainer, module: MatchingModule, error: BaseExcept
 def _of_worker(error: BaseException) -> BaseException:
     """torch puts the traceback of a loader's worker into the message of its error; users need the message alone."""
     _, caught, text = str(error).rpartition(f"{DataError.__module__}.DataError: ")
-    return DataError(text.strip()) if caught and isinstance(error, DataError) else error
+    if caught and isinstance(error, DataError):
+        return DataError(text.strip())
+    told = limit_met(error) if isinstance(error, OSError | RuntimeError) else None
+    return error if told is None else TrainingError(told)
 
 
 def _summarise(folder: Path, plan: Plan, console: Console) -> None:
