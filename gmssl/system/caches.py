@@ -22,7 +22,7 @@ def settle_caches() -> None:
     """
     home = _can_be_made(_user_caches())
     # What lies in a home folder that can only be read is still read: models that were downloaded before.
-    there = {name for name in _IN_HOME.values() if (_user_caches() / name).is_dir()}
+    there = {name for name in ("huggingface", "torch") if (_user_caches() / name).is_dir()}
     wanted = {} if home else {variable: name for variable, name in _IN_HOME.items() if name not in there}
     if not home and not _can_be_made(_package() / "__pycache__"):
         wanted["NUMBA_CACHE_DIR"] = "numba"

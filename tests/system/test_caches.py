@@ -49,6 +49,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """No place that lasts; returns the temporary folder."""
     monkeypatch.setattr(caches, "_can_be_made", lambda folder: False)
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "none"))
     for variable in (*caches._IN_HOME, "NUMBA_CACHE_DIR"):
         monkeypatch.setenv(variable, "")  # so that what is set gets undone
     return tmp_path
@@ -87,3 +88,10 @@ def test_nothing_is_touched_where_the_home_folder_can_be_written(
         monkeypatch.delenv(variable, raising=False)
     caches.settle_caches()
     assert "NUMBA_CACHE_DIR" not in os.environ
+
+
+def test_models_in_a_home_folder_that_is_only_readable_are_still_found(nowhere: Path) -> None:
+    (nowhere / "none" / "huggingface").mkdir(parents=True)
+    with pytest.warns(RuntimeWarning, match="TORCH_HOME"):
+        caches.settle_caches()
+    assert not os.environ["HF_HOME"]
