@@ -13,10 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
 import gmssl
-from gmssl.cli import app
 from gmssl.commands.check import summary
 from gmssl.commands.schema import recipe_schema
 from gmssl.commands.warnings import warnings
@@ -28,14 +26,6 @@ QUICKSTART = str(RECIPES / "quickstart.yaml")
 
 Run = Callable[..., Any]
 Refusal = Callable[[Any, str], None]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the program in an empty folder, wide enough that no line of a table is cut."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
 
 
 @pytest.fixture

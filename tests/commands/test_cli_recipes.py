@@ -20,14 +20,6 @@ Run = Callable[..., Any]
 Refusal = Callable[[Any, str], None]
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the program in an empty folder, wide enough that no line of a table is cut."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
-
-
 def test_version_option(run: Run) -> None:
     done = run("--version")
     assert (done.exit_code, done.stdout) == (0, f"gmssl {gmssl.__version__}\n")
