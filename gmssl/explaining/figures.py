@@ -199,25 +199,41 @@ def solver_figure(gap: Gap | None, times: Times | None, theme: Theme) -> Figure:
     return figure
 
 
-def pair_figure(found: Confusion, views: FreshViews, theme: Theme) -> Figure:
+def pixels_of(found: Confusion, views: FreshViews) -> tuple[np.ndarray, ...]:
     """The view that was matched, the wrong partner, the true partner, and the partner's own other view."""
     own = views.of(range(found.image, found.image + 1), found.pass_)
     other = views.of(range(found.partner, found.partner + 1), found.pass_)
     view, true, wrong = found.views
-    shown = (
-        ("image", _pixels(own, view), VERMILLION),
-        ("matched with (wrong)", _pixels(other, wrong), VERMILLION),
-        ("its true partner", _pixels(own, true), BLUE),
-        ("the wrong one's other view", _pixels(other, view if view != wrong else true), theme.quiet),
+    return (
+        _pixels(own, view),
+        _pixels(other, wrong),
+        _pixels(own, true),
+        _pixels(other, view if view != wrong else true),
     )
-    figure = new_figure(7.2, 2.0)
-    for ax, (title, pixels, colour) in zip(figure.subplots(1, 4), shown, strict=True):
-        ax.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        ax.set_title(title, fontsize=9)
-        ax.set_xticks([])
-        ax.set_yticks([])
-        for spine in ax.spines.values():
-            spine.set(visible=True, color=colour, linewidth=3)
+
+
+def pair_figure(shown: Sequence[np.ndarray], theme: Theme) -> Figure:
+    """The four images of `pixels_of` in one row.
+
+    They share one pair of axes in inches: there are many such pictures, and axes are what a picture's time goes into.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
+    titles = ("image", "matched with (wrong)", "its true partner", "the wrong one's other view")
+    colours = (VERMILLION, VERMILLION, BLUE, theme.quiet)
+    width, height, side = 7.2, 2.0, 1.64  # of the picture, and of an image's place
+    figure = Figure(figsize=(width, height))
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set_axis_off()
+    for place, (title, pixels, colour) in enumerate(zip(titles, shown, colours, strict=True)):
+        high, wide = (side * length / max(pixels.shape[:2]) for length in pixels.shape[:2])
+        left, bottom = width * (place + 0.5) / 4 - wide / 2, 0.06 + (side - high) / 2
+        ax.imshow(pixels, cmap="gray", vmin=0, vmax=1, interpolation="nearest", aspect="auto",
+                  extent=(left, left + wide, bottom, bottom + high))  # fmt: skip
+        ax.add_patch(Rectangle((left, bottom), wide, high, fill=False, edgecolor=colour, linewidth=3))
+        ax.text(left + wide / 2, bottom + high + 0.07, title, ha="center", fontsize=9)
+    ax.set(xlim=(0, width), ylim=(0, height))
     return figure
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +37,24 @@ class FreshViews:
 
     def of(self, images: range, pass_: int) -> ViewBatch:
         """Finished views of images of the sample in one pass, the same whenever they are asked for."""
+        return self._views.finish(self._cut(images, pass_))
+
+    def ahead(self, asked: Iterable[tuple[int, range]]) -> Iterator[ViewBatch]:
+        """The views of each (pass, images); while a batch is looked at, the next one is read and cut."""
+        with ThreadPoolExecutor(1, "views") as thread:
+            waiting: Future[ViewBatch] | None = None
+            for pass_, images in asked:
+                following = thread.submit(self._cut, images, pass_)
+                if waiting is not None:
+                    yield self._views.finish(waiting.result())
+                waiting = following
+            if waiting is not None:
+                yield self._views.finish(waiting.result())
+
+    def _cut(self, images: range, pass_: int) -> ViewBatch:
+        """Drawn from generators of their own, in whatever order and thread."""
         keys = (pass_ * len(self._sample.images) + image for image in images)
-        return self._views.finish(collate([self._dataset[key] for key in keys]))
+        return collate([self._dataset[key] for key in keys])
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,15 +92,16 @@ def run_passes(
     tables: list[Rows] = []
     steps: list[Step] = []
     first: tuple[ViewBatch, Step] | None = None
-    for pass_ in range(passes):
-        for number, start in enumerate(sample.batches):
-            batch = views.of(range(start, start + sample.batch), pass_)
-            watched = watch(run.objective, batch, reseed(views.seed, pass_, number, 0, torch.device("cpu")))
-            place = Place(pass_, number, len(sample.batches), sample.batch, recipe.views.pairs)
-            tables.append(tabulate(watched, watched.step.without_margin(), judge, place))
-            first = first or (batch, watched.step)
-            if pass_ == 0 and sum(len(step.problem.costs.vertex) for step in steps) < kept:
-                steps.append(watched.step)
-            tell(len(tables))
+    order = [(pass_, number) for pass_ in range(passes) for number in range(len(sample.batches))]
+    images = [range(start, start + sample.batch) for start in sample.batches]
+    batches = views.ahead((pass_, images[number]) for pass_, number in order)
+    for (pass_, number), batch in zip(order, batches, strict=True):
+        watched = watch(run.objective, batch, reseed(views.seed, pass_, number, 0, torch.device("cpu")))
+        place = Place(pass_, number, len(sample.batches), sample.batch, recipe.views.pairs)
+        tables.append(tabulate(watched, watched.step.without_margin(), judge, place))
+        first = first or (batch, watched.step)
+        if pass_ == 0 and sum(len(step.problem.costs.vertex) for step in steps) < kept:
+            steps.append(watched.step)
+        tell(len(tables))
     assert first is not None, "there is one pass, and a sample holds one batch"
     return Passes(join(tables), tuple(steps), judge, first)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import struct
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmssl.evaluation.progress import Stages
 from gmssl.explaining import figures
-from gmssl.explaining.figures import pair_figure
+from gmssl.explaining.figures import pair_figure, pixels_of
 from gmssl.explaining.report import Report
-from gmssl.explaining.theme import THEMES, Theme, to_png, worn
+from gmssl.explaining.theme import DPI, Theme, in_both
 from gmssl.system.table import Table
-from gmssl.training.pictures import draw_curves, draw_matched
+from gmssl.training import drawing
+from gmssl.training.drawing import curves_figure, matched_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,30 +54,27 @@ def draw_all(report: Report, stages: Stages) -> dict[str, Picture]:
     drawings = list(_drawings(report))
     found: dict[str, Picture] = {}
     with stages.stage("drawing", len(drawings), "pictures") as advance:
-        for name, draw in drawings:
-            found[name] = Picture(name, *(_in(theme, draw) for theme in THEMES))
+        for name, draw, dpi in drawings:
+            found[name] = Picture(name, *in_both(draw, dpi))
             advance(1)
     return found
 
 
-def _in(theme: Theme, draw: Callable[[Theme], bytes]) -> bytes:
-    with worn(theme):
-        return draw(theme)
-
-
-def _drawings(report: Report) -> Iterator[tuple[str, Callable[[Theme], bytes]]]:
+def _drawings(report: Report) -> Iterator[tuple[str, Callable[[Theme], Figure], int]]:
+    """Names of pictures, what draws them, and their dots for each inch."""
     metrics, probe = (Table(report.run.folder / f"{name}.csv") for name in ("metrics", "probe"))
     if metrics.rows():
-        yield "curves", lambda _: _file(lambda path: draw_curves(metrics, probe, path))
+        yield "curves", lambda _: curves_figure(metrics, probe), drawing.DPI
     for name, draw in _charts(report):
-        yield name, lambda theme, draw=draw: to_png(draw(theme))  # type: ignore[misc]
+        yield name, draw, DPI
     batch, step = report.passes.first
     if step.arrangement.sources is not None and step.arrangement.left.shape[1] <= MOST_NODES:
         judge = report.passes.judge
-        yield "matched", lambda _: _file(lambda path: draw_matched(step, batch, judge, path))
+        yield "matched", lambda _: matched_figure(step, batch, judge)[0], drawing.DPI
     if report.partners_known:
         for number, found in enumerate(report.confused[: report.effort.pairs], 1):
-            yield f"pair-{number:02}", lambda theme, found=found: to_png(pair_figure(found, report.views, theme))  # type: ignore[misc]
+            shown = pixels_of(found, report.views)
+            yield f"pair-{number:02}", lambda theme, shown=shown: pair_figure(shown, theme), DPI  # type: ignore[misc]
 
 
 def _charts(report: Report) -> Iterator[tuple[str, Callable[[Theme], Figure]]]:
@@ -97,11 +93,3 @@ def _charts(report: Report) -> Iterator[tuple[str, Callable[[Theme], Figure]]]:
         yield "edges", lambda theme: figures.alone_figure(report.blame, theme)
     if report.gap is not None or report.times is not None:
         yield "solver", lambda theme: figures.solver_figure(report.gap, report.times, theme)
-
-
-def _file(draw: Callable[[Path], object]) -> bytes:
-    """What a function writes to a file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "picture.png"
-        draw(path)
-        return path.read_bytes()

@@ -41,8 +41,8 @@ def open_run(folder: Path) -> TrainedRun:
     recipe = run_recipe(folder)
     _refuse_unfinished(folder)
 
-    from gmssl.training.checkpoints import read_checkpoint
     from gmssl.training.model import make_objective
+    from gmssl.training.saved import read_checkpoint
 
     saved = read_checkpoint(folder / CHECKPOINT)
     weights = {

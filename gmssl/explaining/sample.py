@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,9 +16,14 @@ from gmssl.interfaces.data import Images, Record
 from gmssl.interfaces.registry import part
 from gmssl.recipe.recipe import Recipe
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 Fact = Literal["modality", "dataset", "label"]
 FACTS: tuple[Fact, ...] = ("modality", "dataset", "label")
 NAMELESS = "not named"
+HELD = 2**29
+"""Bytes of decoded images that are kept in memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +104,13 @@ def choose(images: Images, recipe: Recipe, wanted: int, seed: int, group: Fact |
     _refuse_few(len(images), "", legal[0])
     limit = max(legal[0], min(wanted, len(images)))
     chosen: list[int] = []
+    held = _Held(images)
     unreadable = 0
     for index in np.random.default_rng((seed, recipe.seed)).permutation(len(images)).tolist():
         if len(chosen) == limit:
             break
         try:
-            images.load(index, channels)
+            held.load(index, channels)
         except DataError:
             unreadable += 1
         else:
@@ -114,7 +120,31 @@ def choose(images: Images, recipe: Recipe, wanted: int, seed: int, group: Fact |
     chosen = chosen[: len(chosen) // batch * batch]
     names = tuple((fact and getattr(images.records[i], fact)) or NAMELESS for i in chosen)
     groups = names if fact else ("all images",) * len(chosen)
-    return Sample(Subset(images, chosen), batch, groups, fact, len(images), unreadable)
+    return Sample(Subset(held, chosen), batch, groups, fact, len(images), unreadable)
+
+
+class _Held:
+    """Images that stay decoded as far as `HELD` bytes suffice: every pass reads the same ones."""
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+        self._held: dict[tuple[int, int], Image.Image] = {}
+        self._left = HELD
+        self.records = images.records
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def load(self, index: int, channels: int) -> Image.Image:
+        """As `Images.load`."""
+        if (index, channels) in self._held:
+            return self._held[index, channels]
+        image = self._images.load(index, channels)
+        size = image.width * image.height * channels
+        if size <= self._left:
+            self._held[index, channels] = image
+            self._left -= size
+        return image
 
 
 def images_of_a_graph(recipe: Recipe) -> int:

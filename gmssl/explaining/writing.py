@@ -18,6 +18,7 @@ from gmssl.explaining.pictures import draw_all
 from gmssl.explaining.report import Effort, Report, measure
 from gmssl.explaining.run import open_run
 from gmssl.explaining.sample import Fact, choose, images_of_a_graph, list_images
+from gmssl.system.collection import uncollected
 
 PAGE = "index.html"
 MISMATCHES = "mismatches.csv"
@@ -55,12 +56,13 @@ def explain(
     named, out = out, run / "explain" if out is None else out
     _refuse_file(out)
     stages, effort = stages or Stages(), effort or Effort()
-    with stages.stage("opening", 1, "run"):
+    with stages.stage("opening", 1, "run"), uncollected():
         opened = open_run(run)
         wanted = IMAGES if graphs is None else graphs * images_of_a_graph(opened.recipe)
         sample = choose(list_images(opened.recipe, data), opened.recipe, wanted, effort.seed, group)
     report = measure(opened, sample, effort, stages)
-    pictures = draw_all(report, stages)
+    with uncollected():
+        pictures = draw_all(report, stages)
     files = {name: content for picture in pictures.values() for name, content in picture.files.items()}
     if not report.learnt_truth:  # else there is no energy of a truth
         files[MISMATCHES] = mismatches(report).encode("utf-8", "replace")

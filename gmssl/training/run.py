@@ -110,7 +110,7 @@ def save_encoder(objective: MatchingObjective, path: Path) -> None:
 
 def _step_of(run: Path, console: Console) -> int | None:
     """The optimiser step that a run is resumed at; None if it was stopped before its first checkpoint."""
-    from gmssl.training.checkpoints import read_checkpoint
+    from gmssl.training.saved import read_checkpoint
 
     last = run / "last.ckpt"
     if not last.is_file() and not (run / "checkpoints").exists() and not (run / ENCODER_FILE).is_file():

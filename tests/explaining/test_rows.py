@@ -136,3 +136,13 @@ def test_passes_match_the_same_graphs_with_other_views(opened: Callable[[str], O
     again = run_passes(run, sample, FreshViews(run, sample, 0), 2, 3, told.append)
     assert torch.equal(again.rows.shares, seen.rows.shares)
     assert sum(len(step.problem.costs.vertex) for step in seen.steps) == 4  # whole batches
+
+
+def test_views_ahead_are_the_views(opened: Callable[[str], Opened]) -> None:
+    _, sample, views = opened("matched")
+    asked = [(pass_, range(start, start + sample.batch)) for pass_ in range(2) for start in sample.batches]
+    found = list(views.ahead(asked))
+    assert len(found) == len(asked)
+    for (pass_, images), batch in zip(asked, found, strict=True):
+        for ours, theirs in zip(batch.images, views.of(images, pass_).images, strict=True):
+            assert torch.equal(ours, theirs)

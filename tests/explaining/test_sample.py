@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from gmssl.errors import DataError
+from gmssl.explaining import sample
 from gmssl.explaining.sample import NAMELESS, choose
 from gmssl.interfaces.data import Record
 from gmssl.recipe.recipe import Recipe, load_recipe
@@ -92,3 +93,19 @@ def test_grouping(recipe: Recipe, facts: dict, asked: Any, by: str | None) -> No
 def test_a_fact_that_no_image_has(recipe: Recipe) -> None:
     with pytest.raises(DataError, match="no image names its dataset; the data name label"):
         choose(_named(9, label=["a"]), recipe, 8, 0, "dataset")
+
+
+def test_images_are_read_once(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    images, channels, read = _named(8), recipe.encoder.in_channels, []
+
+    def load(self: Listed, index: int, channels: int) -> Image.Image:
+        read.append(index)
+        return Image.new("L", (4, 4), index)
+
+    monkeypatch.setattr(Listed, "load", load)
+    monkeypatch.setattr(sample, "HELD", 5 * 16 * channels)  # bytes of five of the eight
+    found = choose(images, recipe, 8, 0).images
+    names = [int(record.name) for record in found.records]
+    for _ in range(3):
+        assert [found.load(i, channels).getpixel((0, 0)) for i in range(8)] == names
+    assert len(read) == 8 + 3 * 3, "five stay in memory, three are read again in each pass"

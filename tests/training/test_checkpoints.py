@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from gmssl.errors import TrainingError
-from gmssl.training.checkpoints import AtomicCheckpointIO, read_checkpoint
+from gmssl.training.checkpoints import AtomicCheckpointIO
+from gmssl.training.saved import read_checkpoint
 
 GOOD: dict[str, Any] = {"loops": {}, "global_step": 7, "state_dict": {"w": torch.arange(5.0)}}
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from gmssl.errors import DataError
 from gmssl.recipe.recipe import Recipe
-from gmssl.training.checkpoints import read_checkpoint
 from gmssl.training.datamodule import FIRST_LOOK, first_look_keys
 from gmssl.training.dry import dry_run
 from gmssl.training.run import train
+from gmssl.training.saved import read_checkpoint
 
 CLUSTERED = (
     "vertices={kind: centroids, numbers: [6, 4]}", "target=kmeans", "graph=edgeless", "affinity={vertex: [cosine]}",

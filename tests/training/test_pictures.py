@@ -16,8 +16,8 @@ from gmssl.interfaces.views import ViewBatch
 from gmssl.objective.matcher import Step
 from gmssl.problem import solve
 from gmssl.system.table import Table
-from gmssl.training import pictures
-from gmssl.training.pictures import draw_curves, draw_matched
+from gmssl.training import drawing
+from gmssl.training.drawing import draw_curves, draw_matched
 
 N = 6
 GREEN, RED = (42, 157, 74), (209, 53, 43)
@@ -92,7 +92,7 @@ def _curves(folder: Path, monkeypatch: pytest.MonkeyPatch, probed: bool, **colum
         if probed:
             probe.append({"step": row + 1, "epoch": row, "knn_accuracy": 0.5 + row / 10})
     drawn: list[Any] = []
-    monkeypatch.setattr(pictures, "_save", lambda figure, path: drawn.append(figure))
+    monkeypatch.setattr(drawing, "_save", lambda figure, path: drawn.append(figure))
     draw_curves(metrics, probe, folder / "curves.png")
     (figure,) = drawn
     figure.draw_without_rendering()

@@ -83,7 +83,7 @@ def test_sigterm_then_kill_then_resume(tiny: Callable[..., Recipe], tmp_path: Pa
     train(recipe, "tiny", tmp_path / "whole", None, console)
     runner = Runner(tmp_path, recipe)
     assert runner.interrupt(5, signal.SIGTERM) == 128 + signal.SIGTERM, runner.log.read_text()
-    from gmssl.training.checkpoints import read_checkpoint
+    from gmssl.training.saved import read_checkpoint
 
     stopped = read_checkpoint(runner.run / "last.ckpt")["global_step"]
     assert stopped == _rows(runner.run) < 24

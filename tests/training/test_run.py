@@ -19,8 +19,8 @@ from gmssl.objective.matcher import Matcher
 from gmssl.objective.objective import MatchingObjective
 from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.system.table import Table
-from gmssl.training.checkpoints import read_checkpoint
 from gmssl.training.run import train
+from gmssl.training.saved import read_checkpoint
 
 
 def test_the_folder_of_a_run(whole: Path) -> None:
