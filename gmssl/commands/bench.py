@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import show
+from gmssl.commands.options import examples, show
 
 if TYPE_CHECKING:
     from gmssl.system.grid import Grid
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 Out: TypeAlias = Annotated[Path | None, typer.Option(metavar="FILE", help="Write all numbers as JSON.")]
 Markdown: TypeAlias = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Write a short summary as Markdown; in a file that exists, between its marks."),
+    typer.Option(
+        metavar="FILE", help="Write a short summary as Markdown; in a file that exists, it goes between the marks."
+    ),
 ]
 From: TypeAlias = Annotated[
     Path | None,
@@ -109,37 +111,53 @@ def write(files: Files, report: object, author: str, summary: str, grids: Sequen
         write_text(files.markdown, page_with(summary, grids, author, files.page, files.markdown))
 
 
-bench = typer.Typer(help="Measure solvers or gradient estimators side by side.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Compare solvers, or gradient estimators, by measuring them side by side.", no_args_is_help=True
+)
 
 
 @bench.callback()
 def _group() -> None:
-    """Measure solvers or gradient estimators side by side."""
+    """Compare solvers, or gradient estimators, by measuring them side by side."""
 
 
-@bench.command()
+@bench.command(
+    epilog=examples(
+        "gmssl bench solvers --quick  # a short trial",
+        "gmssl bench solvers --n 16 --solver lap --solver robust_tabu",
+        "gmssl bench solvers --from all.json --plot all.png",
+    )
+)
 def solvers(
     n: Annotated[
         list[int] | None,
-        typer.Option("--n", metavar="N", help="Vertices of a side, 2 to 64. Repeatable. Default: 10, 16, 32."),
+        typer.Option(
+            "--n", metavar="N", help="Number of vertices of a side, 2 to 64. Repeatable. Default: 10, 16, 32."
+        ),
     ] = None,
     graphs: Annotated[
         int | None,
-        typer.Option(min=1, help="Instances of each noise setting. Default: 20, or 5 for n > 16.", show_default=False),
+        typer.Option(
+            min=1, help="Number of instances of each noise setting. Default: 20, or 5 for n > 16.", show_default=False
+        ),
     ] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, help="Rounds. Default: 5.", show_default=False)] = None,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Number of rounds. Default: 5.", show_default=False)
+    ] = None,
     solver: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help="Only this kind. Repeatable. Default: all that are installed."),
+        typer.Option(metavar="KIND", help="Measure only this kind. Repeatable. Default: all that are installed."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the instances.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the instances.")] = 0,
     out: Out = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw time against quality, as PNG.")] = None,
     markdown: Markdown = None,
     saved: From = None,
-    quick: Annotated[bool, typer.Option("--quick", help="One instance of each setting, one round: a trial.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Make a short trial: one instance of each setting, one round.")
+    ] = False,
 ) -> None:
-    """Time and quality of every installed solver, in every noise setting of training."""
+    """Compare time and quality of all installed solvers, in all noise settings of training."""
     files = checked(out, plot, markdown, "gmssl bench solvers")
     keep_libraries_on_one_thread()
 
@@ -174,33 +192,41 @@ def solvers(
         save(report, plot)
 
 
-@bench.command()
+@bench.command(
+    epilog=examples(
+        "gmssl bench estimators --quick  # a trial of seconds",
+        "gmssl bench estimators --n 4 --estimator imle --out imle.json",
+    )
+)
 def estimators(
     n: Annotated[
         list[int] | None,
-        typer.Option("--n", metavar="N", help="Vertices of a side, 2 to 5. Repeatable. Default: 3, 4, 5."),
+        typer.Option("--n", metavar="N", help="Number of vertices of a side, 2 to 5. Repeatable. Default: 3, 4, 5."),
     ] = None,
     instances: Annotated[
-        int | None, typer.Option(min=2, help="Of each size and stage of training. Default: 8.", show_default=False)
+        int | None,
+        typer.Option(
+            min=2, help="Number of instances of each size and stage of training. Default: 8.", show_default=False
+        ),
     ] = None,
     draws: Annotated[
-        int | None, typer.Option(min=2, help="Estimates of each instance. Default: 64.", show_default=False)
+        int | None, typer.Option(min=2, help="Number of estimates of each instance. Default: 64.", show_default=False)
     ] = None,
     estimator: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND", help="Only this kind. Repeatable. Default: all that are installed."),
+        typer.Option(metavar="KIND", help="Measure only this kind. Repeatable. Default: all that are installed."),
     ] = None,
-    noise: Annotated[str, typer.Option(metavar="KIND", help="Of the costs: gumbel or gaussian.")] = "gumbel",
-    seed: Annotated[int, typer.Option(min=0, help="Of the instances and the noise.")] = 0,
+    noise: Annotated[str, typer.Option(metavar="KIND", help="Noise of the costs: gumbel or gaussian.")] = "gumbel",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the instances and the noise.")] = 0,
     out: Out = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw cosines, and bias against variance, as PNG.")
     ] = None,
     markdown: Markdown = None,
     saved: From = None,
-    quick: Annotated[bool, typer.Option("--quick", help="n = 3, few instances and draws: a trial.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Make a short trial: n = 3, few instances and draws.")] = False,
 ) -> None:
-    """Bias, variance and descent of gradient estimates, against the exact gradient of the expected loss."""
+    """Compare gradient estimates with the exact gradient of the expected loss: bias, variance and descent."""
     files = checked(out, plot, markdown, "gmssl bench estimators")
     keep_libraries_on_one_thread()
 

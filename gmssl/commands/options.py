@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from gmssl.system.grid import Grid
 
 
+def examples(*commands: str) -> str:
+    """The end of a command's help: examples to copy, each a line with a comment.
+
+    They are paragraphs, because some versions of typer join the lines of one.
+    """
+    return "\n\n".join(["Examples:", *commands])
+
+
 def recipe_names(incomplete: str) -> list[str]:
     """Names of shipped recipes that begin like this, for the shell; where none does, it completes names of files."""
     from gmssl.recipe.library import shipped_names
@@ -52,7 +60,7 @@ def solver_names(incomplete: str) -> list[str]:
     return [kind for kind in kinds("solver") if kind.startswith(incomplete)]
 
 
-RECIPE_HELP = "YAML file, or the name of a shipped recipe; `gmssl recipes list` prints them."
+RECIPE_HELP = "A YAML file, or the name of a shipped recipe (see `gmssl recipes list`)."
 
 RecipePath: TypeAlias = Annotated[Path, typer.Argument(metavar="RECIPE", help=RECIPE_HELP, autocompletion=recipe_names)]
 Overrides: TypeAlias = Annotated[
