@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from gmssl.system.grid import Grid
 
 
+Kinds: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND", help="Measure only this kind. Repeatable. Default: all that are installed."),
+]
 Out: TypeAlias = Annotated[Path | None, typer.Option(metavar="FILE", help="Write all numbers as JSON.")]
 Markdown: TypeAlias = Annotated[
     Path | None,
@@ -111,6 +115,15 @@ def write(files: Files, report: object, author: str, summary: str, grids: Sequen
         write_text(files.markdown, page_with(summary, grids, author, files.page, files.markdown))
 
 
+BENCH_SOLVERS_EXAMPLES = examples(
+    "gmssl bench solvers --quick  # a short trial",
+    "gmssl bench solvers --n 16 --solver lap --solver robust_tabu",
+    "gmssl bench solvers --from all.json --plot all.png",
+)
+BENCH_ESTIMATORS_EXAMPLES = examples(
+    "gmssl bench estimators --quick  # a trial of seconds",
+    "gmssl bench estimators --n 4 --estimator imle --out imle.json",
+)
 bench = typer.Typer(
     help="Compare solvers, or gradient estimators, by measuring them side by side.", no_args_is_help=True
 )
@@ -121,13 +134,7 @@ def _group() -> None:
     """Compare solvers, or gradient estimators, by measuring them side by side."""
 
 
-@bench.command(
-    epilog=examples(
-        "gmssl bench solvers --quick  # a short trial",
-        "gmssl bench solvers --n 16 --solver lap --solver robust_tabu",
-        "gmssl bench solvers --from all.json --plot all.png",
-    )
-)
+@bench.command(epilog=BENCH_SOLVERS_EXAMPLES)
 def solvers(
     n: Annotated[
         list[int] | None,
@@ -144,10 +151,7 @@ def solvers(
     repeats: Annotated[
         int | None, typer.Option(min=1, help="Number of rounds. Default: 5.", show_default=False)
     ] = None,
-    solver: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND", help="Measure only this kind. Repeatable. Default: all that are installed."),
-    ] = None,
+    solver: Kinds = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the instances.")] = 0,
     out: Out = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw time against quality, as PNG.")] = None,
@@ -192,12 +196,7 @@ def solvers(
         save(report, plot)
 
 
-@bench.command(
-    epilog=examples(
-        "gmssl bench estimators --quick  # a trial of seconds",
-        "gmssl bench estimators --n 4 --estimator imle --out imle.json",
-    )
-)
+@bench.command(epilog=BENCH_ESTIMATORS_EXAMPLES)
 def estimators(
     n: Annotated[
         list[int] | None,
@@ -212,10 +211,7 @@ def estimators(
     draws: Annotated[
         int | None, typer.Option(min=2, help="Number of estimates of each instance. Default: 64.", show_default=False)
     ] = None,
-    estimator: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND", help="Measure only this kind. Repeatable. Default: all that are installed."),
-    ] = None,
+    estimator: Kinds = None,
     noise: Annotated[str, typer.Option(metavar="KIND", help="Noise of the costs: gumbel or gaussian.")] = "gumbel",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the instances and the noise.")] = 0,
     out: Out = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gmssl.commands.options import conditions, examples
+from gmssl.commands.options import Workers, conditions, examples
 
 EMBED_EXAMPLES = examples(
     "gmssl embed RUN my/images --out features.npz",
@@ -43,7 +43,7 @@ def embed(
     channels: Annotated[
         int | None, typer.Option(min=1, max=3, help="1 for grey images, 3 for colour. Default: 3.", show_default=False)
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Number of processes that load images.")] = 0,
+    workers: Workers = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out if it exists.")] = False,
 ) -> None:
     """Write the features of images to a file, with their paths, and with labels and patients if they are known."""

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import conditions, examples
+from gmssl.commands.options import Neighbours, Workers, conditions, examples
 
 EVALUATE_EXAMPLES = examples(
     "gmssl evaluate RUN  # on the images of the run",
@@ -16,18 +16,28 @@ EVALUATE_EXAMPLES = examples(
 )
 
 Rows: TypeAlias = list[str] | None
+Train: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Labelled images: a folder with a sub-folder for each class, or a CSV manifest. Default: the images of "
+        "the run's probe, else those of the run.",
+    ),
+]
+References: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Keep the results of the untrained encoder and of raw pixels in this folder; evaluations with the same "
+        "protocol share them.",
+        show_default=False,
+    ),
+]
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that `gmssl train` printed.")],
-    train: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="Labelled images: a folder with a sub-folder for each class, or a CSV manifest. Default: the images "
-            "of the run's probe, else those of the run.",
-        ),
-    ] = None,
+    train: Train = None,
     test: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Test set, in the same form. Without it, --train is cross-validated."),
@@ -41,21 +51,13 @@ def evaluate(
     where_test: Annotated[
         Rows, typer.Option(metavar="COLUMN=VALUE", help="Keep only these rows of the --test manifest. Repeatable.")
     ] = None,
-    neighbours: Annotated[int, typer.Option(min=1, help="Number of neighbours of the kNN classifier.")] = 20,
+    neighbours: Neighbours = 20,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the folds and the inner splits.")] = 0,
     name: Annotated[
         str | None, typer.Option(help="Name of the JSON file in RUN/evaluation.", show_default=False)
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Number of processes that load images.")] = 0,
-    references: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Keep the results of the untrained encoder and of raw pixels in this folder; evaluations with the "
-            "same protocol share them.",
-            show_default=False,
-        ),
-    ] = None,
+    workers: Workers = 0,
+    references: References = None,
 ) -> None:
     """Evaluate a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
     kept = conditions("--where", where, train, "--train")

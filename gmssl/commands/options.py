@@ -68,6 +68,9 @@ Overrides: TypeAlias = Annotated[
     typer.Option("--set", metavar="PATH=VALUE", help="Change one setting, e.g. train.epochs=3. Repeatable."),
 ]
 
+Neighbours: TypeAlias = Annotated[int, typer.Option(min=1, help="Number of neighbours of the kNN classifier.")]
+Workers: TypeAlias = Annotated[int, typer.Option(min=0, help="Number of processes that load images.")]
+
 
 def part_with(slot: str, kind: str, overrides: list[str]) -> Part:
     """A part by its kind and `--set` options.

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
     from gmssl.interfaces.part import Part
 
+PARTS_LIST_EXAMPLES = examples(
+    "gmssl parts list  # the kinds of all slots",
+    "gmssl parts list solver  # the kinds of one slot",
+)
+PARTS_SHOW_EXAMPLES = examples("gmssl parts show solver robust_tabu")
+PARTS_SCHEMA_EXAMPLES = examples("gmssl parts schema --out recipe.schema.json")
 parts = typer.Typer(help="List, describe and check the parts that recipes are made of.", no_args_is_help=True)
 parts.command("check", epilog=PARTS_CHECK_EXAMPLES)(check_part)
 
 
-@parts.command(
-    "list",
-    epilog=examples(
-        "gmssl parts list  # the kinds of all slots",
-        "gmssl parts list solver  # the kinds of one slot",
-    ),
-)
+@parts.command("list", epilog=PARTS_LIST_EXAMPLES)
 def list_kinds(
     slot: Annotated[
         str | None,
@@ -64,7 +64,7 @@ def list_kinds(
         console.print(message, style="red", markup=False, soft_wrap=True)
 
 
-@parts.command(epilog=examples("gmssl parts show solver robust_tabu"))
+@parts.command(epilog=PARTS_SHOW_EXAMPLES)
 def show(
     slot: Annotated[str, typer.Argument(help="Slot of the part, e.g. solver.", autocompletion=slot_names)],
     kind: Annotated[str, typer.Argument(help="Kind of the part, e.g. robust_tabu.", autocompletion=kind_names)],
@@ -90,7 +90,7 @@ def show(
         out("\nFacts: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
 
 
-@parts.command(epilog=examples("gmssl parts schema --out recipe.schema.json"))
+@parts.command(epilog=PARTS_SCHEMA_EXAMPLES)
 def schema(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the schema to this file instead of printing it.")

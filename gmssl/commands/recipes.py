@@ -9,6 +9,12 @@ import typer
 
 from gmssl.commands.options import examples, recipe_names, variants_names, widen
 
+RECIPES_LIST_EXAMPLES = examples("gmssl recipes list")
+RECIPES_SHOW_EXAMPLES = examples("gmssl recipes show quickstart")
+RECIPES_COPY_EXAMPLES = examples(
+    "gmssl recipes copy quickstart  # to quickstart.yaml in this folder",
+    "gmssl recipes copy quickstart mine.yaml",
+)
 recipes = typer.Typer(help="List, read and copy the recipes that gmssl ships.", no_args_is_help=True)
 
 
@@ -21,7 +27,7 @@ Name: TypeAlias = Annotated[
 ]
 
 
-@recipes.command("list", epilog=examples("gmssl recipes list"))
+@recipes.command("list", epilog=RECIPES_LIST_EXAMPLES)
 def list_recipes() -> None:
     """List the shipped recipes and the variants for sweeps, each with a sentence on what it is."""
     from rich.console import Console
@@ -43,7 +49,7 @@ def list_recipes() -> None:
     console.print("\nTrain one by its name, as in `gmssl train quickstart`; `gmssl recipes copy NAME` makes it yours.")
 
 
-@recipes.command(epilog=examples("gmssl recipes show quickstart"))
+@recipes.command(epilog=RECIPES_SHOW_EXAMPLES)
 def show(name: Name) -> None:
     """Print a shipped recipe with its comments."""
     from gmssl.recipe.library import find_shipped
@@ -51,12 +57,7 @@ def show(name: Name) -> None:
     typer.echo(find_shipped(name).path.read_text(encoding="utf-8"), nl=False)
 
 
-@recipes.command(
-    epilog=examples(
-        "gmssl recipes copy quickstart  # to quickstart.yaml in this folder",
-        "gmssl recipes copy quickstart mine.yaml",
-    )
-)
+@recipes.command(epilog=RECIPES_COPY_EXAMPLES)
 def copy(
     name: Name,
     destination: Annotated[

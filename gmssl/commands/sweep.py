@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import Overrides, examples, recipe_names, show, variants_names
+from gmssl.commands.options import Neighbours, Overrides, examples, recipe_names, show, variants_names
 
 if TYPE_CHECKING:
     from gmssl.sweeping.run import Outcome, Plan
@@ -94,7 +94,7 @@ def sweep(
     data: Data = None,
     test: Tests = None,
     folds: Folds = None,
-    neighbours: Annotated[int, typer.Option(min=1, help="Number of neighbours of the kNN classifier.")] = 20,
+    neighbours: Neighbours = 20,
     variants: Variants = None,
     jobs: Annotated[int, typer.Option(min=1, help="Number of runs at a time; they share the cores.")] = 1,
     overrides: Overrides = None,
