@@ -1,4 +1,4 @@
-"""`gmssl bench`: solvers and estimators measured, and what both commands share."""
+"""`gmssl bench` measures solvers and estimators; this file also holds what both commands share."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class Files:
 
 
 def checked(out: Path | None, plot: Path | None, markdown: Path | None, author: str) -> Files:
-    """Wrong paths are told before minutes of measuring.
+    """Refuse wrong paths before minutes of measuring.
 
     Raises:
-        FormatError: a path that cannot be written, a picture that is no PNG, or a page without marks.
+        FormatError: a path cannot be written, the picture is no PNG, or the page has no marks.
     """
     from gmssl.errors import FormatError
 
@@ -69,7 +69,7 @@ def checked(out: Path | None, plot: Path | None, markdown: Path | None, author: 
 
 
 def keep_libraries_on_one_thread() -> None:
-    """BLAS libraries read this when they are loaded, after this function."""
+    """Set what BLAS libraries read when they are loaded, which is after this call."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
 
@@ -85,10 +85,10 @@ def command_of(what: str, given: Mapping[str, Sequence[object] | int | None], se
 
 
 def refuse_beside_from(given: Mapping[str, object], seed: int, quick: bool) -> None:
-    """What was measured cannot be changed afterwards.
+    """Refuse options that say what to measure, because what was measured cannot be changed afterwards.
 
     Raises:
-        FormatError: `--from` with an option that says what to measure.
+        FormatError: such an option was given.
     """
     from gmssl.errors import FormatError
 
@@ -98,7 +98,7 @@ def refuse_beside_from(given: Mapping[str, object], seed: int, quick: bool) -> N
 
 
 def write(files: Files, report: object, author: str, summary: str, grids: Sequence[Grid]) -> None:
-    """The JSON and the page; the picture is the caller's."""
+    """Write the JSON and the page; the caller draws the picture."""
     import json
     from dataclasses import asdict
 

@@ -78,7 +78,7 @@ def embed(
 
 
 def _places(paths: list[Path], encoder: str | None, options: dict[str, object]) -> tuple[Path | None, Path]:
-    """Run, if there is one, and images."""
+    """The run, if there is one, and the images."""
     if encoder is not None:
         if len(paths) != 1:
             raise typer.BadParameter(f"with --encoder give IMAGES alone, not {len(paths)} paths.")

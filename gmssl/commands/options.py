@@ -32,7 +32,7 @@ def recipe_names(incomplete: str) -> list[str]:
 
 
 def variants_names(incomplete: str) -> list[str]:
-    """Likewise, of shipped files of variants."""
+    """Names of shipped files of variants that begin like this, for the shell."""
     from gmssl.recipe.library import shipped_names
 
     return [name for name in shipped_names(variants=True) if name.startswith(incomplete)]
@@ -112,7 +112,7 @@ def show(grids: Sequence[Grid], summary: str = "") -> None:
 
 
 def widen(console: Console, tables: Sequence[Table]) -> None:
-    """A file or a pipe has no width: there each row is one line. A terminal folds."""
+    """Make each row one line in a file or a pipe, which have no width; a terminal folds long rows."""
     from rich.console import Console
 
     if not console.is_terminal:
@@ -121,7 +121,7 @@ def widen(console: Console, tables: Sequence[Table]) -> None:
 
 
 def conditions(option: str, given: list[str] | None, path: Path | None, needed: str) -> dict[str, str]:
-    """`["split=train"]` as `{"split": "train"}`; rows of nothing are refused."""
+    """`["split=train"]` as `{"split": "train"}`; conditions without a manifest are refused."""
     found: dict[str, str] = {}
     for text in given or []:
         column, equals, value = text.partition("=")

@@ -135,7 +135,7 @@ def _plain(text: str) -> Text:
 
 
 def _default(value: Any) -> str:
-    """As a recipe writes it, but for `none`, which recipes write null."""
+    """A default as a recipe writes it, except for `none`, which is null in a recipe."""
     from gmssl.interfaces.part import Part
 
     if isinstance(value, Part):

@@ -23,7 +23,7 @@ SOLVE_EXAMPLES = examples(
 )
 
 _EVERY = 5.0
-"""Seconds between lines that tell how far it is, where no terminal shows a bar."""
+"""Seconds between lines that tell the progress where no terminal shows a bar."""
 
 
 @dataclass
