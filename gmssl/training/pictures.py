@@ -31,9 +31,9 @@ class _Panel:
     """Lines of curves.png that share axes: columns of metrics.csv with the names of their lines.
 
     Attributes:
-        kept: drawn also where nothing changes; other flat panels are told in a line of text instead.
-        shares: the axis is in percent.
-        guide: the column that the others are held against.
+        kept: whether the panel is drawn even if nothing changes; other flat panels become a line of text.
+        shares: whether the axis is in percent.
+        guide: the column that the others are compared with.
     """
 
     title: str
@@ -100,7 +100,7 @@ def _finite(numbers: list[float]) -> list[float]:
 
 
 def _flat(numbers: list[float]) -> bool:
-    """Nothing changes, or there is nothing; a single number may be the first of a curve."""
+    """Whether nothing changes, or nothing is there; a single number may be the first of a curve."""
     known = _finite(numbers)
     return not known or (len(known) > 1 and min(known) == max(known))
 
@@ -134,7 +134,7 @@ def _draw_panel(ax: Any, panel: _Panel, steps: list[float], numbers: Mapping[str
 
 
 def _head(ax: Any, title: str, shares: bool) -> None:
-    """Title, and between it and the axes the names of the lines, where they cover none."""
+    """Write the title, and the names of the lines between it and the axes, where they cover no line."""
     from matplotlib.ticker import PercentFormatter
 
     several = len(ax.get_lines()) > 1
@@ -168,11 +168,11 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
         step: a forward pass whose nodes are images (`Arrangement.sources`).
         batch: its finished views.
         solver: solves the problem once more, without noise.
-        path: PNG file, replaced atomically.
+        path: PNG file, which is replaced atomically.
         title: what stands before the accuracy.
 
     Returns:
-        Share of the true pairs that were found.
+        The share of the true pairs that were found.
     """
     problem = step.without_margin().select(torch.zeros(1, dtype=torch.long, device=step.loss.device))
     assert problem.target is not None
@@ -192,7 +192,7 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
     matched = [(int(i), int(s)) for i, s in (matching > 0.5).nonzero()]
     colours = [{}, {}]  # type: list[dict[int, str]]
     for i, s in matched:
-        colour, line = (_TRUE, "-") if target[i, s] > 0.5 else (_FALSE, "--")  # not by colour alone
+        colour, line = (_TRUE, "-") if target[i, s] > 0.5 else (_FALSE, "--")  # colour is not the only difference
         (x0, y0), (x1, y1) = places[0][i], places[1][s]
         ax.plot([x0, x1], [y0, y1], color=colour, linestyle=line, linewidth=1.3, alpha=0.75, zorder=2)
         colours[0][i] = colours[1][s] = colour
@@ -246,7 +246,7 @@ def _save(figure: Figure, path: Path) -> None:
 
 
 class Pictures(Callback):
-    """curves.png and matched.png, every `train.picture_every` epochs and at the end."""
+    """Draws curves.png and matched.png every `train.picture_every` epochs and at the end."""
 
     def __init__(self, recipe: Recipe, plan: Plan, folder: Path) -> None:
         self._recipe, self._plan, self._folder = recipe, plan, folder
@@ -254,7 +254,7 @@ class Pictures(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """The pair of graphs of the last step of an epoch, while its images are still there."""
+        """Draw the pair of graphs of the last step of an epoch, while its images are still there."""
         assert isinstance(pl_module, MatchingModule)
         last = trainer.is_last_batch or trainer.global_step >= self._plan.steps
         step = pl_module.step
@@ -265,7 +265,7 @@ class Pictures(Callback):
             draw_matched(step, batch.views, self._recipe.solver, self._folder / "matched.png", title)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The curves so far."""
+        """Draw the curves so far."""
         if self._due(trainer) and trainer.is_global_zero:
             folder = self._folder
             draw_curves(Table(folder / "metrics.csv"), Table(folder / "probe.csv"), folder / "curves.png")
