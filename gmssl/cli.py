@@ -10,16 +10,17 @@ import typer
 from typer.core import TyperGroup
 
 from gmssl.commands.bench import bench
-from gmssl.commands.check import check
-from gmssl.commands.embed import embed
-from gmssl.commands.evaluate import evaluate
-from gmssl.commands.explain import explain
+from gmssl.commands.check import CHECK_EXAMPLES, check
+from gmssl.commands.embed import EMBED_EXAMPLES, embed
+from gmssl.commands.evaluate import EVALUATE_EXAMPLES, evaluate
+from gmssl.commands.explain import EXPLAIN_EXAMPLES, explain
+from gmssl.commands.options import examples
 from gmssl.commands.parts import parts
 from gmssl.commands.recipes import recipes
-from gmssl.commands.solve import solve
-from gmssl.commands.sweep import compare, sweep
-from gmssl.commands.train import train
-from gmssl.commands.version import short_version, version
+from gmssl.commands.solve import SOLVE_EXAMPLES, solve
+from gmssl.commands.sweep import COMPARE_EXAMPLES, SWEEP_EXAMPLES, compare, sweep
+from gmssl.commands.train import TRAIN_EXAMPLES, train
+from gmssl.commands.version import VERSION_EXAMPLES, short_version, version
 from gmssl.errors import GmsslError
 from gmssl.system.console import adapt
 
@@ -31,6 +32,12 @@ _REFUSALS = {
     errno.ENOSPC: "the disk is full; nothing more can be written to",
 }
 """What a system may say to any path that a user gives; every other error of the system is a defect."""
+
+
+PROGRAM_EXAMPLES = examples(
+    "gmssl train quickstart  # a first run; it needs no images",
+    "gmssl COMMAND -h  # its options, with examples",
+)
 
 
 class _OneMessage(TyperGroup):
@@ -64,8 +71,8 @@ def _complain(message: str) -> None:
 app = typer.Typer(
     name="gmssl",
     cls=_OneMessage,
-    help="Contrastive learning as graph matching: LVM-Med, and what it generalises, as recipes.",
-    epilog="Start with: gmssl train quickstart",
+    help="Contrastive learning as graph matching. Each method, such as LVM-Med, is a recipe: a YAML file.",
+    epilog=PROGRAM_EXAMPLES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -82,18 +89,18 @@ def program(
     """Options that need no command."""
 
 
-app.command()(train)
-app.command()(evaluate)
-app.command()(embed)
-app.command()(explain)
-app.command()(sweep)
-app.command()(compare)
-app.command()(check)
-app.command()(solve)
+app.command(epilog=TRAIN_EXAMPLES)(train)
+app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
+app.command(epilog=EMBED_EXAMPLES)(embed)
+app.command(epilog=EXPLAIN_EXAMPLES)(explain)
+app.command(epilog=SWEEP_EXAMPLES)(sweep)
+app.command(epilog=COMPARE_EXAMPLES)(compare)
+app.command(epilog=CHECK_EXAMPLES)(check)
+app.command(epilog=SOLVE_EXAMPLES)(solve)
 app.add_typer(bench, name="bench")
 app.add_typer(parts, name="parts")
 app.add_typer(recipes, name="recipes")
-app.command()(version)
+app.command(epilog=VERSION_EXAMPLES)(version)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`gmssl bench`: solvers and estimators measured, and what both commands share."""
+"""`gmssl bench` measures solvers and estimators; this file also holds what both commands share."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import show
+from gmssl.commands.options import examples, show
 
 if TYPE_CHECKING:
     from gmssl.system.grid import Grid
 
 
+Kinds: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND", help="Measure only this kind. Repeatable. Default: all that are installed."),
+]
 Out: TypeAlias = Annotated[Path | None, typer.Option(metavar="FILE", help="Write all numbers as JSON.")]
 Markdown: TypeAlias = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Write a short summary as Markdown; in a file that exists, between its marks."),
+    typer.Option(
+        metavar="FILE", help="Write a short summary as Markdown; in a file that exists, it goes between the marks."
+    ),
 ]
 From: TypeAlias = Annotated[
     Path | None,
@@ -39,10 +45,10 @@ class Files:
 
 
 def checked(out: Path | None, plot: Path | None, markdown: Path | None, author: str) -> Files:
-    """Wrong paths are told before minutes of measuring.
+    """Refuse wrong paths before minutes of measuring.
 
     Raises:
-        FormatError: a path that cannot be written, a picture that is no PNG, or a page without marks.
+        FormatError: a path cannot be written, the picture is no PNG, or the page has no marks.
     """
     from gmssl.errors import FormatError
 
@@ -63,7 +69,7 @@ def checked(out: Path | None, plot: Path | None, markdown: Path | None, author: 
 
 
 def keep_libraries_on_one_thread() -> None:
-    """BLAS libraries read this when they are loaded, after this function."""
+    """Set what BLAS libraries read when they are loaded, which is after this call."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
 
@@ -79,10 +85,10 @@ def command_of(what: str, given: Mapping[str, Sequence[object] | int | None], se
 
 
 def refuse_beside_from(given: Mapping[str, object], seed: int, quick: bool) -> None:
-    """What was measured cannot be changed afterwards.
+    """Refuse options that say what to measure, because what was measured cannot be changed afterwards.
 
     Raises:
-        FormatError: `--from` with an option that says what to measure.
+        FormatError: such an option was given.
     """
     from gmssl.errors import FormatError
 
@@ -92,7 +98,7 @@ def refuse_beside_from(given: Mapping[str, object], seed: int, quick: bool) -> N
 
 
 def write(files: Files, report: object, author: str, summary: str, grids: Sequence[Grid]) -> None:
-    """The JSON and the page; the picture is the caller's."""
+    """Write the JSON and the page; the caller draws the picture."""
     import json
     from dataclasses import asdict
 
@@ -109,37 +115,53 @@ def write(files: Files, report: object, author: str, summary: str, grids: Sequen
         write_text(files.markdown, page_with(summary, grids, author, files.page, files.markdown))
 
 
-bench = typer.Typer(help="Measure solvers or gradient estimators side by side.", no_args_is_help=True)
+BENCH_SOLVERS_EXAMPLES = examples(
+    "gmssl bench solvers --quick  # a short trial",
+    "gmssl bench solvers --n 16 --solver lap --solver robust_tabu",
+    "gmssl bench solvers --from all.json --plot all.png",
+)
+BENCH_ESTIMATORS_EXAMPLES = examples(
+    "gmssl bench estimators --quick  # a trial of seconds",
+    "gmssl bench estimators --n 4 --estimator imle --out imle.json",
+)
+bench = typer.Typer(
+    help="Compare solvers, or gradient estimators, by measuring them side by side.", no_args_is_help=True
+)
 
 
 @bench.callback()
 def _group() -> None:
-    """Measure solvers or gradient estimators side by side."""
+    """Compare solvers, or gradient estimators, by measuring them side by side."""
 
 
-@bench.command()
+@bench.command(epilog=BENCH_SOLVERS_EXAMPLES)
 def solvers(
     n: Annotated[
         list[int] | None,
-        typer.Option("--n", metavar="N", help="Vertices of a side, 2 to 64. Repeatable. Default: 10, 16, 32."),
+        typer.Option(
+            "--n", metavar="N", help="Number of vertices of a side, 2 to 64. Repeatable. Default: 10, 16, 32."
+        ),
     ] = None,
     graphs: Annotated[
         int | None,
-        typer.Option(min=1, help="Instances of each noise setting. Default: 20, or 5 for n > 16.", show_default=False),
+        typer.Option(
+            min=1, help="Number of instances of each noise setting. Default: 20, or 5 for n > 16.", show_default=False
+        ),
     ] = None,
-    repeats: Annotated[int | None, typer.Option(min=1, help="Rounds. Default: 5.", show_default=False)] = None,
-    solver: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND", help="Only this kind. Repeatable. Default: all that are installed."),
+    repeats: Annotated[
+        int | None, typer.Option(min=1, help="Number of rounds. Default: 5.", show_default=False)
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the instances.")] = 0,
+    solver: Kinds = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the instances.")] = 0,
     out: Out = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw time against quality, as PNG.")] = None,
     markdown: Markdown = None,
     saved: From = None,
-    quick: Annotated[bool, typer.Option("--quick", help="One instance of each setting, one round: a trial.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Make a short trial: one instance of each setting, one round.")
+    ] = False,
 ) -> None:
-    """Time and quality of every installed solver, in every noise setting of training."""
+    """Compare time and quality of all installed solvers, in all noise settings of training."""
     files = checked(out, plot, markdown, "gmssl bench solvers")
     keep_libraries_on_one_thread()
 
@@ -174,33 +196,33 @@ def solvers(
         save(report, plot)
 
 
-@bench.command()
+@bench.command(epilog=BENCH_ESTIMATORS_EXAMPLES)
 def estimators(
     n: Annotated[
         list[int] | None,
-        typer.Option("--n", metavar="N", help="Vertices of a side, 2 to 5. Repeatable. Default: 3, 4, 5."),
+        typer.Option("--n", metavar="N", help="Number of vertices of a side, 2 to 5. Repeatable. Default: 3, 4, 5."),
     ] = None,
     instances: Annotated[
-        int | None, typer.Option(min=2, help="Of each size and stage of training. Default: 8.", show_default=False)
+        int | None,
+        typer.Option(
+            min=2, help="Number of instances of each size and stage of training. Default: 8.", show_default=False
+        ),
     ] = None,
     draws: Annotated[
-        int | None, typer.Option(min=2, help="Estimates of each instance. Default: 64.", show_default=False)
+        int | None, typer.Option(min=2, help="Number of estimates of each instance. Default: 64.", show_default=False)
     ] = None,
-    estimator: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KIND", help="Only this kind. Repeatable. Default: all that are installed."),
-    ] = None,
-    noise: Annotated[str, typer.Option(metavar="KIND", help="Of the costs: gumbel or gaussian.")] = "gumbel",
-    seed: Annotated[int, typer.Option(min=0, help="Of the instances and the noise.")] = 0,
+    estimator: Kinds = None,
+    noise: Annotated[str, typer.Option(metavar="KIND", help="Noise of the costs: gumbel or gaussian.")] = "gumbel",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the instances and the noise.")] = 0,
     out: Out = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw cosines, and bias against variance, as PNG.")
     ] = None,
     markdown: Markdown = None,
     saved: From = None,
-    quick: Annotated[bool, typer.Option("--quick", help="n = 3, few instances and draws: a trial.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Make a short trial: n = 3, few instances and draws.")] = False,
 ) -> None:
-    """Bias, variance and descent of gradient estimates, against the exact gradient of the expected loss."""
+    """Compare gradient estimates with the exact gradient of the expected loss: bias, variance and descent."""
     files = checked(out, plot, markdown, "gmssl bench estimators")
     keep_libraries_on_one_thread()
 

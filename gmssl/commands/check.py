@@ -6,20 +6,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmssl.commands.options import Overrides, RecipePath
+from gmssl.commands.options import Overrides, RecipePath, examples
 
 if TYPE_CHECKING:
     from gmssl.interfaces.part import Part
     from gmssl.objective.settings import MatchingSettings, TeacherSettings
     from gmssl.recipe.recipe import Recipe
 
+CHECK_EXAMPLES = examples(
+    "gmssl check quickstart --set solver=lagrange",
+    "gmssl check brain_tumor_r18 --set data.root=my/images --dry-run",
+)
+
 
 def check(
     recipe: RecipePath,
     overrides: Overrides = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Also run one tiny step; needs the images.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Also run one tiny step, which needs the images.")] = False,
 ) -> None:
-    """Check a recipe without training: keys, values, and parts that contradict each other."""
+    """Check a recipe without training: its keys, its values, and whether its parts fit each other."""
     from rich.console import Console
     from rich.table import Table
 

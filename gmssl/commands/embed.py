@@ -7,7 +7,13 @@ from typing import Annotated
 
 import typer
 
-from gmssl.commands.options import conditions
+from gmssl.commands.options import Workers, conditions, examples
+
+EMBED_EXAMPLES = examples(
+    "gmssl embed RUN my/images --out features.npz",
+    "gmssl embed RUN my/index.csv --where split=test --out features.parquet",
+    "gmssl embed --encoder resnet50 --pretrained my/images --out features.csv",
+)
 
 
 def embed(
@@ -15,30 +21,32 @@ def embed(
         list[Path],
         typer.Argument(
             metavar="[RUN] IMAGES",
-            help="Run folder, or none with --encoder; and a folder of images or a CSV manifest.",
+            help="Run folder, which is left out with --encoder; then a folder of images or a CSV manifest.",
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Ends in .parquet, .npz or .csv.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="File to write; its name ends in .parquet, .npz or .csv.")],
     where: Annotated[
-        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Rows of the manifest to keep. Repeatable.")
+        list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Keep only these rows of the manifest. Repeatable.")
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(metavar="NAME", help="A model of timm, instead of a run.", show_default=False)
+        str | None, typer.Option(metavar="NAME", help="Use this model of timm instead of a run.", show_default=False)
     ] = None,
-    weights: Annotated[Path | None, typer.Option(metavar="FILE", help="Its weights.", show_default=False)] = None,
-    pretrained: Annotated[bool, typer.Option("--pretrained", help="Or timm's own weights, downloaded once.")] = False,
-    random: Annotated[bool, typer.Option("--random", help="Or random weights, of seed 0.")] = False,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights for --encoder.", show_default=False)
+    ] = None,
+    pretrained: Annotated[bool, typer.Option("--pretrained", help="Use timm's weights for --encoder.")] = False,
+    random: Annotated[bool, typer.Option("--random", help="Use random weights for --encoder.")] = False,
     size: Annotated[
         int | None,
         typer.Option(min=1, help="Side of the images in pixels. Default: the model's own.", show_default=False),
     ] = None,
     channels: Annotated[
-        int | None, typer.Option(min=1, max=3, help="1: grey, 3: colour. Default: 3.", show_default=False)
+        int | None, typer.Option(min=1, max=3, help="1 for grey images, 3 for colour. Default: 3.", show_default=False)
     ] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 0,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE if it is there.")] = False,
+    workers: Workers = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --out if it exists.")] = False,
 ) -> None:
-    """Write the features of images, labelled or not, with their paths, labels and patients."""
+    """Write the features of images to a file, with their paths, and with labels and patients if they are known."""
     given = {"--weights": weights, "--pretrained": pretrained, "--random": random}
     run, source = _places(paths, encoder, {**given, "--size": size, "--channels": channels})
     if encoder is not None:
@@ -70,7 +78,7 @@ def embed(
 
 
 def _places(paths: list[Path], encoder: str | None, options: dict[str, object]) -> tuple[Path | None, Path]:
-    """Run, if there is one, and images."""
+    """The run, if there is one, and the images."""
     if encoder is not None:
         if len(paths) != 1:
             raise typer.BadParameter(f"with --encoder give IMAGES alone, not {len(paths)} paths.")

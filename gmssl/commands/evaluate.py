@@ -7,47 +7,59 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import conditions
+from gmssl.commands.options import Neighbours, Workers, conditions, examples
+
+EVALUATE_EXAMPLES = examples(
+    "gmssl evaluate RUN  # on the images of the run",
+    "gmssl evaluate RUN --train my/labelled  # cross-validated",
+    "gmssl evaluate RUN --train my/train --test my/test",
+)
 
 Rows: TypeAlias = list[str] | None
+Train: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="PATH",
+        help="Labelled images: a folder with a sub-folder for each class, or a CSV manifest. Default: the images of "
+        "the run's probe, else those of the run.",
+    ),
+]
+References: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Keep the results of the untrained encoder and of raw pixels in this folder; evaluations with the same "
+        "protocol share them.",
+        show_default=False,
+    ),
+]
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that `gmssl train` printed.")],
-    train: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="PATH",
-            help="Folder of class sub-folders, or CSV manifest. Default: the images of the run's probe, or of the run.",
-        ),
-    ] = None,
+    train: Train = None,
     test: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Likewise, of the test set. Without it: cross-validation of --train."),
+        typer.Option(metavar="PATH", help="Test set, in the same form. Without it, --train is cross-validated."),
     ] = None,
     folds: Annotated[
-        int | None, typer.Option(min=2, help="Of the cross-validation. Default: 5.", show_default=False)
+        int | None, typer.Option(min=2, help="Number of folds of the cross-validation. Default: 5.", show_default=False)
     ] = None,
     where: Annotated[
-        Rows, typer.Option(metavar="COLUMN=VALUE", help="Rows of the --train manifest to keep. Repeatable.")
+        Rows, typer.Option(metavar="COLUMN=VALUE", help="Keep only these rows of the --train manifest. Repeatable.")
     ] = None,
     where_test: Annotated[
-        Rows, typer.Option(metavar="COLUMN=VALUE", help="Rows of the --test manifest to keep. Repeatable.")
+        Rows, typer.Option(metavar="COLUMN=VALUE", help="Keep only these rows of the --test manifest. Repeatable.")
     ] = None,
-    neighbours: Annotated[int, typer.Option(min=1, help="k of the kNN classifier.")] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="Of folds and inner splits.")] = 0,
-    name: Annotated[str | None, typer.Option(help="Of the JSON file in RUN/evaluation.", show_default=False)] = None,
-    workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 0,
-    references: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Keep the judgements of untrained encoder and pixels there; evaluations of equal protocol share them.",
-            show_default=False,
-        ),
+    neighbours: Neighbours = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the folds and the inner splits.")] = 0,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the JSON file in RUN/evaluation.", show_default=False)
     ] = None,
+    workers: Workers = 0,
+    references: References = None,
 ) -> None:
-    """Judge a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
+    """Evaluate a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
     kept = conditions("--where", where, train, "--train")
     held = conditions("--where-test", where_test, test, "--test")
     _refuse(folds, test, references, name)

@@ -8,6 +8,13 @@ from typing import Annotated
 
 import typer
 
+from gmssl.commands.options import examples
+
+EXPLAIN_EXAMPLES = examples(
+    "gmssl explain RUN  # on the images of the run",
+    "gmssl explain RUN --data my/labelled --group label",
+)
+
 
 class Group(StrEnum):
     """What images may be grouped by."""
@@ -26,14 +33,14 @@ def explain(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="Images to match: folder (class sub-folders are labels) or CSV manifest. Default: those of the run.",
+            help="Images to match: a folder (its sub-folders are labels) or a CSV manifest. Default: the run's images.",
             show_default=False,
         ),
     ] = None,
     group: Annotated[
         Group | None,
         typer.Option(
-            help="Group images by this. Default: the first of modality, dataset, label with two values.",
+            help="Group images by this. Default: the first of modality, dataset and label that has two values.",
             show_default=False,
         ),
     ] = None,
@@ -41,17 +48,17 @@ def explain(
         int | None,
         typer.Option(
             min=1,
-            help="Graphs to match in each pass, in whole batches; a graph may be some images of a batch, all, or one. "
-            "Default: those of 384 images.",
+            help="Number of graphs to match in each pass, in whole batches. A graph holds some images of a batch, all "
+            "of them, or one, as the recipe says. Default: as many as 384 images give.",
             show_default=False,
         ),
     ] = None,
-    passes: Annotated[int, typer.Option(min=1, help="How often they are matched, with fresh views.")] = 6,
-    pairs: Annotated[int, typer.Option(min=0, max=99, help="Confused pairs to show.")] = 12,
-    bounds: Annotated[int, typer.Option(min=0, help="Graphs to hold against a proven bound.")] = 24,
-    seed: Annotated[int, typer.Option(min=0, help="Of images, views and noise.")] = 0,
+    passes: Annotated[int, typer.Option(min=1, help="Number of passes, each with fresh views.")] = 6,
+    pairs: Annotated[int, typer.Option(min=0, max=99, help="Number of confused pairs to show.")] = 12,
+    bounds: Annotated[int, typer.Option(min=0, help="Number of graphs to compare with a proven bound.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the images, views and noise.")] = 0,
 ) -> None:
-    """Explain a finished run as an HTML page: curves, accuracy by group, confused images and why, solver gap, time."""
+    """Explain a finished run in an HTML page: curves, accuracy by group, confused images and why, solver gap, time."""
     from rich.console import Console
 
     from gmssl.evaluation.runs import run_recipe

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from gmssl.system.grid import Grid
 
 
+def examples(*commands: str) -> str:
+    """The end of a command's help: examples to copy, each a line with a comment.
+
+    They are paragraphs, because some versions of typer join the lines of one.
+    """
+    return "\n\n".join(["Examples:", *commands])
+
+
 def recipe_names(incomplete: str) -> list[str]:
     """Names of shipped recipes that begin like this, for the shell; where none does, it completes names of files."""
     from gmssl.recipe.library import shipped_names
@@ -24,7 +32,7 @@ def recipe_names(incomplete: str) -> list[str]:
 
 
 def variants_names(incomplete: str) -> list[str]:
-    """Likewise, of shipped files of variants."""
+    """Names of shipped files of variants that begin like this, for the shell."""
     from gmssl.recipe.library import shipped_names
 
     return [name for name in shipped_names(variants=True) if name.startswith(incomplete)]
@@ -52,13 +60,16 @@ def solver_names(incomplete: str) -> list[str]:
     return [kind for kind in kinds("solver") if kind.startswith(incomplete)]
 
 
-RECIPE_HELP = "YAML file, or the name of a shipped recipe; `gmssl recipes list` prints them."
+RECIPE_HELP = "A YAML file, or the name of a shipped recipe (see `gmssl recipes list`)."
 
 RecipePath: TypeAlias = Annotated[Path, typer.Argument(metavar="RECIPE", help=RECIPE_HELP, autocompletion=recipe_names)]
 Overrides: TypeAlias = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change one setting, e.g. train.epochs=3. Repeatable."),
 ]
+
+Neighbours: TypeAlias = Annotated[int, typer.Option(min=1, help="Number of neighbours of the kNN classifier.")]
+Workers: TypeAlias = Annotated[int, typer.Option(min=0, help="Number of processes that load images.")]
 
 
 def part_with(slot: str, kind: str, overrides: list[str]) -> Part:
@@ -101,7 +112,7 @@ def show(grids: Sequence[Grid], summary: str = "") -> None:
 
 
 def widen(console: Console, tables: Sequence[Table]) -> None:
-    """A file or a pipe has no width: there each row is one line. A terminal folds."""
+    """Make each row one line in a file or a pipe, which have no width; a terminal folds long rows."""
     from rich.console import Console
 
     if not console.is_terminal:
@@ -110,7 +121,7 @@ def widen(console: Console, tables: Sequence[Table]) -> None:
 
 
 def conditions(option: str, given: list[str] | None, path: Path | None, needed: str) -> dict[str, str]:
-    """`["split=train"]` as `{"split": "train"}`; rows of nothing are refused."""
+    """`["split=train"]` as `{"split": "train"}`; conditions without a manifest are refused."""
     found: dict[str, str] = {}
     for text in given or []:
         column, equals, value = text.partition("=")

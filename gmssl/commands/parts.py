@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmssl.commands.options import kind_names, slot_names, widen
-from gmssl.commands.parts_check import check_part
+from gmssl.commands.options import examples, kind_names, slot_names, widen
+from gmssl.commands.parts_check import PARTS_CHECK_EXAMPLES, check_part
 from gmssl.commands.type_words import type_in_words
 
 if TYPE_CHECKING:
@@ -18,17 +18,26 @@ if TYPE_CHECKING:
 
     from gmssl.interfaces.part import Part
 
-parts = typer.Typer(help="What recipes can be made of: installed kinds and their settings.", no_args_is_help=True)
-parts.command("check")(check_part)
+PARTS_LIST_EXAMPLES = examples(
+    "gmssl parts list  # the kinds of all slots",
+    "gmssl parts list solver  # the kinds of one slot",
+)
+PARTS_SHOW_EXAMPLES = examples("gmssl parts show solver robust_tabu")
+PARTS_SCHEMA_EXAMPLES = examples("gmssl parts schema --out recipe.schema.json")
+parts = typer.Typer(help="List, describe and check the parts that recipes are made of.", no_args_is_help=True)
+parts.command("check", epilog=PARTS_CHECK_EXAMPLES)(check_part)
 
 
-@parts.command("list")
+@parts.command("list", epilog=PARTS_LIST_EXAMPLES)
 def list_kinds(
     slot: Annotated[
-        str | None, typer.Argument(help="Only this slot, e.g. solver.", show_default=False, autocompletion=slot_names)
+        str | None,
+        typer.Argument(
+            help="List only the kinds of this slot, e.g. solver.", show_default=False, autocompletion=slot_names
+        ),
     ] = None,
 ) -> None:
-    """List installed kinds with their first line and the package that provides them."""
+    """List the installed kinds of parts, each with a sentence and the package that provides it."""
     from rich.console import Console
     from rich.table import Column, Table
 
@@ -55,12 +64,12 @@ def list_kinds(
         console.print(message, style="red", markup=False, soft_wrap=True)
 
 
-@parts.command()
+@parts.command(epilog=PARTS_SHOW_EXAMPLES)
 def show(
-    slot: Annotated[str, typer.Argument(help="For example solver.", autocompletion=slot_names)],
-    kind: Annotated[str, typer.Argument(help="For example robust_tabu.", autocompletion=kind_names)],
+    slot: Annotated[str, typer.Argument(help="Slot of the part, e.g. solver.", autocompletion=slot_names)],
+    kind: Annotated[str, typer.Argument(help="Kind of the part, e.g. robust_tabu.", autocompletion=kind_names)],
 ) -> None:
-    """Show one kind: what it does, its settings, its facts, and the package that provides it."""
+    """Describe one kind of part: what it does, its settings, its facts, and the package that provides it."""
     from rich.console import Console
 
     from gmssl.interfaces.registry import find, source
@@ -81,11 +90,13 @@ def show(
         out("\nFacts: " + ", ".join(f"{name} {value}" for name, value in facts.items()))
 
 
-@parts.command()
+@parts.command(epilog=PARTS_SCHEMA_EXAMPLES)
 def schema(
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write here instead of printing.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the schema to this file instead of printing it.")
+    ] = None,
 ) -> None:
-    """JSON schema of recipes with all installed kinds, for the completion of editors."""
+    """Print the JSON schema of recipes with all installed kinds, by which editors complete recipes."""
     import json
 
     from gmssl.commands.schema import recipe_schema
@@ -124,7 +135,7 @@ def _plain(text: str) -> Text:
 
 
 def _default(value: Any) -> str:
-    """As a recipe writes it, but for `none`, which recipes write null."""
+    """A default as a recipe writes it, except for `none`, which is null in a recipe."""
     from gmssl.interfaces.part import Part
 
     if isinstance(value, Part):

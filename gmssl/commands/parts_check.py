@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmssl.commands.options import kind_names, part_with, slot_names, widen
+from gmssl.commands.options import examples, kind_names, part_with, slot_names, widen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,23 +18,29 @@ if TYPE_CHECKING:
     from gmssl.testing.laws import Verdict
 
 SIZES = (10, 16)
+PARTS_CHECK_EXAMPLES = examples(
+    "gmssl parts check solver robust_tabu --set starts=64",
+    "gmssl parts check estimator imle --examples 100",
+)
 
 
 def check_part(
-    slot: Annotated[str, typer.Argument(help="solver, estimator or affinity.", autocompletion=slot_names)],
-    kind: Annotated[str, typer.Argument(help="For example robust_tabu.", autocompletion=kind_names)],
+    slot: Annotated[
+        str, typer.Argument(help="Slot of the part: solver, estimator or affinity.", autocompletion=slot_names)
+    ],
+    kind: Annotated[str, typer.Argument(help="Kind of the part, e.g. robust_tabu.", autocompletion=kind_names)],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the part. Repeatable."),
     ] = None,
-    examples: Annotated[int, typer.Option(min=1, help="How many examples each law is tried on.")] = 25,
+    examples: Annotated[int, typer.Option(min=1, help="Number of examples that each law is tried on.")] = 25,
     planted: Annotated[
         bool, typer.Option(help="Whether a solver must solve problems whose optimum is obvious.")
     ] = True,
 ) -> None:
-    """Hold a part to the laws of its slot; of a solver, also measure speed and solved share.
+    """Check that a part keeps the laws of its slot; for a solver, also measure speed and share of problems solved.
 
-    Exits with 0 if all laws hold, with 1 if one is broken.
+    The exit code is 0 if all laws hold, and 1 if one is broken.
     """
     from rich.console import Console
 

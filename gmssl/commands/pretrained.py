@@ -1,4 +1,4 @@
-"""Whether a weights file fits the encoder, for `gmssl check`: asked of another process, which may import torch.
+"""Whether a weights file fits the encoder, for `gmssl check`; another process, which may import torch, finds out.
 
 `check` itself imports neither torch nor timm, so that it answers within a second where no pretrained weights are named.
 Only the encoder's own library knows the names of its tensors, and only where a file or a set normalisation has to be
@@ -63,7 +63,7 @@ def _refuse_damaged(file: Path) -> None:
 
 
 def answer() -> None:
-    """The other process: JSON on standard input and output."""
+    """Answer in the other process, by JSON on standard input and output."""
     asked = json.load(sys.stdin)
     sys.stdout.write("\n" + json.dumps(_answer(asked)))
 

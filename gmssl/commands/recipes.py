@@ -7,11 +7,15 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import recipe_names, variants_names, widen
+from gmssl.commands.options import examples, recipe_names, variants_names, widen
 
-recipes = typer.Typer(
-    help="The recipes that gmssl ships: list them, read them, copy one to change it.", no_args_is_help=True
+RECIPES_LIST_EXAMPLES = examples("gmssl recipes list")
+RECIPES_SHOW_EXAMPLES = examples("gmssl recipes show quickstart")
+RECIPES_COPY_EXAMPLES = examples(
+    "gmssl recipes copy quickstart  # to quickstart.yaml in this folder",
+    "gmssl recipes copy quickstart mine.yaml",
 )
+recipes = typer.Typer(help="List, read and copy the recipes that gmssl ships.", no_args_is_help=True)
 
 
 def _names(incomplete: str) -> list[str]:
@@ -23,9 +27,9 @@ Name: TypeAlias = Annotated[
 ]
 
 
-@recipes.command("list")
+@recipes.command("list", epilog=RECIPES_LIST_EXAMPLES)
 def list_recipes() -> None:
-    """List the shipped recipes, each with a sentence on what it trains, and the variants for sweeps."""
+    """List the shipped recipes and the variants for sweeps, each with a sentence on what it is."""
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
@@ -45,7 +49,7 @@ def list_recipes() -> None:
     console.print("\nTrain one by its name, as in `gmssl train quickstart`; `gmssl recipes copy NAME` makes it yours.")
 
 
-@recipes.command()
+@recipes.command(epilog=RECIPES_SHOW_EXAMPLES)
 def show(name: Name) -> None:
     """Print a shipped recipe with its comments."""
     from gmssl.recipe.library import find_shipped
@@ -53,15 +57,15 @@ def show(name: Name) -> None:
     typer.echo(find_shipped(name).path.read_text(encoding="utf-8"), nl=False)
 
 
-@recipes.command()
+@recipes.command(epilog=RECIPES_COPY_EXAMPLES)
 def copy(
     name: Name,
     destination: Annotated[
         Path | None,
-        typer.Argument(metavar="[DEST]", help="New file, or folder to put it in. Default: NAME.yaml, here."),
+        typer.Argument(metavar="DEST", help="New file, or a folder for it. Default: NAME.yaml in this folder."),
     ] = None,
 ) -> None:
-    """Copy a shipped recipe to a file of yours, to change it there; a file that exists is never overwritten."""
+    """Copy a shipped recipe to a new file, where you can change it. A file that exists is never overwritten."""
     from gmssl.errors import RecipeError
     from gmssl.recipe.library import find_shipped
 

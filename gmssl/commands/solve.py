@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmssl.commands.options import part_with, solver_names
+from gmssl.commands.options import examples, part_with, solver_names
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from gmssl.problem.formats.text import Instance
 
 
+SOLVE_EXAMPLES = examples(
+    "gmssl solve qap/*.dat  # all problems of a folder",
+    "gmssl solve house.txt --solver robust_tabu --set starts=64 --json",
+)
+
 _EVERY = 5.0
-"""Seconds between lines that tell how far it is, where no terminal shows a bar."""
+"""Seconds between lines that tell the progress where no terminal shows a bar."""
 
 
 @dataclass
@@ -40,9 +45,12 @@ class Result:
 
 
 def solve(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Matching problems: .dd, .txt or .dat.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="Files with matching problems: .dd, .txt or .dat.")
+    ],
     solver: Annotated[
-        str, typer.Option(metavar="KIND", help="See `gmssl parts list solver`.", autocompletion=solver_names)
+        str,
+        typer.Option(metavar="KIND", help="Solver to use; see `gmssl parts list solver`.", autocompletion=solver_names),
     ] = "lagrange",
     overrides: Annotated[
         list[str] | None,
@@ -50,10 +58,10 @@ def solve(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of the table.")] = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the JSON document here, too.", show_default=False)
+        Path | None, typer.Option(metavar="FILE", help="Also write the JSON document to this file.", show_default=False)
     ] = None,
 ) -> None:
-    """Solve matching problems from files: energy, proven bound, gap and time of each instance."""
+    """Solve matching problems from files, and print energy, proven bound, gap and time of each instance."""
     from gmssl.errors import FormatError, ProblemError
 
     chosen = _solver(solver, overrides or [])

@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import Overrides, recipe_names, show, variants_names
+from gmssl.commands.options import Neighbours, Overrides, examples, recipe_names, show, variants_names
 
 if TYPE_CHECKING:
     from gmssl.sweeping.run import Outcome, Plan
 
 
+SWEEP_EXAMPLES = examples(
+    "gmssl sweep quickstart --grid solver=robust_tabu,lagrange --seeds 2",
+    "gmssl sweep simclr_r18 byol_r18 --set data.root=my/images --evaluate knn",
+    "gmssl sweep lvm_med_corrected_r18 --variants methods_r18 --set data=phantoms",
+)
+COMPARE_EXAMPLES = examples("gmssl compare runs/quickstart/*  # all runs of a recipe")
+
+
 class Classifier(StrEnum):
-    """What `gmssl evaluate` judges encoders by."""
+    """The classifiers of `gmssl evaluate`."""
 
     knn = "knn"
     linear = "linear"
@@ -24,55 +32,57 @@ class Classifier(StrEnum):
 Recipes: TypeAlias = Annotated[
     list[Path],
     typer.Argument(
-        metavar="RECIPE...",
-        help="YAML files, or names of shipped recipes (`gmssl recipes list`). Several are the first axis, recipe.",
+        metavar="RECIPE",
+        help="YAML files, or names of shipped recipes (see `gmssl recipes list`). Several form the first axis.",
         autocompletion=recipe_names,
     ),
 ]
 Grid: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(metavar="PATH=V1,V2", help="A setting and its values, e.g. solver=lap,lagrange. Repeatable."),
+    typer.Option(metavar="PATH=V1,V2", help="A setting and its values, e.g. solver=robust_tabu,lagrange. Repeatable."),
 ]
 Seeds: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="N|A-B,C",
-        help="Runs of each cell: how many, with seed 0, 1, …, or which seeds, e.g. 4-9 or 3,7,11 (one: 7-7).",
+        help="Runs of each cell: a number, for the seeds 0, 1, …, or the seeds, e.g. 4-9 or 3,7,11 (7-7 is one).",
     ),
 ]
 Evaluate: TypeAlias = Annotated[
-    list[Classifier] | None, typer.Option(help="Judge each run by this classifier, too. Repeatable.")
+    list[Classifier] | None, typer.Option(help="Also evaluate each run by this classifier. Repeatable.")
 ]
 Data: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[NAME=]PATH",
-        help="Labelled images for --evaluate: folder of class sub-folders, or CSV manifest. Repeatable. Default: "
-        "the images of the recipe's probe, or of the recipe.",
+        help="Labelled images for --evaluate: a folder with a sub-folder for each class, or a CSV manifest. "
+        "Repeatable. Default: the images of the recipe's probe, else those of the recipe.",
     ),
 ]
 Tests: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         metavar="[NAME=]PATH",
-        help="Test set of the --data of that name, which is then not cross-validated but fitted to. Repeatable.",
+        help="Test set for the --data of that name, whose images are then for training only. Repeatable.",
     ),
 ]
 Folds: TypeAlias = Annotated[
-    int | None, typer.Option(min=2, help="Of the cross-validations. Default: 5.", show_default=False)
+    int | None, typer.Option(min=2, help="Number of folds of the cross-validations. Default: 5.", show_default=False)
 ]
 Variants: TypeAlias = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="YAML file with named changes, or other recipes, as the first axis; or the name of a shipped one, e.g. "
-        "methods_r18.",
+        help="YAML file of named changes, or of other recipes, which are compared as the first axis; or the name of a "
+        "shipped file, e.g. methods_r18.",
         autocompletion=variants_names,
     ),
 ]
 Out: TypeAlias = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Default: runs/sweeps/<recipes>-<digest>.", show_default=False),
+    typer.Option(
+        metavar="DIR", help="Folder of the sweep. Default: runs/sweeps/<recipes>-<digest>.", show_default=False
+    ),
 ]
 
 
@@ -84,13 +94,16 @@ def sweep(
     data: Data = None,
     test: Tests = None,
     folds: Folds = None,
-    neighbours: Annotated[int, typer.Option(min=1, help="k of the kNN classifier.")] = 20,
+    neighbours: Neighbours = 20,
     variants: Variants = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs at a time, each with its part of the cores.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of runs at a time; they share the cores.")] = 1,
     overrides: Overrides = None,
     out: Out = None,
 ) -> None:
-    """Train recipes × a grid of settings × seeds and compare them; the same command goes on after a stop."""
+    """Train all combinations of recipes, settings and seeds, and compare them.
+
+    The same command continues a sweep that was stopped.
+    """
     from rich.console import Console
 
     from gmssl.sweeping import (
@@ -147,13 +160,13 @@ def _report(plan: Plan, source: str, outcome: Outcome) -> None:
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders of finished trainings.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of finished runs.")],
     evaluation: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Only this report in RUN/evaluation. Repeatable. Default: all."),
+        typer.Option(metavar="NAME", help="Show only this report in RUN/evaluation. Repeatable. Default: all."),
     ] = None,
 ) -> None:
-    """Line up finished runs: settings that differ, final metrics, evaluations."""
+    """Compare finished runs: settings that differ, final metrics, evaluations."""
     from gmssl.sweeping.comparison import compare as compare_runs
 
     show(compare_runs(runs, evaluation or []))

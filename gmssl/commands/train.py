@@ -7,25 +7,30 @@ from typing import Annotated
 
 import typer
 
-from gmssl.commands.options import RECIPE_HELP, Overrides, recipe_names
+from gmssl.commands.options import RECIPE_HELP, Overrides, examples, recipe_names
+
+TRAIN_EXAMPLES = examples(
+    "gmssl train quickstart  # a first run; it needs no images",
+    "gmssl train brain_tumor_r18 --set data.root=my/images",
+    "gmssl train --resume runs/quickstart/20261126-120647",
+)
 
 
 def train(
     recipe: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[RECIPE]", help=f"{RECIPE_HELP} Not needed with --resume.", autocompletion=recipe_names
-        ),
+        typer.Argument(metavar="RECIPE", help=f"{RECIPE_HELP} Not needed with --resume.", autocompletion=recipe_names),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run folder. Default: runs/<recipe>/<time>.", show_default=False)
     ] = None,
     overrides: Overrides = None,
     resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Go on with this run folder, bit for bit as if never stopped.")
+        Path | None,
+        typer.Option(metavar="RUN", help="Continue this run; the result is, bit for bit, that of a run never stopped."),
     ] = None,
 ) -> None:
-    """Pre-train an encoder as a recipe says; prints the run folder."""
+    """Pre-train an encoder as a recipe says, and print the run folder."""
     from gmssl.errors import RecipeError
     from gmssl.recipe.recipe import load_recipe
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from gmssl.commands.options import examples
+
+VERSION_EXAMPLES = examples("gmssl version  # name these versions beside results")
+
 
 def short_version(asked: bool) -> None:
     """`gmssl --version`: the version of gmssl alone, as scripts read it."""

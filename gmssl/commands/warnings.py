@@ -1,4 +1,4 @@
-"""What a valid recipe is better told: settings that change nothing, images left out, folders that are not there."""
+"""Warnings about valid recipes: settings that change nothing, images left out, folders that do not exist."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def warnings(recipe: Recipe) -> list[str]:
-    """One sentence for each, with its place in the recipe."""
+    """One sentence for each warning, with its place in the recipe."""
     batch = recipe.train.batch_per_step
     return [
         *_left_out(recipe),

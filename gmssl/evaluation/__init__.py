@@ -1,1 +1,1 @@
-"""Frozen features judged by simple classifiers, always beside the references they must beat."""
+"""Frozen features are judged by simple classifiers, always beside the references that they must beat."""

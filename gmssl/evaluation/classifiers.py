@@ -30,7 +30,7 @@ STRENGTHS = (0.001, 0.01, 0.1, 1.0)
 """Values of C to choose from."""
 
 FITS = len(STRENGTHS) + 1
-"""Of one linear probe with chosen C."""
+"""Number of fits of one linear probe whose C is chosen."""
 
 _INNER_FOLDS = 5
 _GRADIENT = 1e-6  # largest entry at the optimum; scikit-learn's 1e-4 leaves probabilities wrong by up to 0.007
@@ -53,14 +53,14 @@ def knn_votes(
         train_features: `[N,C]` float, on the CPU, finite.
         train_labels: `[N]` int64 in 0..classes−1.
         features: `[M,C]` float, the images to classify.
-        neighbours: k; all training images vote where there are fewer.
+        neighbours: k; if there are fewer training images, all of them vote.
         classes: number of classes.
 
     Returns:
         `[M,classes]` float32, rows sum to 1.
 
     Raises:
-        ValueError: no training image, or fewer than one neighbour.
+        ValueError: there is no training image, or `neighbours` is less than 1.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -69,9 +69,9 @@ def knn_votes(
     votes = torch.zeros(len(features), classes)
     if len(features):
         k = min(neighbours, len(train_features))
-        # By brute force: in the hundreds of dimensions of an encoder, trees find nothing faster.
+        # Brute force, because in the hundreds of dimensions of an encoder trees find nothing faster.
         model = KNeighborsClassifier(k, weights=_weights, algorithm="brute", metric="cosine")
-        # In float64: similarities of an untrained encoder differ in the last bits of float32, where the order of
+        # Float64, because similarities of an untrained encoder differ in the last bits of float32, where the order of
         # additions, and so the library and the number of threads, would decide who the k-th neighbour is.
         model.fit(train_features.double().numpy(), train_labels.numpy())
         votes[:, model.classes_] = torch.from_numpy(model.predict_proba(features.double().numpy())).float()
@@ -99,11 +99,11 @@ class LinearProbe:
     """A fitted probe: `softmax((x − mean) / deviation @ weights + bias)`, all float64.
 
     Attributes:
-        mean: `[D]`, of the training features.
-        deviation: `[D]`; 1 for constant features.
+        mean: `[D]`, mean of the training features.
+        deviation: `[D]`, their standard deviation; 1 for constant features.
         weights: `[D,K]`; zero for a class that no training image bears.
-        bias: `[K]`; so low for such a class that it gets no more than a millionth.
-        strength: C above.
+        bias: `[K]`; it is so low for such a class that the class gets no more than a millionth.
+        strength: the C of the objective above.
     """
 
     mean: torch.Tensor
@@ -122,7 +122,7 @@ def fit(features: torch.Tensor, labels: torch.Tensor, classes: int, strength: fl
     """The optimum of the objective above.
 
     Args:
-        features: `[N,D]` of the training images, any float type, on the CPU, finite.
+        features: `[N,D]` of the training images, of any float type, on the CPU, finite.
         labels: `[N]` int64 in 0..classes−1; a class that does not occur gets small probabilities.
         classes: K.
         strength: C; larger fits the training images closer.
@@ -145,7 +145,7 @@ def fit(features: torch.Tensor, labels: torch.Tensor, classes: int, strength: fl
 
 
 def _optimum(standard_ND: np.ndarray, labels: np.ndarray, classes: int, strength: float) -> tuple[np.ndarray, ...]:
-    """Weights `[D,K]` and bias `[K]` of labels that all occur, at least two."""
+    """Weights `[D,K]` and bias `[K]` for at least two labels, which all occur."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -156,7 +156,7 @@ def _optimum(standard_ND: np.ndarray, labels: np.ndarray, classes: int, strength
     model = LogisticRegression(C=2 * strength if two else strength, tol=_GRADIENT, max_iter=_ITERATIONS)
     pays = standard_ND.size * classes >= _THREADS_PAY_FROM
     with threadpool_limits(None if pays else 1, user_api="blas"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # told below, in our words
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the warning below says it in our words
         model.fit(standard_ND, labels)
     if model.n_iter_.max() >= _ITERATIONS:
         _log.warning("the linear probe (C = %g) stopped before its optimum", strength)
@@ -180,7 +180,7 @@ def fit_with_chosen_strength(
     called with 1 after each of the `FITS` fits.
 
     Raises:
-        DataError: fewer than two patients.
+        DataError: there are fewer than two patients.
     """
     groups = len(set(patients) - {None}) + list(patients).count(None)
     held = torch.from_numpy(split(labels.tolist(), patients, min(_INNER_FOLDS, groups), seed)) == 0

@@ -26,10 +26,10 @@ class Embedding:
     """Features of the readable images, in the order in which folder or manifest lists them.
 
     Attributes:
-        paths: of N images, as the source names them: relative to the folder, or as in the manifest.
-        labels: N; None where there is none.
-        patients: likewise.
-        features: `[N,C]` float32, pooled.
+        paths: paths of N images, as the source names them: relative to the folder, or as in the manifest.
+        labels: label of each image, or None.
+        patients: patient of each image, or None.
+        features: pooled features, `[N,C]` float32.
         unreadable: paths of the images that were left out.
     """
 
@@ -53,14 +53,14 @@ def embed(
     Args:
         encoder: it is moved to the device.
         images: what to encode.
-        workers: loader processes.
+        workers: number of loader processes.
         batch: images in one forward pass.
-        device: default: the GPU if there is one.
-        stages: tells of the progress; None: nobody.
+        device: where the encoder runs; default: the GPU if there is one.
+        stages: shows the progress; None shows nothing.
 
     Raises:
-        DataError: not one image is readable.
-        TrainingError: features that are not finite.
+        DataError: no image is readable.
+        TrainingError: there are features that are not finite.
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with (stages or Stages()).stage("features", len(images), "images") as advance:
@@ -82,7 +82,7 @@ def refuse_out(out: Path, overwrite: bool = False) -> None:
     """Find out before anything is computed whether features can be written there.
 
     Raises:
-        DataError: another ending, a missing library, no folder to write to, or a file that is there.
+        DataError: the name has another ending, a library or the folder is missing, or the file exists already.
     """
     if out.suffix not in _WRITERS:
         raise DataError(f"{out} does not end in {', '.join(_WRITERS)}. Choose one of these formats.")
@@ -95,16 +95,16 @@ def refuse_out(out: Path, overwrite: bool = False) -> None:
     if out.is_dir():
         raise DataError(f"{out} is a folder. Give the path of a file.")
     if out.exists() and not overwrite:
-        raise DataError(f"{out} is there already. Give another path, or --overwrite to replace it.")
+        raise DataError(f"{out} exists already. Give another path, or --overwrite to replace it.")
     if not os.access(out.parent, os.W_OK):
         raise DataError(f"nothing can be written to the folder {out.parent}. Give another path, or mend that.")
 
 
 def refuse_names(images: Images) -> None:
-    """Find out likewise whether all names can be written.
+    """Find out before anything is computed whether all names can be written.
 
     Raises:
-        DataError: a file name that is no Unicode text.
+        DataError: a file name is no Unicode text.
     """
     for record in images.records:
         try:
@@ -119,7 +119,7 @@ def write(embedding: Embedding, out: Path) -> None:
     A missing label or patient is null in Parquet and empty in the other formats.
 
     Raises:
-        DataError: see `refuse_out`, but a file that is there is replaced.
+        DataError: see `refuse_out`, except that a file that exists is replaced.
     """
     refuse_out(out, overwrite=True)
     with replacing(out) as file:
@@ -141,7 +141,7 @@ def _parquet(embedding: Embedding, file: IO[bytes]) -> None:
 
 
 def _npz(embedding: Embedding, file: IO[bytes]) -> None:
-    # Text and not objects, which NumPy would pickle, and whoever reads them must allow that code is run.
+    # This is text and not objects, which NumPy would pickle: whoever reads those must allow that code is run.
     numpy.savez(
         file,
         paths=numpy.array(embedding.paths, dtype=numpy.str_),

@@ -1,4 +1,4 @@
-"""Encoders for use: frozen, with what they expect of images; of a run, or of timm by name."""
+"""Frozen encoders for use, of a run or of timm, with what they expect of images."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class FrozenEncoder(torch.nn.Module):
     Attributes:
         image_size: side of the square images in pixels.
         in_channels: K, 1 for grey and 3 for colour.
-        mean: of pixels in [0, 1], K numbers; None if the views of the run do not tell.
-        std: likewise, the deviation.
-        views: their `plain` normalises uint8 images `[B,K,H,W]`.
-        source: in words, where the weights came from.
+        mean: mean of the pixels in [0, 1], K numbers; None if the views of the run do not tell it.
+        std: their standard deviation, likewise.
+        views: views whose `plain` normalises uint8 images `[B,K,H,W]`.
+        source: where the weights came from, in words.
         encoder: the wrapped module; its `network` is the bare network.
     """
 
@@ -52,7 +52,7 @@ class FrozenEncoder(torch.nn.Module):
         return maps, pooled
 
     def train(self, mode: bool = True) -> Self:
-        """Evaluation mode, whatever is asked for: BatchNorm would adapt to the images."""
+        """Stay in evaluation mode whatever is asked for, because BatchNorm would adapt to the images."""
         return super().train(False)
 
 
@@ -67,7 +67,7 @@ def load_encoder(run: str | os.PathLike[str]) -> FrozenEncoder:
         a module `[B,K,H,W] -> (map [B,C,h,w], pooled [B,C'])` with `image_size`, `mean`, `std` and `in_channels`.
 
     Raises:
-        TrainingError: no run folder, no weights, a damaged or refused file, or weights of another encoder.
+        TrainingError: there is no run folder or no weights, or the file is damaged, refused or of another encoder.
         RecipeError: a recipe that this version does not understand.
         DataError: views that do not fit the encoder's images.
     """
@@ -92,16 +92,16 @@ def timm_encoder(
     channels: int | None = None,
     seed: int = 0,
 ) -> FrozenEncoder:
-    """A model of timm, frozen, on the CPU; random weights of the seed where neither file nor download is asked for.
+    """A model of timm, frozen, on the CPU; its weights are random if neither a file nor a download is asked for.
 
     Args:
-        name: as timm calls it.
+        name: the name of the model in timm.
         weights: file with weights. Where a run exported it, size, channels and normalisation are by default those of
             the `recipe.yaml` beside it; otherwise, and for all other weights, what timm says of the model.
         pretrained: take timm's own weights, downloaded once.
         size: side of the images in pixels.
         channels: 1 or 3; default 3.
-        seed: of random weights.
+        seed: seed of random weights.
 
     Raises:
         RecipeError: timm knows no such model, it takes no images of this size, or the weights do not fit or cannot be
@@ -117,7 +117,7 @@ def timm_encoder(
         raise RecipeError(f"an encoder takes images of 1 or 3 channels, not {channels}. Give one of these.")
     settings = Timm.model_validate({"name": name, "in_channels": channels or 3, "pretrained": True})
     stated = settings.pretraining()
-    assert stated is not None  # it begins pretrained, for the sake of this question
+    assert stated is not None  # it begins pretrained only so that it can be asked this
     side = size or stated.size
     change: dict[str, object] = {"pretrained": pretrained, "weights": weights}
     if side != stated.size and getattr(timm.get_pretrained_cfg(name), "fixed_input_size", False):

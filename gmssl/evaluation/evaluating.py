@@ -29,12 +29,13 @@ from gmssl.interfaces.data import Data, Images
 from gmssl.system.files import replacing
 
 Labelled: TypeAlias = Images | Data | str | os.PathLike[str]
-"""Labelled images: as such, a part of the slot `data`, or a folder with class sub-folders or a CSV manifest."""
+"""Labelled images, given as `Images`, as a part of the slot `data`, or as the path of a folder or CSV manifest."""
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """An encoder to be judged: `[B,K,H,W] -> (map, pooled [B,C])`; `key` decides its weights, None if nothing does."""
+    """An encoder to be judged, `[B,K,H,W] -> (map, pooled [B,C])`; `key` identifies its weights, None if nothing
+    does."""
 
     name: str
     meaning: str
@@ -58,26 +59,26 @@ def evaluate(
 ) -> Report:
     """Judge a run's encoder, the untrained one and raw pixels by kNN and a linear probe, all by the same protocol.
 
-    Writes the report to `RUN/evaluation/<name>.json` too. Progress is shown on the standard error, or in the notebook.
+    The report is also written to `RUN/evaluation/<name>.json`. Progress is shown on standard error, or in the notebook.
 
     Args:
         run: the run folder, or what `gmssl.train` returned.
         train: labelled images; default: those of the recipe's probe, else those the run was trained on.
         test: labelled test images; without them, the training images are cross-validated.
-        folds: of the cross-validation; not used with a test set.
+        folds: number of folds of the cross-validation; not used with a test set.
         neighbours: k of the kNN classifier.
-        seed: of folds and inner splits.
-        name: of the JSON file; default: `cross_validation` or `test`.
-        workers: loader processes.
+        seed: seed of the folds and the inner splits.
+        name: name of the JSON file; default: `cross_validation` or `test`.
+        workers: number of loader processes.
         device: where the encoders run; default: the GPU if there is one.
         references: folder in which judgements of untrained encoders and raw pixels are kept, so that runs share them.
         quiet: show no progress.
 
     Raises:
-        TrainingError: no run folder, no weights in it, or weights whose features are not finite.
+        TrainingError: there is no run folder, it has no weights, or their features are not finite.
         RecipeError: a recipe that this version does not understand.
-        DataError: no labels, a single class, fewer patients than folds, nothing readable, unknown test labels, or the
-            report cannot be written.
+        DataError: there are no labels, one class only, fewer patients than folds, nothing readable or unknown test
+            labels, or the report cannot be written.
     """
     run = Path(run)
     recipe = run_recipe(run)
@@ -162,7 +163,7 @@ def _leaked(known: Sample, held: Sample) -> torch.Tensor:
 def _judge_of(
     known: Sample, held: Sample | None, protocol: Protocol, folds: int, stages: Stages
 ) -> Callable[[str, torch.Tensor, torch.Tensor | None], Judgement]:
-    """The protocol, for named features of the training images and, where there are some, of the test images."""
+    """Apply the protocol to named features of the training images and of the test images, if there are some."""
     if held is None:
         fold_of = torch.from_numpy(split(known.known.labels.tolist(), known.known.patients, folds, protocol.seed))
     else:
@@ -203,7 +204,7 @@ def _write(report: Report, folder: Path, name: str) -> None:
         if folder.exists() and not folder.is_dir():
             raise DataError(f"the report cannot be written: {folder} is a file. Remove or rename it.")
         folder.mkdir(exist_ok=True)
-        with replacing(folder / f"{name}.json") as file:  # a report that is there is whole
+        with replacing(folder / f"{name}.json") as file:  # a report that exists is whole
             file.write((report.to_json() + "\n").encode("utf-8"))
     except OSError as error:
         raise DataError(

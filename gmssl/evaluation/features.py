@@ -18,7 +18,7 @@ from gmssl.system.workers import telling_limits
 
 @contextmanager
 def frozen(encoder: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode without gradients; every module's own training flag comes back afterwards.
+    """Put the encoder into evaluation mode without gradients; afterwards every module has its own training flag again.
 
     A probe left in training mode lets BatchNorm adapt to the images it is judged on.
     """
@@ -33,7 +33,7 @@ def frozen(encoder: torch.nn.Module) -> Iterator[None]:
 
 
 class _Readable(Dataset[tuple[torch.Tensor, int, bool]]):
-    """(image, index, readable) of every image; an unreadable one is black and marked."""
+    """Gives (image, index, readable) of every image; an unreadable one is black and marked."""
 
     def __init__(self, images: Images, channels: int, size: int) -> None:
         self._plain = PlainDataset(images, channels, size)
@@ -67,23 +67,23 @@ def extract(
     Args:
         encoder: `[B,K,H,W] -> (map, pooled [B,C])`.
         images: what to encode.
-        views: their `plain` normalises.
+        views: views whose `plain` normalises.
         channels: K, 1 or 3.
         size: side of the square to which the whole image is resized, in pixels.
         batch: images in one forward pass.
-        workers: loader processes.
-        advance: told of every batch.
+        workers: number of loader processes.
+        advance: called for every batch.
 
     Returns:
         features `[N,C]` float32 and the indices `[N]` int64 of the readable images, ascending, both on the CPU.
 
     Raises:
-        DataError: not one image is readable.
-        TrainingError: features that are not finite.
+        DataError: no image is readable.
+        TrainingError: there are features that are not finite.
     """
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
-    # The loader draws a base seed even when nothing is shuffled; from its own generator, so that a probe in the middle
-    # of a training does not change what the training draws next.
+    # The loader draws a base seed even when nothing is shuffled. It has its own generator, so that a probe
+    # during a training does not change what the training draws next.
     loader = DataLoader(
         _Readable(images, channels, size), batch_size=batch, num_workers=workers, generator=torch.Generator()
     )

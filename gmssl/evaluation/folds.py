@@ -1,4 +1,4 @@
-"""Folds for cross-validation: stratified by class, and no patient on both sides.
+"""Folds for cross-validation, stratified by class and without any patient on both sides.
 
 Groups (all images of a patient; an image of unknown patient is its own group) are dealt one by one, largest first, to
 the fold where Σ_{f,c} (n_fc / n_c)² grows least, n_fc the images of class c in fold f and n_c those in all folds: the
@@ -19,12 +19,12 @@ def split(labels: Sequence[int], patients: Sequence[str | None], folds: int, see
 
     Args:
         labels: class number of each image.
-        patients: patient of each image; None where unknown.
+        patients: patient of each image, or None if unknown.
         folds: number of folds, at least 2.
-        seed: of the order in which groups of equal size are dealt.
+        seed: seed of the order in which groups of equal size are dealt.
 
     Raises:
-        DataError: fewer than two folds, or fewer patients (or images without one) than folds.
+        DataError: there are fewer than two folds, or fewer patients (and images without one) than folds.
     """
     members: dict[tuple[str | None, int], list[int]] = {}
     for index, patient in enumerate(patients):

@@ -23,10 +23,10 @@ class Look:
     """How encoders see images.
 
     Attributes:
-        views: their `plain` normalises.
+        views: views whose `plain` normalises.
         channels: 1 or 3.
         size: side of the square to which whole images are resized, in pixels.
-        workers: loader processes.
+        workers: number of loader processes.
         device: where encoders run.
         batch: images in one forward pass.
     """
@@ -40,7 +40,7 @@ class Look:
 
     @property
     def key(self) -> tuple[int, int, str]:
-        """What decides the tensors that encoders are given: views that crop differently may normalise alike."""
+        """What the tensors that encoders are given depend on; views that crop differently may normalise alike."""
         every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16).repeat(1, self.channels, 1, 1)
         normalised = self.views.plain(every).contiguous().numpy().tobytes()
         return self.size, self.channels, hashlib.sha256(normalised).hexdigest()
@@ -50,7 +50,7 @@ class Look:
 
         Raises:
             DataError: an image cannot be read any more, or not with these channels.
-            TrainingError: features that are not finite.
+            TrainingError: there are features that are not finite.
         """
         found, readable = extract(
             encoder.to(self.device), images, self.views, self.channels, self.size, self.batch, self.workers, advance
@@ -70,12 +70,12 @@ class Sample:
 
     Attributes:
         listed: number of images that the folder or manifest names.
-        selection: which are used, and why the others are not.
-        images: the used ones, N.
+        selection: which images are used, and why the others are not.
+        images: the N images that are used.
         classes: labels, in the order of the class numbers.
-        known: class numbers and patients, N.
+        known: their class numbers and patients.
         thumbnails: `[N,256]` raw pixels.
-        digests: fingerprints of the decoded pixels, N.
+        digests: fingerprints of their decoded pixels.
     """
 
     listed: int
@@ -87,14 +87,14 @@ class Sample:
     digests: tuple[str | None, ...]
 
     def counts(self, chosen: torch.Tensor | None = None) -> dict[str, int]:
-        """Images of each class, of all or of those that a mask `[N]` marks."""
+        """Number of images of each class, of all or of those that a mask `[N]` marks."""
         labels = self.known.labels if chosen is None else self.known.labels[chosen]
         found = Counter(labels.tolist())
         return {name: found[number] for number, name in enumerate(self.classes)}
 
     @property
     def patients(self) -> set[str]:
-        """Patients that the records name."""
+        """The patients that the records name."""
         return {patient for patient in self.known.patients if patient is not None}
 
 
@@ -110,12 +110,12 @@ def load(
     Args:
         images: labelled images.
         copies: whether pixel-identical images are all used, or the first of them only.
-        workers: loader processes.
+        workers: number of loader processes.
         classes: labels that are known already; default: those that occur.
-        advance: told of every batch.
+        advance: called for every batch.
 
     Raises:
-        DataError: no usable image, or fewer than two classes; with known classes, a label that is not among them.
+        DataError: there is no usable image or fewer than two classes, or, with known classes, another label.
     """
     pixels = read(images, workers, advance)
     selection = (usable if copies else unique)(images.records, pixels.digests)

@@ -1,4 +1,4 @@
-"""What the pixels alone say: the reference that any encoder must beat, and which images are copies of each other."""
+"""Raw pixels: the reference that any encoder must beat, and a way to find images that are copies of each other."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Pixels:
 
 
 def digest(image: Image.Image) -> str:
-    """sha256 of mode, size and decoded pixels: equal for copies under any name or lossless format.
+    """The sha256 of mode, size and decoded pixels, which is equal for copies under any name or lossless format.
 
     A JPEG saved again decodes to other pixels and is another image here; such near-copies are not found.
     """
@@ -45,7 +45,7 @@ def digest(image: Image.Image) -> str:
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
-    """`[256]` float32 in 0..1: the whole 8-bit grey image, each of 16×16 cells averaged over the pixels it covers."""
+    """The whole 8-bit grey image as `[256]` float32 in 0..1: each of 16×16 cells is the mean of its pixels."""
     from PIL.Image import Resampling
 
     return np.asarray(image.resize((SIDE, SIDE), Resampling.BOX), dtype=np.float32).ravel() / 255

@@ -1,4 +1,4 @@
-"""The kNN probe of a training: how good the features are now."""
+"""The kNN probe of a training, which tells how good the features are now."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def knn_probe(
     batch: int = 256,
     workers: int = 0,
 ) -> float:
-    """Share of the pixel-unique images that their neighbours in the other folds classify rightly.
+    """The share of the pixel-unique images that their neighbours in the other folds classify rightly.
 
     Folds are stratified by class and grouped by patient. The encoder is frozen meanwhile, see `extract`.
 
@@ -37,13 +37,13 @@ def knn_probe(
         neighbours: k of the vote.
         folds: number of folds.
         batch: images in one forward pass.
-        workers: loader processes.
+        workers: number of loader processes.
 
     Returns:
         Accuracy in 0..1.
 
     Raises:
-        DataError: fewer than two classes, fewer patients than folds, or nothing readable.
+        DataError: there are fewer than two classes, fewer patients than folds, or no readable images.
     """
     kept = unique(images.records, read(images, workers).digests).indices
     classes = class_names(images.records, kept, "the images of the probe")

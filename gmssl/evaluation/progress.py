@@ -1,4 +1,4 @@
-"""How far an evaluation is: a bar with the time left on a terminal, and a line for every stage that is done."""
+"""The progress of an evaluation: a bar with the time left on a terminal, and a line for every stage that is done."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def unwatched(done: int) -> None:
 
 
 class Stages:
-    """Tells a console what is being done and what was done; None: nobody."""
+    """Tells a console what is being done and what was done; None tells nobody."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console

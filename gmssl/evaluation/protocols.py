@@ -19,7 +19,7 @@ class Known:
     patients: tuple[str | None, ...]
 
     def where(self, chosen: torch.Tensor) -> Known:
-        """Those of the images that a boolean mask `[N]` marks."""
+        """The labels and patients of the images that a boolean mask `[N]` marks."""
         patients = tuple(p for p, kept in zip(self.patients, chosen.tolist(), strict=True) if kept)
         return Known(self.labels[chosen], patients)
 
@@ -39,9 +39,9 @@ class Judgement:
     """Scores of a kind of features.
 
     Attributes:
-        knn: of the k-nearest-neighbour classifier.
-        linear: of the linear probe.
-        strengths: the C that the linear probe chose, one a fit.
+        knn: scores of the k-nearest-neighbour classifier.
+        linear: scores of the linear probe.
+        strengths: the C that the linear probe chose in each fit.
     """
 
     knn: CrossValidated | Tested
@@ -70,14 +70,14 @@ def _predict(
 def cross_validate(
     features: torch.Tensor, known: Known, fold_of: torch.Tensor, protocol: Protocol, advance: Advance = unwatched
 ) -> Judgement:
-    """Each fold classified by all the others.
+    """Classify each fold by all the others.
 
     Args:
         features: `[N,C]`.
         known: labels and patients of the N images.
         fold_of: `[N]` int64, from `folds.split`; the same for all features that are compared.
         protocol: classes, neighbours and seed.
-        advance: told of every fit of a linear probe, `FITS` a fold.
+        advance: called for every fit of a linear probe, `FITS` times for each fold.
     """
     knn: list[Score | None] = []
     linear: list[Score | None] = []
@@ -113,7 +113,7 @@ def hold_out(
         labels: `[M]` int64.
         leaked: `[M]` bool, marks copies of training images.
         protocol: classes, neighbours and seed.
-        advance: told of every fit of the linear probe, `FITS` in all.
+        advance: called for every fit of the linear probe, `FITS` times in all.
     """
     found = _predict(train, known, test, protocol, advance)
     knn, linear = (official_and_clean(votes, labels, leaked) for votes in (found.knn, found.linear))

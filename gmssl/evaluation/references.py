@@ -1,4 +1,4 @@
-"""Judgements of untrained encoders and raw pixels, kept in files: runs of one sweep share them."""
+"""Judgements of untrained encoders and raw pixels are kept in files, so that the runs of a sweep share them."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from gmssl.system.files import replacing
 
 @dataclass(frozen=True)
 class References:
-    """A folder of judgements by what decides them; without a folder, nothing is kept.
+    """A folder of judgements, which are found by what they depend on; without a folder, nothing is kept.
 
     Attributes:
         folder: made when the first judgement is written.
-        given: what decides all judgements and is not known here: images, protocol, versions.
+        given: what all judgements depend on and is not known here: images, protocol, versions.
     """
 
     folder: Path | None
     given: Sequence[Any]
 
     def get(self, features: object, judge: Callable[[], Reference]) -> Reference:
-        """The judgement of these features, made if it is not there; a file that cannot be used is written anew.
+        """The judgement of these features; it is made if it is missing, and a file that cannot be used is written anew.
 
         Of several processes that need it at a time, one makes it and the others wait.
         """
@@ -60,7 +60,7 @@ def _read(path: Path) -> Reference | None:
 
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[None]:
-    """Alone, until the end or that of the process; on a file system without locks, work may be done twice."""
+    """Hold the file alone until the block or the process ends; without locks, work may be done twice."""
     with path.open("ab") as file:
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX)

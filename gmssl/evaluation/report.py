@@ -14,16 +14,17 @@ class Counts:
     """Images of a data set.
 
     Attributes:
-        listed: that the folder or manifest names.
-        used: that the scores rest on.
-        classes: used images of each label.
-        patients: distinct patients named for the used images.
-        unlabelled: left out, because they bear no label.
-        unreadable: left out, because they cannot be decoded.
-        duplicates: further copies of a used image; left out of a cross-validation, kept in a published training set.
+        listed: number of images that the folder or manifest names.
+        used: number of images that the scores rest on.
+        classes: number of used images of each label.
+        patients: number of distinct patients named for the used images.
+        unlabelled: number of images left out because they bear no label.
+        unreadable: number of images left out because they cannot be decoded.
+        duplicates: number of further copies of used images; they are left out of a cross-validation, kept in a
+            published training set.
         contradictory: distinct images whose copies bear different labels; the first copy's label counts.
-        fingerprint: of the used images' pixels, labels and patients in their order, on which the folds depend; two
-            reports with the same one judged by the same images.
+        fingerprint: digest of the used images' pixels, labels and patients in their order, on which the folds depend;
+            equal digests mean that the same images were used.
     """
 
     listed: int
@@ -42,9 +43,9 @@ class Leaks:
     """What a test set shares with its training set.
 
     Attributes:
-        removed: test images pixel-identical to a training image.
-        left: test images of each label without them.
-        patients: patients named in both sets; their images are not removed.
+        removed: number of test images that are pixel-identical to a training image.
+        left: number of test images of each label without them.
+        patients: number of patients named in both sets; their images are not removed.
     """
 
     removed: int
@@ -72,8 +73,8 @@ class Report:
         protocol: what all references have in common.
         train: images that classifiers are fitted to (and, in cross-validation, judged on).
         test: test images; None in cross-validation.
-        leaks: None in cross-validation.
-        references: one a row of the table.
+        leaks: what the two sets share; None in cross-validation.
+        references: one for each row of the table.
     """
 
     run: str
@@ -85,7 +86,7 @@ class Report:
     references: tuple[Reference, ...]
 
     def rows(self) -> list[dict[str, str | float | None]]:
-        """The table as it is printed, shares in 0..1: means over folds, or the official scores of a test set.
+        """The table as it is printed, with shares in 0..1: means over folds, or the official scores of a test set.
 
         A row for each kind of features and classifier: `pandas.DataFrame(report.rows())` shows it in a notebook.
         """

@@ -25,7 +25,7 @@ def run_recipe(run: Path) -> Recipe:
     """The resolved recipe of a run.
 
     Raises:
-        TrainingError: no run folder, or one without a recipe.
+        TrainingError: there is no run folder, or it has no recipe.
         RecipeError: a recipe that this version does not understand.
     """
     if not run.is_dir():
@@ -42,7 +42,7 @@ def trained(run: Path, recipe: Recipe) -> tuple[torch.nn.Module, str]:
     """The encoder with the run's weights, and the name of the file they came from.
 
     Raises:
-        TrainingError: no weights, a damaged or refused file, or weights of another encoder.
+        TrainingError: there are no weights, or the file is damaged, refused or of another encoder.
     """
     weights, source = _weights(run)
     encoder = build(random_weights(recipe.encoder), recipe.seed)
@@ -51,10 +51,10 @@ def trained(run: Path, recipe: Recipe) -> tuple[torch.nn.Module, str]:
 
 
 def load_strictly(module: torch.nn.Module, weights: dict[str, torch.Tensor], file: Path, what: str) -> None:
-    """Load weights that have exactly the module's keys and shapes; `what` the module is, for the message.
+    """Load weights that have exactly the module's keys and shapes; `what` names the module in the message.
 
     Raises:
-        TrainingError: they are of another module.
+        TrainingError: the weights are of another module.
     """
     try:
         load_weights(module, weights, str(file))
@@ -65,10 +65,9 @@ def load_strictly(module: torch.nn.Module, weights: dict[str, torch.Tensor], fil
 
 
 def untrained(recipe: Recipe) -> tuple[torch.nn.Module, str]:
-    """The encoder that the recipe starts from, and in words what that is.
+    """The encoder that the recipe starts from, and what that is, in words.
 
-    With pretrained weights the run must beat those; where they cannot be had, random weights stand in and the words
-    say so.
+    A run from pretrained weights must beat those; if they cannot be had, random weights stand in and the words say so.
     """
     if random_weights(recipe.encoder) == recipe.encoder:
         return build(recipe.encoder, recipe.seed), f"random weights, seed {recipe.seed}"
@@ -86,7 +85,7 @@ def random_weights(encoder: Encoder) -> Encoder:
 
 
 def build(encoder: Encoder, seed: int) -> torch.nn.Module:
-    """Build it; random weights are those of the seed, and torch's own random state stays."""
+    """Build the encoder; random weights are those of the seed, and torch's own random state stays as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return encoder.build()

@@ -12,11 +12,11 @@ from torchmetrics.functional.classification import binary_auroc
 
 @dataclass(frozen=True)
 class Score:
-    """How a classifier did on one set of images.
+    """The scores of a classifier on one set of images.
 
     Attributes:
-        images: how many.
-        right: how many it classified rightly.
+        images: number of images.
+        right: number of images that it classified rightly.
         accuracy: right / images.
         interval: Wilson's 95 % interval of the accuracy, for images that are independent of each other.
         balanced: mean of the recalls of the classes that occur.
@@ -32,13 +32,13 @@ class Score:
 
 
 def wilson(right: int, images: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share: it stays in 0..1 and holds its level for few images and near 0 and 1."""
+    """Wilson's 95 % interval of a share, which stays in 0..1 and holds its level for few images and near 0 and 1."""
     found = binomtest(right, images).proportion_ci(0.95, method="wilson")
     return float(found.low), float(found.high)
 
 
 def score(probabilities: torch.Tensor, labels: torch.Tensor) -> Score | None:
-    """Score of class probabilities or votes `[M,K]` against labels `[M]` int64; None for no image."""
+    """The score of class probabilities or votes `[M,K]` against labels `[M]` int64; None if there is no image."""
     images = len(labels)
     if images == 0:
         return None
@@ -72,7 +72,7 @@ class CrossValidated:
 
 
 def over_folds(folds: tuple[Score, ...]) -> CrossValidated:
-    """Summarise the folds of a cross-validation, at least two."""
+    """Summarise the folds of a cross-validation, of which there are at least two."""
     areas = [fold.auroc for fold in folds if fold.auroc is not None]
     return CrossValidated(
         _spread([fold.accuracy for fold in folds]),
@@ -88,7 +88,7 @@ def _spread(values: list[float]) -> Spread:
 
 @dataclass(frozen=True)
 class Tested:
-    """The same classifier on a test set as published, and on its images that copy no training image (None: none)."""
+    """A classifier's scores on a test set as published, and on its images that copy no training image, if any."""
 
     official: Score
     without_leaks: Score | None

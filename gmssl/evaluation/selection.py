@@ -1,4 +1,4 @@
-"""Which images an evaluation uses: where they lie, labelled, readable, and each of them once."""
+"""Which images an evaluation uses: labelled and readable ones, each of them once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Selection:
-    """Kept images and why the others are not.
+    """The images that are kept, and why the others are not.
 
     Attributes:
         indices: positions of the kept images, ascending.
@@ -47,7 +47,7 @@ class Subset:
         return len(self._indices)
 
     def load(self, index: int, channels: int) -> Image.Image:
-        """As `Images.load`."""
+        """Load an image, as `Images.load` does."""
         return self._images.load(self._indices[index], channels)
 
 
@@ -83,7 +83,7 @@ def class_names(
     """The labels that occur among the selected records, sorted.
 
     Raises:
-        DataError: no usable image, no labels at all, or a single class.
+        DataError: there is no usable image, no label at all, or one class only.
     """
     names = sorted({label for i in indices if (label := records[i].label) is not None})
     if len(names) > 1:
@@ -108,7 +108,7 @@ def list_source(path: Path, where: Mapping[str, str] | None = None) -> Images:
         where: rows of the manifest to keep, such as {"split": "train"}.
 
     Raises:
-        DataError: neither folder nor manifest, nothing in it, or conditions on a folder.
+        DataError: the path is neither a folder nor a manifest, it holds nothing, or conditions are given for a folder.
     """
     if path.suffix.lower() == ".csv" and not path.is_dir():
         return _listed(part("data", "manifest", path=path, where=dict(where or {})))
@@ -127,7 +127,7 @@ def open_source(path: Path, where: Mapping[str, str] | None = None) -> Images:
         where: rows of the manifest to keep, such as {"split": "train"}.
 
     Raises:
-        DataError: neither folder nor manifest, nothing in it, conditions on a folder, no labels, or a single class.
+        DataError: as `list_source`, and if there are no labels or one class only.
     """
     images = list_source(path, where)
     labels = {record.label for record in images.records if record.label is not None}
@@ -141,7 +141,7 @@ def open_source(path: Path, where: Mapping[str, str] | None = None) -> Images:
 
 
 def _listed(data: Data) -> Images:
-    """Its images; messages name no key of a recipe, for there is none."""
+    """The images of a data part; messages name no key of a recipe, because there is none."""
     try:
         return data.images()
     except DataError as error:

@@ -18,7 +18,7 @@ class Side:
         nodes: `[G,n,D]` after message passing, float32.
         edges: `[G,E,2]` int64.
         maps: encoder features at the map positions of each node, `[G,n,P,C]`, or None where nodes have no map.
-        positions: of the map cells' centres, in pixels of the original image, `[G,n,P,2]` (x, y), or None.
+        positions: centres of the map cells, in pixels of the original image, `[G,n,P,2]` (x, y), or None.
         valid: `[G,P]` bool; False marks padding of smaller maps, or None.
     """
 

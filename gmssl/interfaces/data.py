@@ -26,7 +26,7 @@ class Record:
 
 
 class Images(Protocol):
-    """A list of images, picklable, cheap to construct."""
+    """A list of images; it can be pickled, and is cheap to construct."""
 
     records: list[Record]
 
@@ -55,5 +55,5 @@ class Data(Part):
         """List the images without opening them.
 
         Raises:
-            DataError: nothing there; the message names the place and what is expected.
+            DataError: there are no images; the message names the place and what is expected.
         """

@@ -15,11 +15,11 @@ class Pretraining:
     """How images were prepared for the training of an encoder's pretrained weights.
 
     Attributes:
-        source: who says so, for messages.
-        mean: of pixels in [0, 1], one number a channel.
-        std: likewise, the deviation.
+        source: who says so; messages name it.
+        mean: mean of the pixels in [0, 1], one number for each channel.
+        std: their standard deviation, likewise.
         size: side of the images in pixels.
-        interpolation: by which they were resized.
+        interpolation: the method by which they were resized.
     """
 
     source: str
@@ -47,12 +47,12 @@ class Encoder(Part):
 
     @property
     def begins_pretrained(self) -> bool:
-        """Whether training starts from weights of another training; told without building anything."""
+        """Whether training starts from weights of another training; known without building anything."""
         return False
 
     def pretraining(self) -> Pretraining | None:
         """How images were prepared for the weights that training starts from; None where they are random, or unknown.
 
-        May import what provides the weights, but fetches none.
+        This may import the library that provides the weights, but downloads nothing.
         """
         return None

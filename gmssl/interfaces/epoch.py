@@ -1,4 +1,4 @@
-"""Before an epoch: a hook for parts that make something of the whole data set."""
+"""A hook before each epoch, for parts that compute something from the whole data set."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Epoch:
     """The epoch that begins.
 
     Attributes:
-        number: of the epoch, from 0.
-        images: size of the data set; `Encoding.index` counts to it.
-        seed: of randomness of this epoch that all ranks share.
+        number: number of the epoch, from 0.
+        images: size of the data set; every `Encoding.index` is below it.
+        seed: seed of the random numbers of this epoch that all ranks share.
         pairs: the (left view, right view) that are matched.
         encodings: a pass over the whole data set, without gradient and in training mode: views of this rank's share of
             all images, as the heads of the part's own problem see them, up to the last right view. All ranks get
@@ -35,7 +35,7 @@ class RemembersImages(Protocol):
     """A module of any part that knows images by their number in the training data has this method."""
 
     def forget_images(self) -> None:
-        """From here on it meets other images; what was learnt stays."""
+        """Forget the numbers, because other images follow; what was learnt stays."""
         ...
 
 
@@ -48,5 +48,5 @@ class BeginsEpochs(Protocol):
     """
 
     def begin_epoch(self, epoch: Epoch) -> None:
-        """Prepare; called on all ranks."""
+        """Prepare for the epoch; it is called on all ranks."""
         ...

@@ -30,13 +30,13 @@ class SmoothNoise(Noise):
 
 
 class GradientEstimator(Part):
-    """A strategy beside the solver, not inside it.
+    """The way in which gradients come back through a matching; it stands beside the solver, not inside it.
 
     Class facts, which drive recipes and the contract tests (`gmssl.testing.estimator_contract`):
-        differentiates_solver: relies on the solver's own derivative, so that a piecewise-constant solver would give
-            zero gradients everywhere.
-        descends_each_draw: ⟨∂L/∂z, ∂L/∂c⟩ ≤ 0 under any exact solver in each draw of the noise. False for estimators
-            that keep this in the mean only, such as those of the score function.
+        differentiates_solver: the estimator relies on the solver's own derivative, so that a piecewise-constant solver
+            would give zero gradients everywhere.
+        descends_each_draw: ⟨∂L/∂z, ∂L/∂c⟩ ≤ 0 under any exact solver in each draw of the noise. It is False for
+            estimators for which this holds in the mean only, such as those of the score function.
     """
 
     slot: ClassVar[str] = "estimator"

@@ -10,7 +10,7 @@ from gmssl.lazy import torch
 
 
 class GraphBuilder(Part):
-    """Edges of G graphs at once, the same number in each."""
+    """Chooses the edges of G graphs at once, the same number in each."""
 
     slot: ClassVar[str] = "graph"
     has_edges: ClassVar[bool] = True

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """What a logger is told of the run.
+    """What a logger is told about the run.
 
     Attributes:
-        folder: of the run; it exists.
+        folder: the run folder, which exists.
         settings: the resolved recipe.
         step: the optimiser step that the run is resumed at; None if it starts at the first one.
-        identity: `Started.identity` of the run's beginning, so that a resumed run goes on in the same place; empty for
-            a new run.
+        identity: `Started.identity` from the beginning of the run, so that a resumed run continues in the same place;
+            empty for a new run.
     """
 
     folder: Path
@@ -62,7 +62,7 @@ class Logger(Part):
     slot: ClassVar[str] = "logger"
 
     remedy: ClassVar[str] = "Correct its settings, or take it out of `loggers`."
-    """What a user can do when the logger does not start; ends the message."""
+    """What a user can do when the logger does not start; the message ends with it."""
 
     def missing(self) -> str | None:
         """What has to be installed first and how, as the end of a sentence; None if everything is there."""
@@ -70,7 +70,7 @@ class Logger(Part):
 
     @abstractmethod
     def start(self, run: LoggedRun) -> Started:
-        """Begin to log, or go on with it; before the first step.
+        """Begin to log, or continue, before the first step.
 
         Raises:
             Exception: any; it is shown to the user beside `remedy`, and nothing has been trained.

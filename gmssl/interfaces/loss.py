@@ -11,7 +11,7 @@ from gmssl.problem import Matching, Problem
 
 
 class Loss(Part):
-    """One number for each instance; the objective averages them.
+    """A loss gives one number for each instance; the objective averages them.
 
     `reads_costs` says that the gradient reaches the costs not only through the matching.
     """
@@ -21,7 +21,7 @@ class Loss(Part):
 
     @abstractmethod
     def __call__(self, matching: Matching, problem: Problem) -> torch.Tensor:
-        """`[G]`, differentiable in the matching; `problem.target` is set."""
+        """The loss of each instance, `[G]`, differentiable in the matching; `problem.target` is set."""
 
 
 class Regulariser(Part):
@@ -33,7 +33,7 @@ class Regulariser(Part):
 
     @abstractmethod
     def __call__(self, embeddings_ND: torch.Tensor) -> torch.Tensor:
-        """Unweighted, `[...]` of any number of sets `[...,N,D]`; the objective averages over sets.
+        """The unweighted term, `[...]` for any number of sets `[...,N,D]`; the objective averages over sets.
 
         A set is a view of all images of all ranks, or what `Arrangement.samples` says.
         """

@@ -17,11 +17,11 @@ class Optimiser(Part):
 
     @abstractmethod
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser over `parameters`."""
+        """An optimiser of `parameters`."""
 
 
 class Schedule(Part):
-    """A factor on the learning rate as a pure function of training progress; stepped once per optimiser step."""
+    """A factor on the learning rate as a pure function of training progress; it changes once per optimiser step."""
 
     slot: ClassVar[str] = "schedule"
 

@@ -30,14 +30,14 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 class Settings(BaseModel):
-    """Frozen; unknown settings and numbers that are not finite are refused."""
+    """Frozen settings; unknown names and numbers that are not finite are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
 
     @model_validator(mode="wrap")
     @classmethod
     def _unknown_keys_are_told_the_known(cls, given: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """pydantic's own fault for an unknown key knows no other key; all other faults stay as they are."""
+        """Say which keys exist, where pydantic's fault for an unknown key does not; other faults stay as they are."""
         try:
             return handler(given)
         except ValidationError as error:
@@ -59,7 +59,7 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        """YAML reads `yes` as true, and pydantic true as 1; `epochs: yes` means neither."""
+        """Refuse true and false: YAML reads `yes` as true and pydantic true as 1, but `epochs: yes` means neither."""
         if isinstance(value, bool) and info.field_name is not None:
             annotation = cls.model_fields[info.field_name].annotation
             types = {annotation, *get_args(annotation)}

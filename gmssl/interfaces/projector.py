@@ -15,7 +15,7 @@ class Projector(Part):
     slot: ClassVar[str] = "projector"
 
     def width(self) -> int | None:
-        """D, where the settings alone tell it: widths that do not fit are then refused before anything runs."""
+        """D if the settings alone tell it, else None; widths that do not fit are then refused before anything runs."""
         return None
 
     @abstractmethod

@@ -77,7 +77,7 @@ def find(slot: str, kind: str) -> type[Part]:
     """The class of a kind.
 
     Raises:
-        RecipeError: no such slot or kind; the message names the nearest, all that exist, and how plugins add more.
+        RecipeError: there is no such slot or kind; the message names all that exist, and how plugins add more.
         PluginError: two packages offer the kind, the plugin does not import, or its class breaks the interface.
     """
     points = _entry_points(slot).get(kind)

@@ -10,16 +10,16 @@ from gmssl.problem import Problem, Solution
 
 
 class Solver(Part):
-    """A pure, batched, minimising function: same problem and settings, same solution.
+    """A pure, batched, minimising function: the same problem and settings give the same solution.
 
     Results must not depend on the other instances of the batch, nor on the number of threads. A solver keeps no state
     and knows nothing of autograd (gradients are an estimator's work), unless it declares itself `differentiable`.
 
     Class facts, which drive the contract tests (`gmssl.testing.solver_contract`):
-        exact: always returns an optimum of its feasible set.
+        exact: the solver always returns an optimum of its feasible set.
         differentiable: autograd through `solve` is meaningful (relaxed feasible sets).
-        uses_edges: reads `costs.edge`.
-        gives_bound: returns proven lower bounds.
+        uses_edges: the solver reads `costs.edge`.
+        gives_bound: the solver returns proven lower bounds.
         constant: the matching does not depend on the costs.
         constrained: the solution is a matching, or its rows are distributions. The contract is about these.
     """

@@ -26,7 +26,7 @@ class Target(Part):
     def build(self) -> torch.nn.Module:
         """A module `(costs_Gnm, arrangement) -> target_Gnm`, rows of numbers ≥ 0 that sum to at most 1.
 
-        `costs_Gnm` are those of the problem and `arrangement` its `Arrangement`; where `reads_reference`, both are of
+        `costs_Gnm` are those of the problem and `arrangement` its `Arrangement`; if `reads_reference`, both belong to
         the problem with the two views of each pair exchanged, as the teacher sees it, without gradient. Shape, dtype
         and device are always taken from the costs. Their columns may be relabelled; those of the target are in the
         order of the arrangement.

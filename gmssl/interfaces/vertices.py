@@ -10,8 +10,8 @@ from gmssl.interfaces.part import Part
 from gmssl.lazy import torch
 
 Truth = Literal["aligned", "halves", "learnt", "remembered"]
-"""What is known of the true matching: node i belongs to node i; to the node half a side away; nothing; or what was
-remembered of its image, which tells."""
+"""What is known of the true matching. "aligned": node i belongs to node i; "halves": it belongs to the node half a side
+away; "learnt": nothing is known; "remembered": what was remembered of its image tells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,9 +21,9 @@ class Encoding:
     Attributes:
         embeddings: `[V,B,D]`.
         index: `[B]` int64, positions of the images in the data set.
-        patches: where vertices read maps, embeddings of the map cells, `[B,P,D]` a view; P may differ between views.
+        patches: embeddings of the map cells if vertices read maps, `[B,P,D]` for each view; P may differ between views.
             `embeddings` are then their means.
-        positions: centres of these cells, in pixels of the original images, `[B,P,2]` (x, y) a view.
+        positions: centres of these cells, in pixels of the original images, `[B,P,2]` (x, y) for each view.
     """
 
     embeddings: torch.Tensor
@@ -44,7 +44,8 @@ class Arrangement:
         left_out: number of images that take part in no graph this time.
         samples: what regularisers look at, if not the embeddings of each view: tensors `[...,B,D]`, each of any number
             of sets that hold one embedding of each image.
-        remembered: where the truth is, an earlier embedding of the image of each left node, of unit length, `[G,n,D]`.
+        remembered: if the truth is "remembered", an earlier embedding of the image of each left node, of unit length,
+            `[G,n,D]`.
     """
 
     left: torch.Tensor
@@ -61,7 +62,7 @@ class Vertices(Part):
 
     Class facts:
         truth: what a `Target` may rely on.
-        needs_teacher: the right side makes no sense without the momentum encoder of `Recipe.teacher`.
+        needs_teacher: the right side has no meaning without the momentum encoder of `Recipe.teacher`.
         reads_maps: nodes are map cells; the heads are applied to each of them, see `Encoding.patches`.
         are_images: `Arrangement.sources` names images, whose maps affinities may look at.
     """

@@ -70,7 +70,7 @@ class ViewBatch:
         )
 
     def pin_memory(self) -> ViewBatch:
-        """Page-locked copy, called by torch's loader."""
+        """A page-locked copy; torch's loader calls this."""
         return ViewBatch(
             tuple(x.pin_memory() for x in self.images),
             *(x.pin_memory() for x in (self.affines, self.photometric, self.index, self.unreadable)),
@@ -121,5 +121,5 @@ class Views(Part):
         return self
 
     def statistics(self, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-        """Mean and deviation that they normalise with, one number or one a channel; None if unknown or awaited."""
+        """Mean and standard deviation of the normalisation, one number or one a channel; None if unknown or awaited."""
         return None

@@ -1,4 +1,4 @@
-"""Is the run learning, or has it collapsed? Numbers from one step, and plain words."""
+"""Whether a run learns or has collapsed, as numbers of one step and in plain words."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from gmssl.problem import solve
 
 @torch.no_grad()
 def measure(step: Step, solver: Solver) -> dict[str, float]:
-    """Health of one step; costs one more solve, so call it on logged steps only.
+    """Measure the health of one step. This costs one more solve, so call it on logged steps only.
 
     Returns:
         match_accuracy: share of nodes matched to their own other view, under the estimator's noise.
-        match_accuracy_noiseless: the same without noise and margin.
+        match_accuracy_noiseless: the same share without noise and margin.
         match_accuracy_chance: what a random permutation reaches, 1/m.
         zero_difference_edges: share of edges whose ends have (nearly) the same embedding.
         within_graph_cosine: mean cosine of two nodes of a graph.
         feature_rank: effective rank of the embeddings (RankMe, Garrido et al. 2023), between 1 and min(V·B, D).
         duality_gap: mean of energy − bound, or NaN if the solver gives no bound.
-        left_out: images of the batch in no graph.
+        left_out: number of images of the batch that are in no graph.
     """
     target = step.problem.target
     assert target is not None, "the objective always sets a target"

@@ -20,16 +20,16 @@ from gmssl.system.gathering import gathered
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What one forward pass made; metrics and pictures come from here.
+    """The results of one forward pass, of which metrics and pictures are made.
 
     Attributes:
-        loss: mean over the G graph pairs, scalar; of the whole objective if it returned this step.
+        loss: mean over the G graph pairs, scalar; the loss of the whole objective if that returned this step.
         problem: the matching problem, its right side relabelled at random.
         solution: the matching under noise, with `solution.backward` filled by the backward pass.
         arrangement: graphs before relabelling.
         embeddings_VBD: projected features of all views.
         nodes: left and right nodes after message passing, `[G,n,D]`, `[G,m,D]`; the right ones relabelled.
-        edges: of both graphs, `[G,E,2]`, `[G,F,2]`; the problem has them only if an affinity scores edges.
+        edges: edges of both graphs, `[G,E,2]`, `[G,F,2]`; the problem has them only if an affinity scores edges.
         relabelling: `[G,m]`; column c of the problem is right node `relabelling[g,c]` of the arrangement.
         margin: what was added to the costs of the true pairs.
     """
@@ -69,11 +69,11 @@ class Encoded:
     pooled_VBC: torch.Tensor
 
     def encoding(self, with_maps: bool) -> Encoding:
-        """What heads are applied to."""
+        """The encoding that heads are applied to."""
         encoding = Encoding(self.pooled_VBC, self.batch.index)
         if not with_maps:
             return encoding
-        with torch.autocast(self.pooled_VBC.device.type, enabled=False):  # bfloat16 has no three digits of a pixel
+        with torch.autocast(self.pooled_VBC.device.type, enabled=False):  # bfloat16 cannot hold three digits of a pixel
             positions = tuple(positions_of(map_, self.batch, view) for view, map_ in enumerate(self.maps))
         return replace(encoding, patches=tuple(cells(map_) for map_ in self.maps), positions=positions)
 
@@ -92,9 +92,9 @@ class Embedded:
     """The views as one problem sees them.
 
     Attributes:
-        projected: behind the student's projector.
-        student: behind its predictor as well, if there is one.
-        teacher: behind the teacher's projector, without gradient; `projected` if there is no teacher.
+        projected: encoding behind the student's projector.
+        student: encoding behind its predictor as well, if there is one.
+        teacher: encoding behind the teacher's projector, without gradient; `projected` if there is no teacher.
         vertices: the module that arranges what the teacher sees.
     """
 
@@ -142,7 +142,7 @@ class Matcher(nn.Module):
             # Float32 whatever autocast says: a matching is decided by differences that bfloat16 does not hold.
             arrangement = self.vertices(exactly(embedded.student), exactly(embedded.teacher), encoded.pairs)
             relabelling = self._relabelling(arrangement.right, generator)
-            # Relabelled before edges and costs are made: these need no renaming then, and nothing knows the old order.
+            # Relabelling comes before edges and costs, which then need no renaming; nothing knows the old order.
             left, right = arrangement.left, take(arrangement.right, relabelling)
             edges = settings.graph.edges(left), settings.graph.edges(right)
             left, right = self.message_passing(left, edges[0]), self.message_passing(right, edges[1])
@@ -168,7 +168,7 @@ class Matcher(nn.Module):
         )
 
     def _relabelling(self, right: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
-        """Relaxed solvers break no ties, so there is nothing to hide from them."""
+        """A random order of the right nodes; their own order for relaxed solvers, which break no ties."""
         if self.settings.solver.differentiable:
             return torch.arange(right.shape[1], device=right.device).expand(right.shape[:2])
         return random_permutations(right, generator)
@@ -176,12 +176,12 @@ class Matcher(nn.Module):
     def _target(
         self, costs: Costs, arrangement: Arrangement, embedded: Embedded, pairs: tuple[tuple[int, int], ...]
     ) -> torch.Tensor:
-        """`[G,n,m]`, columns in the order of the arrangement; no gradient."""
+        """The target `[G,n,m]` without gradient, its columns in the order of the arrangement."""
         with torch.no_grad():
             if not self.settings.target.reads_reference:
                 return self.target(costs.vertex, arrangement)
             teacher = exactly(embedded.teacher)
-            # The other way round: what the right view says is what the left one has to match.
+            # The views are exchanged: the left view has to match what the right one says.
             seen = embedded.vertices(teacher, teacher, tuple((right, left) for left, right in pairs))
             nothing = costs.edge.new_zeros(len(seen.left), 0, 2, dtype=torch.int64)
             return self.target(self.costs(Side(seen.left, nothing), Side(seen.right, nothing)).vertex, seen)
@@ -194,11 +194,11 @@ class Matcher(nn.Module):
         return sum(term.weight * sum(term(each).mean() for each in sets) / len(sets) for term in terms)
 
     def costs(self, left: Side, right: Side) -> Costs:
-        """Affinities, weighted, summed, and negated (LVM-Med, Eq. 3 and 4)."""
+        """The affinities, weighted, summed, and negated (LVM-Med, Eq. 3 and 4)."""
         terms = self.settings.affinity
         vertex = weighted_sum(terms.vertex, left, right)
         if not terms.edge:
-            # Edges that no term scores are no part of the problem: noise on their zero costs would decide matchings.
+            # Edges that no term scores are left out of the problem: noise on their zero costs would decide matchings.
             return Pairs(-vertex, vertex.new_zeros(len(vertex), 0, 0))
         return Pairs(-vertex, -weighted_sum(terms.edge, left, right))
 

@@ -47,7 +47,7 @@ class MatchingObjective(nn.Module):
     def __init__(self, settings: ObjectiveSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.encoder = settings.encoder.build()  # first of all weights: optimisers know them by their number
+        self.encoder = settings.encoder.build()  # the encoder comes first: optimisers know weights by their number
         self.main = Matcher(settings, self.encoder)
         self.further = nn.ModuleList(Matcher(matching, self.encoder) for matching in settings.further)
         self.teacher = Teacher(self._students()) if settings.teacher else None
@@ -56,7 +56,7 @@ class MatchingObjective(nn.Module):
 
     @property
     def matchers(self) -> list[Matcher]:
-        """Of the main problem and the further ones, in the order of `ObjectiveSettings.matchings`."""
+        """The matchers of the main problem and the further ones, in the order of `ObjectiveSettings.matchings`."""
         return [self.main, *self.further]  # type: ignore[list-item]
 
     def forward(self, batch: ViewBatch, generator: torch.Generator | None, clock: StageClock) -> Step:
@@ -79,7 +79,7 @@ class MatchingObjective(nn.Module):
         return replace(steps[0], loss=sum(losses[1:], start=losses[0]))
 
     def follow(self, progress: float) -> None:
-        """The teacher follows the student, after an optimiser step; `progress`: share of all steps that are done."""
+        """Let the teacher follow the student after an optimiser step, with this share of all steps done."""
         if self.teacher is not None and self.settings.teacher is not None:
             self.teacher.follow(self._students(), self.settings.teacher.at(progress))
 
@@ -90,11 +90,11 @@ class MatchingObjective(nn.Module):
         return copied
 
     def _names(self) -> Iterator[str]:
-        """Endings that tell the teacher's copies of the problems apart; none for the main one."""
+        """Endings of names that tell the teacher's copies of the problems apart; empty for the main one."""
         return (f"_{number}" if number else "" for number in range(1 + len(self.further)))
 
     def _teachers(self, student: Encoded) -> list[Heads | None]:
-        """For each problem what the teacher makes of the views that it sees."""
+        """What the teacher makes of the views that it sees, for each problem."""
         if self.teacher is None:
             return [None] * len(self.matchers)
         copies, seen = self.teacher.copies, 1 + max(right for _, right in student.pairs)

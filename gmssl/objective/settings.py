@@ -79,7 +79,7 @@ class Source(Settings):
 
     seed: int = Field(0, ge=0, lt=2**32)
     protocol: Literal["as_published", "as_released", "corrected"] = Field(
-        "corrected", description="a label of LVM-Med's recipes: whose numbers they follow; it changes nothing"
+        "corrected", description="a label that says whose numbers a recipe of LVM-Med follows; it changes nothing"
     )
     data: field_of(Data)  # type: ignore[valid-type]
     views: field_of(Views)  # type: ignore[valid-type]

@@ -17,7 +17,7 @@ class Edgeless(GraphBuilder):
     has_edges: ClassVar[bool] = False
 
     def edges(self, nodes_GnD: torch.Tensor) -> torch.Tensor:
-        """An empty `[G,0,2]`."""
+        """No edges, `[G,0,2]`."""
         return torch.empty(nodes_GnD.shape[0], 0, 2, dtype=torch.int64, device=nodes_GnD.device)
 
 

@@ -14,8 +14,8 @@ from gmssl.problem import Matching, Problem, energy, lift
 class Hamming(Loss):
     """L = Σ x(1 − x*) + x*(1 − x) over the vertex pairs, in `[0, 2·min(n, m)]` for matchings.
 
-    Twice the number of wrong nodes if both are permutations. Linear in x, so that the upstream gradient 1 − 2x* does
-    not depend on the solution.
+    It is twice the number of wrong nodes if both are permutations. It is linear in x, so that the upstream gradient 1 −
+    2x* does not depend on the solution.
     """
 
     kind: ClassVar[str] = "hamming"
@@ -87,8 +87,9 @@ class FenchelYoung(Loss):
     """Fenchel–Young loss (Blondel et al. 2020) of perturbed optimisers (Berthet et al. 2020): ∂L/∂c = x* − x.
 
     With noise ε, F(c) = E min_z ⟨c − ε, z⟩ and a constant Ω(x*), the loss is ⟨c, x*⟩ − F(c) + Ω(x*), convex in c. The
-    envelope theorem gives its gradient x* − E z: no derivative of a matching, hence no bias of an estimator, and 0 once
-    the mean matching is the target. A loss sees costs and mean matching x but not the noise; what it returns is
+    envelope theorem gives its gradient x* − E z, without the derivative of a matching and so without the bias of an
+    estimator; it is 0 once the mean matching is the target. A loss sees costs and mean matching x but not the noise;
+    what it returns is
 
         L = ⟨c, x*⟩ − ⟨c, x⟩    with x held constant,
 

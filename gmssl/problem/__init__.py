@@ -1,4 +1,4 @@
-"""Matching problems, usable alone: costs and matchings, their energy, a solver's solution, and how far it may be off.
+"""Matching problems, which can be used alone: costs, matchings, their energy, solutions, and how far these may be off.
 
 This room knows nothing of networks, images or recipes: anything with the attributes of `MatchingSolver` solves its
 problems. `gmssl.problem.formats` reads and writes them.

@@ -1,4 +1,4 @@
-"""`Problem` and `Solution`. Here, and nowhere else, are shapes, dtypes, devices, indices and finiteness checked."""
+"""`Problem` and `Solution`. Shapes, dtypes, devices, indices and finiteness are checked here and nowhere else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Problem:
     """A batch of G second-order matching problems (Lawler's QAP): minimise ⟨costs, matching⟩.
 
     A matching assigns min(n, m) vertices one to one; the rest of the larger side stays unmatched. In a *partial*
-    problem any vertex may stay unmatched: all one-to-one matchings compete, the empty one, of energy 0, included.
+    problem any vertex may stay unmatched: all one-to-one matchings compete, including the empty one, whose energy is 0.
 
     Attributes:
         costs: `Pairs` of `vertex [G,n,m]` and `edge [G,E,F]`, floating point, minimised.
@@ -64,11 +64,11 @@ class Problem:
         return problem
 
     def with_costs(self, costs: Costs) -> Problem:
-        """The same problem under other costs of the same shapes, unchecked: for estimators that perturb."""
+        """The same problem under other costs of the same shapes, which are not checked; estimators perturb costs so."""
         return replace(self, costs=costs)
 
     def partially(self, unmatched: torch.Tensor | float = 0.0) -> Problem:
-        """The same problem, where each of the min(n, m) pairs may be left out at the cost `unmatched`.
+        """The same problem, in which each of the min(n, m) pairs may be left out at the cost `unmatched`.
 
         The energy stays the inner product of costs and matching: leaving a pair out for u is matching it for u less, so
         vertex costs become c − u, and the energy of a matching with k pairs is lower by u · min(n, m) than its total
@@ -100,8 +100,10 @@ class Multipliers:
     """Lagrange multipliers of `gmssl.parts.solvers.lagrange.lagrange`, whose page in the documentation names them.
 
     Attributes:
-        tail, head: `[G,P,L]` float32, of the consistency of P adjacent vertex pairs with either of their vertices.
-        capacity: `[G,S,L,L]` float32, ≥ 0, of the second view. S ≤ L are the sizes of the shorter and longer side.
+        tail, head: `[G,P,L]` float32, multipliers of the consistency of P adjacent vertex pairs with either of their
+            vertices.
+        capacity: `[G,S,L,L]` float32, ≥ 0, multipliers of the second view. S ≤ L are the sizes of the shorter and
+            longer side.
     """
 
     tail: torch.Tensor
@@ -115,7 +117,7 @@ class Multipliers:
 
 @dataclass
 class BackwardRecord:
-    """What an estimator learnt in its backward pass; filled after `Solution` was returned.
+    """What an estimator learnt in its backward pass; it is filled after `Solution` was returned.
 
     Attributes:
         certified: share of instances whose second solve was skipped, because a bound proves the target is its solution.
@@ -130,15 +132,15 @@ class BackwardRecord:
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """What a solver found.
+    """The result of a solver.
 
     Attributes:
         matching: `Pairs` of `vertex [G,n,m]` and `edge [G,E,F]`.
         energy: `[G]`, energy of `matching` under the costs that were solved.
         bound: `[G]` proven lower bounds on the energy of every matching, or None.
-        converged: bool `[G]`: optimality proven, or the search stopped by its own rule before its budget.
+        converged: bool `[G]`; True if optimality is proven, or the search stopped by its own rule before its budget.
         multipliers: of the Lagrangean that gave the bound, to warm-start the next solve (`Lagrange.solve`), or None.
-        backward: what the estimator's backward pass did; filled by that pass.
+        backward: what the estimator's backward pass did; that pass fills it.
     """
 
     matching: Matching

@@ -1,4 +1,4 @@
-"""`solve`: the user calls a function, the solver carries the settings. `certify` bounds anybody's matching."""
+"""`solve` finds a matching by a solver, which carries the settings; `certify` bounds any given matching."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ class MatchingSolver(Protocol):
 
     @property
     def kind(self) -> str:
-        """Its name, for messages."""
+        """Its name, which messages tell."""
 
     @property
     def differentiable(self) -> bool:
-        """Gives relaxed matchings, with gradients."""
+        """Whether it gives relaxed matchings, with gradients."""
 
     @property
     def uses_edges(self) -> bool:
-        """Reads the costs of edges."""
+        """Whether it reads the costs of edges."""
 
     @property
     def gives_bound(self) -> bool:
-        """Returns proven lower bounds."""
+        """Whether it returns proven lower bounds."""
 
     @property
     def constant(self) -> bool:
-        """The matching does not depend on the costs."""
+        """Whether the matching does not depend on the costs."""
 
     def solve(self, problem: Problem) -> Solution:
         """Solve a checked problem on its own device."""
@@ -66,7 +66,7 @@ def solve(problem: Problem, solver: MatchingSolver) -> Solution:
                 "(robust_tabu, lap, exhaustive, lagrange)."
             )
         return _without_dummies(problem, solve(completed(problem), solver))
-    if not solver.constant:  # who copies the target searches no partners: padded graphs of `patches` have none
+    if not solver.constant:  # solvers that copy the target need no partners, and padded graphs of `patches` lack some
         _refuse_lonely(problem, solver.differentiable)
     if len(costs.vertex) == 0:
         return _nothing(problem, solver)
@@ -75,7 +75,7 @@ def solve(problem: Problem, solver: MatchingSolver) -> Solution:
 
 
 def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) -> Solution:
-    """How far a matching is from the optimum at most, whoever found it.
+    """Bound how far a matching, found by whatever method, is from the optimum.
 
     Args:
         problem: G matching problems.
@@ -87,7 +87,7 @@ def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) ->
         within 1e-6 of it. `Solution.gap` is relative.
 
     Raises:
-        ProblemError: `matching` is none of this problem, or the solver gives no bound.
+        ProblemError: `matching` is no matching of this problem, or the solver gives no bound.
     """
     if not solver.gives_bound:
         raise ProblemError(f"solver {solver.kind!r} gives no bound; use lagrange, exact, or lap without edges.")
@@ -104,15 +104,15 @@ def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) ->
 def completed(problem: Problem) -> Problem:
     """A problem whose complete matchings are the partial matchings of the given one, at equal energy.
 
-    The longer side is padded with min(n, m) interchangeable dummies, allowed to all and free: whoever is matched with
-    a dummy is left out.
+    The longer side is padded with min(n, m) interchangeable dummies, which are allowed to all vertices and free: a
+    vertex that is matched with a dummy is left out.
     """
     n, m = problem.costs.vertex.shape[1:]
     sides = (0, n) if n <= m else (0, 0, 0, m)
     vertex = torch.nn.functional.pad(problem.costs.vertex, sides)
     allowed = torch.nn.functional.pad(problem.topology.allowed, sides, value=True)
     topology = Topology(problem.topology.left, problem.topology.right, allowed)
-    return Problem(Pairs(vertex, problem.costs.edge), topology)  # without target: which dummy is nobody's truth
+    return Problem(Pairs(vertex, problem.costs.edge), topology)  # without the target, which says nothing about dummies
 
 
 def _without_dummies(problem: Problem, solution: Solution) -> Solution:
@@ -124,7 +124,7 @@ def _refuse_lonely(problem: Problem, relaxed: bool) -> None:
     """A vertex of the shorter side without any allowed partner; relaxed solvers fill rows, and leave columns empty."""
     allowed = problem.topology.allowed
     if relaxed and allowed.shape[1] > allowed.shape[2]:
-        return  # their own logits know what rows need
+        return  # they say themselves what rows need
     shorter = allowed if allowed.shape[1] <= allowed.shape[2] else allowed.transpose(1, 2)
     lonely = ~shorter.any(2)
     if bool(lonely.any()):
@@ -149,13 +149,13 @@ def _refuse_infeasible(problem: Problem, matching: torch.Tensor) -> None:
     if not bool(legal.all()):
         graph = int((~legal).nonzero()[0])
         raise ProblemError(
-            f"instance {graph} of matching is none of this problem; pass 0 and 1, one to one, allowed pairs only, and "
-            "the whole shorter side unless the problem is partial."
+            f"instance {graph} of matching does not fit this problem; pass 0 and 1, one to one, allowed pairs only, "
+            "and the whole shorter side unless the problem is partial."
         )
 
 
 def _nothing(problem: Problem, solver: MatchingSolver) -> Solution:
-    """The solution of an empty batch; solvers need not think of it."""
+    """The solution of an empty batch, so that solvers need no case for it."""
     costs = problem.costs
     none = costs.vertex.sum((1, 2)) * 0  # on the autograd graph, as those of any batch
     matching = costs.map(lambda x: x * 0)

@@ -14,8 +14,9 @@ class Topology:
     Attributes:
         left: directed edges of the left graph, `[G,E,2]` int64, each row (tail, head) in `0..n-1`.
         right: directed edges of the right graph, `[G,F,2]` int64, in `0..m-1`.
-        allowed: `[G,n,m]` bool; False forbids a pair. A mask, never an infinite cost: `inf · 0` is NaN in the energy.
-        partial: matchings may leave any vertex unmatched, at no cost; False matches the whole shorter side.
+        allowed: `[G,n,m]` bool; False forbids a pair. It is a mask and never an infinite cost, because `inf · 0` is NaN
+            in the energy.
+        partial: whether matchings may leave any vertex unmatched, at no cost; False matches the whole shorter side.
     """
 
     left: torch.Tensor

@@ -25,7 +25,7 @@ class Shipped:
 
     Attributes:
         name: such as `simclr_r18`, the name of the file without `.yaml`.
-        path: of the file.
+        path: where the file is.
         is_variants: whether it holds variants for `gmssl sweep --variants`, and is no recipe.
     """
 
@@ -40,7 +40,7 @@ class Shipped:
 
 
 def shipped() -> list[Shipped]:
-    """All of them, recipes first, sorted by name.
+    """All shipped files, recipes first, sorted by name.
 
     Raises:
         RecipeError: the files are not where the installation put them.
@@ -64,7 +64,7 @@ def find_shipped(name: str) -> Shipped:
     """A recipe or a file of variants by its name.
 
     Raises:
-        RecipeError: there is none of that name; the message names the nearest, and all that exist.
+        RecipeError: there is none of that name; the message names the nearest one, and all that exist.
     """
     files = {file.name: file for file in shipped()}
     if name not in files:
@@ -96,6 +96,6 @@ def _head(text: str) -> Iterator[str]:
 
 
 def _first_sentence(text: str) -> str:
-    """Up to the first full stop before a capital letter, or to a colon that announces the line below it."""
+    """The text up to the first full stop before a capital letter, or to a colon that announces the line below it."""
     sentence = re.split(r"(?<=\.)\s+(?=[A-Z]|docs/)|:\s+(?=make |gmssl )", text, maxsplit=1)[0]
     return sentence.rstrip(":. ") + "." if sentence else ""

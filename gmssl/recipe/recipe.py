@@ -1,4 +1,4 @@
-"""Recipes: a run as data. Plain YAML, unknown keys refused, no inheritance, no interpolation."""
+"""A recipe describes a whole run as plain YAML; unknown keys are refused, and nothing is inherited or interpolated."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from gmssl.recipe.library import located, near_names
 
 
 class TrainSettings(Settings):
-    """How long, how large, on what. `batch` counts images over all devices and accumulation steps of one update."""
+    """How long the run trains, with which batches, and on which devices. `batch` counts images over all devices and
+    accumulation steps of one update."""
 
     epochs: int = Field(100, ge=1)
     batch: int = Field(256, ge=1, description="images in one optimiser step, over all devices and accumulated steps")
@@ -64,7 +65,7 @@ class TrainSettings(Settings):
 
 
 class ProbeSettings(Settings):
-    """k-nearest-neighbour accuracy of the encoder on labelled images, during training."""
+    """Settings of the probe: the k-nearest-neighbour accuracy of the encoder on labelled images, during training."""
 
     data: field_of(Data)  # type: ignore[valid-type]
     every: int = Field(5, ge=1, description="epochs between probes; the last epoch is always probed")
@@ -95,7 +96,7 @@ class Recipe(ObjectiveSettings):
 
     @model_validator(mode="after")
     def _views_await_the_encoder(self) -> Recipe:
-        """Said in the recipe, so that its dump means the same; `gmssl.recipe.statistics` looks the numbers up."""
+        """The recipe says so, that its dump means the same; `gmssl.recipe.statistics` looks the numbers up."""
         if self.encoder.begins_pretrained:
             object.__setattr__(self, "views", self.views.awaiting())  # the model is frozen for everybody else
         return self
@@ -116,11 +117,11 @@ def read_recipe(path: str | Path, of: str = "settings") -> dict[str, Any]:
     """The mapping in a YAML file, unchecked.
 
     Args:
-        path: of the file, or the name of a shipped one; a file of that name wins.
-        of: what the names in it are names of, "settings" or "variants".
+        path: path of the file, or the name of a shipped one; a file of that name wins.
+        of: what the names in the mapping stand for, "settings" or "variants".
 
     Raises:
-        RecipeError: no such file, no text, no YAML, no mapping, or one of other things than names.
+        RecipeError: there is no such file, or it is no text, no YAML or no mapping of names.
     """
     variants = of == "variants"
     path = Path(path)
@@ -161,7 +162,7 @@ def _some(names: list[str]) -> str:
 
 
 def _yaml_fault(error: Exception) -> str:
-    """Place and fault in one line."""
+    """Place and fault, in one line."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         mark = error.problem_mark
         return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
@@ -180,7 +181,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
-    """Load and check a recipe within a second; no image is opened, no weight built.
+    """Load and check a recipe within a second; no image is opened and no weight is built.
 
     Args:
         source: path of a YAML file, the name of a shipped recipe, or a mapping.

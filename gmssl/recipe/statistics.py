@@ -1,4 +1,4 @@
-"""Normalisation: what pretrained weights expect of images is the default, and a difference is told."""
+"""Normalisation as pretrained weights expect it, which is the default, and sentences on what differs from it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from gmssl.objective.settings import ObjectiveSettings
 R = TypeVar("R", bound=ObjectiveSettings)
 
 _ROUNDING = 0.002
-"""Statistics are published with two to eight digits; a smaller difference is none."""
+"""Smaller differences do not count, because statistics are published with two to eight digits."""
 
 
 def resolved(recipe: R) -> R:
-    """The recipe with the numbers of its normalisation, where its views wait for those of the encoder.
+    """The recipe with the numbers of the normalisation filled in, if its views wait for those of the encoder.
 
     Run folders keep this recipe, so that nothing has to be looked up again when a run is evaluated.
 

@@ -17,14 +17,14 @@ class AllGather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, tensor: torch.Tensor) -> torch.Tensor:
-        """Gather."""
+        """Gather the tensors of all ranks."""
         found = tensor.new_empty(distributed.get_world_size(), *tensor.shape)
         distributed.all_gather(list(found.unbind(0)), tensor.contiguous())
         return found
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
-        """Sum over ranks, then this rank's part; one all-reduce, as gloo knows no reduce-scatter."""
+        """Sum over ranks and take this rank's part; it is one all-reduce, because gloo knows no reduce-scatter."""
         total = gradient.contiguous().clone()
         distributed.all_reduce(total)
         return total[distributed.get_rank()]

@@ -11,14 +11,14 @@ import warnings
 from pathlib import Path
 
 _IN_HOME = {"MPLCONFIGDIR": "matplotlib", "TRITON_CACHE_DIR": "triton", "HF_HOME": "huggingface", "TORCH_HOME": "torch"}
-"""Variables of libraries that keep things below the home folder, and nowhere else."""
+"""Variables of libraries that, without them, keep things below the home folder only."""
 
 
 def settle_caches() -> None:
     """Point libraries that could not write their caches to a temporary folder, with one warning.
 
-    Called when gmssl is imported, because numba reads its variable when it is imported itself. It costs a few calls of
-    the system; processes that are started later inherit the variables and have nothing to tell.
+    This is called when gmssl is imported, because numba reads its variable when it is imported itself. It costs a few
+    calls of the system; processes that are started later inherit the variables and have nothing to tell.
     """
     home = _can_be_made(_user_caches())
     # What lies in a home folder that can only be read is still read: models that were downloaded before.
@@ -50,10 +50,10 @@ def _package() -> Path:
 
 
 def _can_be_made(folder: Path) -> bool:
-    """Whether it can be written, or made in the nearest folder above it that exists."""
+    """Whether a folder can be written, or made in the nearest folder above it that exists."""
     for place in (folder, *folder.parents):
         if place.is_dir():
-            # The kernel's answer: also the superuser cannot write to a read-only file system, or below /proc.
+            # The kernel is asked, because not even the superuser can write to a read-only file system, or below /proc.
             return os.access(place, os.W_OK | os.X_OK) and not str(place).startswith("/proc")
         if place.exists():
             return False
@@ -61,7 +61,7 @@ def _can_be_made(folder: Path) -> bool:
 
 
 def _private_folder() -> Path:
-    """Below the temporary folder, this user's alone: numba and torch load code from it."""
+    """A folder below the temporary one that is this user's alone, because numba and torch load code from it."""
     import tempfile
 
     folder = Path(tempfile.gettempdir()) / f"gmssl-caches-{os.getuid() if hasattr(os, 'getuid') else 'user'}"

@@ -12,8 +12,8 @@ class StageClock:
     """Wall seconds spent in named stages since the last reset.
 
     Args:
-        synchronise: called at both ends of each stage, so that queued device work counts where it was asked for
-            (`torch.cuda.synchronize`); None on CPU, or to measure launch times only.
+        synchronise: function that is called at both ends of each stage, so that queued device work counts where it was
+            asked for (`torch.cuda.synchronize`); None on CPU, or to measure launch times only.
     """
 
     def __init__(self, synchronise: Callable[[], None] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Output for terminals that lack characters: readable substitutes, and no error in the middle of a command."""
+"""Readable substitutes on terminals that lack characters, instead of an error in the middle of a command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def adapt(stream: TextIO | None) -> None:
 
 
 def _substitute(error: UnicodeError) -> tuple[str | bytes, int]:
-    """The error handler: one character at a time, because each may have another kind of substitute."""
+    """The error handler, which replaces one character at a time, because each may have another kind of substitute."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     character = error.object[error.start]

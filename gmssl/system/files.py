@@ -16,7 +16,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     The bytes are on the disk (fsync) before the name is theirs, so a power cut leaves one of the two files whole.
     """
-    # Random, not the process number: threads share that, and so may two machines on one file system.
+    # The name is random and not the process number, which threads share, and two machines on one file system may share.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as file:

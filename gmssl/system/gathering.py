@@ -6,13 +6,13 @@ from gmssl.lazy import torch
 
 
 def ranks() -> int:
-    """Number of processes that train together; 1 without torch.distributed."""
+    """The number of processes that train together; 1 without torch.distributed."""
     distributed = torch.distributed
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
 def rank() -> int:
-    """Number of this process among them."""
+    """The number of this process among them."""
     return torch.distributed.get_rank() if ranks() > 1 else 0
 
 
@@ -31,7 +31,7 @@ def gathered(tensor: torch.Tensor, dim: int = 0) -> torch.Tensor:
 
 
 def summed(tensor: torch.Tensor) -> torch.Tensor:
-    """The sum over ranks of a tensor without gradient."""
+    """The sum of a tensor over ranks, without gradient."""
     if ranks() > 1:
         tensor = tensor.clone()
         torch.distributed.all_reduce(tensor)
@@ -39,7 +39,7 @@ def summed(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def of_first_rank(tensor: torch.Tensor) -> torch.Tensor:
-    """What the first rank has, on all ranks; a tensor without gradient."""
+    """The tensor of the first rank, on all ranks and without gradient."""
     if ranks() > 1:
         tensor = tensor.clone(memory_format=torch.contiguous_format)
         torch.distributed.broadcast(tensor, 0)

@@ -1,4 +1,4 @@
-"""A table of text: for the terminal, for Markdown, and between two marks of a page."""
+"""A table of text, which goes to the terminal, into Markdown, or between two marks of a page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Grid:
     left: int = 2
 
     def to_rich(self) -> Table:
-        """For the terminal."""
+        """The table for the terminal."""
         from rich.table import Table
         from rich.text import Text
 
@@ -36,7 +36,7 @@ class Grid:
         return table
 
     def to_markdown(self) -> str:
-        """A pipe table, under a heading of level 3."""
+        """The table in Markdown, under a heading of level 3."""
         rule = ["---" if index < self.left else "---:" for index in range(len(self.headings))]
         above = [f"### {self.title}", ""] if self.title else []
         lines = ["| " + " | ".join(_cell(c) for c in row) + " |" for row in (self.headings, tuple(rule), *self.rows)]
@@ -60,10 +60,10 @@ def page_with(summary: str, grids: Sequence[Grid], author: str, before: str | No
         grids: the tables.
         author: the command that writes them.
         before: the page as it is, or None for a new one. Whatever stands between the marks is replaced.
-        where: of the page, for messages.
+        where: where the page is, for messages.
 
     Raises:
-        FormatError: the page has not one mark of each kind, in this order.
+        FormatError: the page does not have one mark of each kind, in this order.
     """
     begin, end = marks(author)
     if before is None:
@@ -74,7 +74,7 @@ def page_with(summary: str, grids: Sequence[Grid], author: str, before: str | No
 
 
 def refuse_without_marks(page: str, author: str, where: Path) -> None:
-    """Before anything is measured.
+    """Refuse a page that has no place for tables, before anything is measured.
 
     Raises:
         FormatError: as `page_with`.

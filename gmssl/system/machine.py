@@ -24,7 +24,7 @@ class Machine:
 
 
 def this_machine() -> Machine:
-    """As it is now."""
+    """The machine as it is now."""
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     today = datetime.now(UTC).date().isoformat()
     return Machine(_processor(), cores(), load, today, {"python": platform.python_version(), **_versions()})

@@ -49,7 +49,7 @@ class Table:
         return [float(row.get(column) or "nan") for row in self.rows()]
 
     def truncate(self, step: int) -> None:
-        """Drop the rows of later steps and a torn last line; atomic."""
+        """Drop the rows of later steps and a torn last line, atomically."""
         rows = self._rows()
         if not rows:
             self.path.unlink(missing_ok=True)

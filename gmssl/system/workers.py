@@ -18,10 +18,10 @@ _FEWER = "train.workers=0 (or --workers 0) reads in the process itself"
 
 @contextmanager
 def telling_limits() -> Iterator[None]:
-    """Around a loop over a loader.
+    """Turn errors of a loop over a loader into one message.
 
     Raises:
-        DataError: a worker met a limit; every other error passes.
+        DataError: a worker met a limit; every other error passes unchanged.
     """
     try:
         yield
@@ -35,7 +35,7 @@ def telling_limits() -> Iterator[None]:
 
 
 def limit_met(error: BaseException) -> str | None:
-    """The message on the limit behind an error of a loader; None where it is something else."""
+    """The message on the limit behind an error of a loader; None if the error is something else."""
     text = str(error)
     if "Too many open files" in text:
         return (

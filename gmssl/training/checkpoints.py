@@ -1,4 +1,4 @@
-"""Checkpoints: written atomically, and at once when the run is told to stop."""
+"""Checkpoints are written atomically, and at once when the run is told to stop."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             raise TrainingError(f"the checkpoint {path} cannot be written ({reason}). Make space; {former}.") from error
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        """As `read_checkpoint`, whatever `weights_only` says."""
+        """Read it by `read_checkpoint`, whatever `weights_only` says."""
         return read_checkpoint(Path(path))
 
 
 class RunCheckpoints(Checkpoint):
-    """last.ckpt every few optimiser steps and after each epoch, kept ones, and a last one when a signal comes.
+    """Writes last.ckpt every few optimiser steps, after each epoch, and when a signal comes, and keeps some of them.
 
     Checkpoints are only written between optimiser steps, where no accumulated gradient would be lost.
     """
@@ -53,11 +53,11 @@ class RunCheckpoints(Checkpoint):
 
     @property
     def last(self) -> Path:
-        """Where runs are resumed from."""
+        """The path of last.ckpt, from which runs are resumed."""
         return self._folder / "last.ckpt"
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take SIGTERM and SIGINT from Lightning, which would lose all since the last checkpoint."""
+        """Take over SIGTERM and SIGINT from Lightning, which would lose everything since the last checkpoint."""
         assert isinstance(pl_module, MatchingModule)
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may set handlers; whoever runs us in another one handles signals there
@@ -96,7 +96,7 @@ class RunCheckpoints(Checkpoint):
 
 
 def _keep(last: Path, kept: Path) -> None:
-    """A second name for the same bytes: last.ckpt is replaced, never written over."""
+    """Give the same bytes a second name, because last.ckpt is replaced and never written over."""
     kept.parent.mkdir(exist_ok=True)
     try:
         kept.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The loader of a training: stateful, so that a resumed run sees exactly the batches that were still to come."""
+"""The loader of a training has a state, so that a resumed run sees exactly the batches that were still to come."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from gmssl.recipe.recipe import Recipe
 from gmssl.training.plan import Plan
 
 FIRST_LOOK = 2**31 - 1
-"""The epoch from which the views of `TrainingData.first_look` are drawn; no training gets there."""
+"""The epoch from which the views of `TrainingData.first_look` are drawn; no training gets as far as that."""
 
 
 class Packed:
-    """A `ViewBatch` in a plain object: Lightning's bf16 plugin would try to rebuild a (frozen) dataclass."""
+    """A `ViewBatch` in a plain object, because Lightning's bf16 plugin would try to rebuild a (frozen) dataclass."""
 
     def __init__(self, views: ViewBatch) -> None:
         self.views = views
 
     def pin_memory(self) -> Packed:
-        """Page-locked copy, called by torch's loader."""
+        """A page-locked copy; torch's loader calls this."""
         return Packed(self.views.pin_memory())
 
 
@@ -56,7 +56,7 @@ class EpochSampler(StatefulDistributedSampler):
 
 
 class TrainingData(LightningDataModule):
-    """Batches of one rank, `train.batch_per_step` images each."""
+    """The batches of one rank, of `train.batch_per_step` images each."""
 
     def __init__(self, recipe: Recipe, plan: Plan) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class TrainingData(LightningDataModule):
         return self._loader(sampler)
 
     def first_look(self) -> StatefulDataLoader[Packed]:
-        """Views of all images once, in an order of their own: this rank's share.
+        """This rank's share of the views of all images, each once, in an order of their own.
 
         Every batch is whole, so that batch statistics are as good as in training: the last one goes on with the images
         of the first.
@@ -105,7 +105,7 @@ class TrainingData(LightningDataModule):
 
 
 def first_look_keys(images: int, batch: int, ranks: int, rank: int, seed: int) -> list[int]:
-    """Keys of one rank, whole batches; step k of all ranks together holds the same images for any number of them."""
+    """The keys of one rank, in whole batches; step k holds the same images for any number of ranks."""
     order = np.random.default_rng((seed, FIRST_LOOK)).permutation(images)
     steps = -(-images // (batch * ranks))
     keys = FIRST_LOOK * images + np.resize(order, (steps, ranks, batch))[:, rank]
@@ -113,5 +113,5 @@ def first_look_keys(images: int, batch: int, ranks: int, rank: int, seed: int) -
 
 
 def _one_thread(worker: int) -> None:
-    """Workers are many; each with a pool of threads would only take the cores from the training."""
+    """Keep a worker on one thread: many workers with pools of threads would take the cores from the training."""
     torch.set_num_threads(1)

@@ -27,9 +27,9 @@ class _Panel:
     """Lines of curves.png that share axes: columns of metrics.csv with the names of their lines.
 
     Attributes:
-        kept: drawn also where nothing changes; other flat panels are told in a line of text instead.
-        shares: the axis is in percent.
-        guide: the column that the others are held against.
+        kept: whether the panel is drawn even if nothing changes; other flat panels become a line of text.
+        shares: whether the axis is in percent.
+        guide: the column that the others are compared with.
     """
 
     title: str
@@ -105,7 +105,7 @@ def _finite(numbers: list[float]) -> list[float]:
 
 
 def _flat(numbers: list[float]) -> bool:
-    """Nothing changes, or there is nothing; a single number may be the first of a curve."""
+    """Whether nothing changes, or nothing is there; a single number may be the first of a curve."""
     known = _finite(numbers)
     return not known or (len(known) > 1 and min(known) == max(known))
 
@@ -139,7 +139,7 @@ def _draw_panel(ax: Any, panel: _Panel, steps: list[float], numbers: Mapping[str
 
 
 def _head(ax: Any, title: str, shares: bool) -> None:
-    """Title, and between it and the axes the names of the lines, where they cover none."""
+    """Write the title, and the names of the lines between it and the axes, where they cover no line."""
     from matplotlib.ticker import PercentFormatter
 
     several = len(ax.get_lines()) > 1
@@ -167,7 +167,7 @@ def draw_matched(step: Step, batch: ViewBatch, solver: Solver, path: Path, title
     """Write `matched_figure` to a PNG file, replaced atomically.
 
     Returns:
-        Share of the true pairs that were found.
+        The share of the true pairs that were found.
     """
     figure, accuracy = matched_figure(step, batch, solver, title)
     _save(figure, path)
@@ -207,7 +207,7 @@ def matched_figure(step: Step, batch: ViewBatch, solver: Solver, title: str = ""
     matched = [(int(i), int(s)) for i, s in (matching > 0.5).nonzero()]
     colours = [{}, {}]  # type: list[dict[int, str]]
     for i, s in matched:
-        colour, line = (_TRUE, "-") if target[i, s] > 0.5 else (_FALSE, "--")  # not by colour alone
+        colour, line = (_TRUE, "-") if target[i, s] > 0.5 else (_FALSE, "--")  # colour is not the only difference
         (x0, y0), (x1, y1) = places[0][i], places[1][s]
         ax.plot([x0, x1], [y0, y1], color=colour, linestyle=line, linewidth=1.3, alpha=0.75, zorder=2)
         colours[0][i] = colours[1][s] = colour

@@ -12,7 +12,7 @@ from gmssl.training.plan import counted, probe_images, refuse_shortage
 
 
 def dry_run(recipe: Recipe) -> str:
-    """Forward, backward and one optimiser step on the CPU, with the recipe's own parts and its first images.
+    """Run forward, backward and one optimiser step on the CPU, with the recipe's own parts and its first images.
 
     The batch is cut to two graphs' worth of images, or one; nothing is written.
 
@@ -20,7 +20,7 @@ def dry_run(recipe: Recipe) -> str:
         One sentence on what was done.
 
     Raises:
-        GmsslError: whatever would stop a training at its first step; a missing data folder among it.
+        GmsslError: whatever would stop a training at its first step, such as a missing data folder.
     """
     from gmssl.parts.data.dataset import ViewDataset, collate
     from gmssl.system.clock import StageClock
@@ -50,7 +50,7 @@ def dry_run(recipe: Recipe) -> str:
 
 
 def _smallest_batch(recipe: Recipe, images: int) -> int:
-    """Two graphs' worth of images if there are so many, else one graph's."""
+    """The number of images that make two graphs if there are so many, else one graph."""
     largest = min(recipe.train.batch_per_step, images)
     legal = next((b for b in range(1, largest + 1) if not any(m.vertices.fault(b) for _, m in recipe.matchings)), None)
     if legal is None:

@@ -1,4 +1,4 @@
-"""What parts ask for before an epoch: `begin_epoch` of their modules, and a pass over all images if they want one."""
+"""What parts ask for before an epoch: a call of `begin_epoch`, and a pass over all images if they want one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class EpochStart(Callback):
         self._recipe, self._images, self._console = recipe, images, console
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Parts of all problems, in the order of a step."""
+        """The modules of all problems, in the order of a step."""
         assert isinstance(pl_module, MatchingModule)
         number = trainer.current_epoch
         seed = int(np.random.SeedSequence((self._recipe.seed, number)).generate_state(1, np.uint64)[0]) >> 1

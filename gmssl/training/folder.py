@@ -1,4 +1,4 @@
-"""Run folders: made when nothing that can be known beforehand stands against the run, opened again to resume."""
+"""Run folders are made when nothing that can be known beforehand stands against the run, and opened again to resume."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FOLDER_VARIABLE = "GMSSL_RUN_FOLDER"
 CLAIM = ".claim"
-"""Made by the run that begins in a folder, and gone when its first files are there."""
+"""The file that a run makes when it begins in a folder, and removes when its first files are there."""
 _PACKAGES = (
     "torch",
     "torchvision",
@@ -91,8 +91,8 @@ def make_folder(folder: Path, recipe: Recipe, encoder: torch.nn.Module | None = 
 
     Args:
         folder: from `choose_folder`.
-        recipe: of the run.
-        encoder: with the origin of its weights, which is written down, too.
+        recipe: recipe of the run.
+        encoder: encoder of the run; the origin of its weights is written down, too.
         numbered: whether `folder-2`, `folder-3`, … will do if the folder exists; else it may exist, if it is empty.
 
     Returns:
@@ -115,7 +115,7 @@ def make_folder(folder: Path, recipe: Recipe, encoder: torch.nn.Module | None = 
 
 
 def _new(folder: Path) -> Path:
-    """The first of `folder`, `folder-2`, … that nobody has: mkdir, which only one can win, decides."""
+    """Make the first of `folder`, `folder-2`, … that nobody has; mkdir decides, because only one process succeeds."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     for number in itertools.count(1):
         candidate = folder if number == 1 else folder.with_name(f"{folder.name}-{number}")
@@ -127,7 +127,7 @@ def _new(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
-    """Alone in a folder that must be empty, until the first files of the run are there for others to see.
+    """Hold a folder that must be empty alone, until the first files of the run are there for others to see.
 
     The empty folder that a user names may be named twice; a file that only one process can make decides between them.
     """
@@ -145,7 +145,7 @@ def _claimed(folder: Path) -> Iterator[None]:
 
 
 def _origin(encoder: torch.nn.Module | None) -> object:
-    """Which tensors of which file an encoder began with; None for random weights."""
+    """The tensors and the file that an encoder began with; None for random weights."""
     loaded = getattr(encoder, "loaded", None)
     return None if loaded is None else loaded.to_json()
 
@@ -155,7 +155,7 @@ def making(folder: Path) -> Iterator[None]:
     """Make the folder of a run or a sweep, and in the block its first files.
 
     Raises:
-        TrainingError: the system refuses any of them, as where a part of the path is a file.
+        TrainingError: the system refuses any of them, for example because a part of the path is a file.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -167,10 +167,10 @@ def making(folder: Path) -> Iterator[None]:
 def open_folder(folder: Path, given: Recipe, console: Console) -> Recipe:
     """The recipe of an existing run.
 
-    The run goes on with its own recipe; settings in which the given one differs are named and ignored.
+    The run keeps its own recipe; settings in which the given one differs are named and ignored.
 
     Raises:
-        TrainingError: no folder, or no run in it.
+        TrainingError: there is no folder, or no run in it.
         RecipeError: its recipe does not load (any more).
     """
     path = folder / "recipe.yaml"
@@ -204,7 +204,7 @@ def rewind(folder: Path, step: int) -> None:
 
 
 def environment(recipe: Recipe) -> dict[str, object]:
-    """What a run depended on besides its recipe."""
+    """What a run depends on besides its recipe."""
     import torch
 
     revision = _git("rev-parse", "HEAD")

@@ -1,4 +1,4 @@
-"""The loggers of a run: started on the first rank, left out when they fail, found again when the run is resumed."""
+"""The loggers of a run are started on the first rank, left out when they fail, and found again on resuming."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gmssl.system.files import replacing
 from gmssl.training.folder import rank
 
 IDENTITIES = "loggers.json"
-"""In the run folder: what each logger calls the run, by kind."""
+"""The file in the run folder that says, for each kind of logger, what it calls the run."""
 
 
 @contextlib.contextmanager
@@ -29,13 +29,13 @@ def started_loggers(
     """The loggers of a run, for the block that trains.
 
     Args:
-        recipe: whose `loggers` are started.
-        folder: of the run.
+        recipe: recipe whose `loggers` are started.
+        folder: folder of the run.
         step: optimiser step that the run is resumed at, or None.
-        console: says where services can be looked at, and which of them failed.
+        console: where the user is told how to look at services, and which of them failed.
 
     Raises:
-        TrainingError: a logger does not start, because a server does not answer, say.
+        TrainingError: a logger does not start, for example because a server does not answer.
     """
     opened: list[Guarded] = []
     succeeded = False
@@ -87,7 +87,7 @@ def _keep(path: Path, known: dict[str, dict[str, str]], kind: str, identity: Map
 
 
 class Guarded(LightningLogger):
-    """Passes everything on to a logger; after its first failure it is left out, and the training goes on.
+    """Passes everything on to a logger; after its first failure the logger is left out, and the training continues.
 
     A service that goes away in the night must not end a run of days whose tables lie in its folder anyway.
     """
@@ -104,27 +104,27 @@ class Guarded(LightningLogger):
 
     @property
     def version(self) -> str:
-        """None is needed."""
+        """Lightning asks for it; none is needed."""
         return ""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """A row of a table."""
+        """Pass on a row of a table."""
         self._try(lambda: self._inner.log_metrics(dict(metrics), step))
 
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
-        """Not called by us: parts log the recipe in their own way."""
+        """This is not called by us, because parts log the recipe in their own way."""
         self._try(lambda: self._inner.log_hyperparams(params, *args, **kwargs))
 
     def save(self) -> None:
-        """Lightning asks for it now and then."""
+        """Pass on Lightning's request to save."""
         self._try(self._inner.save)
 
     def finalize(self, status: str) -> None:
-        """Lightning is done."""
+        """Pass on that Lightning is done."""
         self._try(lambda: self._inner.finalize(status))
 
     def finish(self, succeeded: bool) -> None:
-        """The part's own end."""
+        """Let the part send what is left."""
         self._try(lambda: self._part.finish(self._started, succeeded))
 
     def _try(self, action: Callable[[], object]) -> None:

@@ -1,4 +1,4 @@
-"""metrics.csv and timing.csv: one row each at every logged optimiser step."""
+"""metrics.csv and timing.csv, which get a row each at every logged optimiser step."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Metrics(Callback):
         self._since = perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What happens between two epochs (probes, pictures, checkpoints) is no training time."""
+        """Stop counting time: what happens between two epochs (probes, pictures, checkpoints) is no training time."""
         self._away = perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Training time goes on."""
+        """Count training time again."""
         if self._away:
             self._since += perf_counter() - self._away
             self._away = 0.0
@@ -91,7 +91,7 @@ class Metrics(Callback):
         self._warn()
 
     def _learning_rate(self, trainer: Trainer) -> float:
-        """Of the step just taken; the scheduler has moved on already."""
+        """The learning rate of the step just taken; the scheduler has moved on already."""
         (config,) = trainer.lr_scheduler_configs
         schedule = config.scheduler
         assert isinstance(schedule, torch.optim.lr_scheduler.LambdaLR)

@@ -1,4 +1,4 @@
-"""The model of a recipe, its weights a function of the seed alone; so is the randomness of each step."""
+"""The model of a recipe. Its weights and the randomness of each step depend on the seed alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def reseed(seed: int, epoch: int, batch: int, rank: int, device: torch.device) -> torch.Generator:
-    """A generator for one forward pass, and torch's global one (dropout, stochastic depth) seeded alike.
+    """A generator for one forward pass; torch's global one (dropout, stochastic depth) is seeded alike.
 
     The seeds are hashed (numpy's SeedSequence) from their origin, so that a resumed run draws what an uninterrupted
     one would have drawn, without any generator state in the checkpoint.
@@ -58,7 +58,7 @@ def _refuse_other_spaces(recipe: Recipe, objective: MatchingObjective) -> None:
 
 
 def _try_encoder(recipe: Recipe, encoder: torch.nn.Module) -> None:
-    """One blank image of each size; evaluation mode, so that statistics and generators stay as they were."""
+    """Try one blank image of each size, in evaluation mode, so that statistics and generators stay as they were."""
     channels = recipe.encoder.in_channels
     encoder.eval()
     for size in sorted(set(recipe.views.sizes)):
@@ -79,7 +79,7 @@ def try_building(encoder: Encoder) -> torch.nn.Module:
     """Build an encoder without memory for its weights, so that the largest takes seconds; a file of weights is read.
 
     Raises:
-        RecipeError: it cannot be built.
+        RecipeError: the encoder cannot be built.
     """
     from gmssl.training.quiet import quiet
 

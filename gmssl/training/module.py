@@ -29,13 +29,13 @@ class MatchingModule(LightningModule):
 
     Attributes:
         objective: the model.
-        step: of the last forward pass.
+        step: the step of the last forward pass.
         clock: seconds in each stage since the last row of timing.csv.
-        losses: of the forward passes since the last optimiser step.
-        gradient_norm: of all weights before clipping, at the last optimiser step.
-        unreadable: indices of unreadable images this rank has met since they were last collected.
+        losses: losses of the forward passes since the last optimiser step.
+        gradient_norm: norm of the gradient of all weights before clipping, at the last optimiser step.
+        unreadable: indices of unreadable images that this rank has met since they were last collected.
         signal: number of the signal that asks the run to stop, 0 if none; `stopping` says all ranks know of it.
-        agreed: all ranks stop for the same reason, so that none has to be killed.
+        agreed: whether all ranks stop for the same reason, so that none has to be killed.
     """
 
     def __init__(self, recipe: Recipe, objective: MatchingObjective, plan: Plan, last: Path) -> None:
@@ -62,7 +62,7 @@ class MatchingModule(LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": rate, "interval": "step"}}
 
     def is_logged(self, step: int) -> bool:
-        """Whether metrics are taken at this step (from 1): each `log_every`-th, and the last of each epoch."""
+        """Whether metrics are taken at this step (counted from 1): each `log_every`-th, and the last of each epoch."""
         plan = self._plan
         return step % self._recipe.train.log_every == 0 or step % plan.steps_per_epoch == 0 or step == plan.steps
 
@@ -71,7 +71,7 @@ class MatchingModule(LightningModule):
         self.mark("data")
 
     def on_train_epoch_start(self) -> None:
-        """Waiting for data starts here: probes and pictures stand between two epochs."""
+        """Start the time of waiting for data; probes and pictures come before, between two epochs."""
         self.mark("data")
 
     def on_before_batch_transfer(self, batch: Packed, dataloader_idx: int) -> Packed:
@@ -91,7 +91,7 @@ class MatchingModule(LightningModule):
             return Packed(self._recipe.views.finish(batch.views))
 
     def training_step(self, batch: Packed, batch_idx: int) -> torch.Tensor:
-        """Loss of one batch."""
+        """The loss of one batch."""
         # Seeded by the place in the run, not by earlier draws: a resumed run draws what the whole one would.
         generator = reseed(self._recipe.seed, self.current_epoch, batch_idx, self.global_rank, self.device)
         loss, fault = self._loss(batch.views, generator)
@@ -114,7 +114,7 @@ class MatchingModule(LightningModule):
         return self.step.loss, None
 
     def _any_rank_fails(self, failed: bool, batch_idx: int) -> bool:
-        """Tell all ranks of a failure or a signal; both must be met at the same step everywhere."""
+        """Tell all ranks of a failure or a signal, so that all of them meet it at the same step."""
         # Both in one message: each costs a round trip of all ranks at every step.
         flags = torch.tensor([int(failed), self.signal], device=self.device)
         if distributed.is_available() and distributed.is_initialized():
@@ -128,7 +128,7 @@ class MatchingModule(LightningModule):
         return "no checkpoint was written yet"
 
     def on_before_backward(self, loss: torch.Tensor) -> None:
-        """Backward starts."""
+        """Start the time of the backward pass."""
         self.mark("backward")
 
     def on_after_backward(self) -> None:
@@ -141,7 +141,7 @@ class MatchingModule(LightningModule):
             self.clock.seconds["estimator"] += seconds
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Norm of the gradient before it is clipped; weights are never updated with a non-finite one.
+        """Note the norm of the gradient before it is clipped; weights are never updated with a non-finite one.
 
         A finite loss can have an infinite gradient. Updated with it, the weights would be NaN when the next checkpoint
         overwrites the last good one. DDP has made the gradients equal by now, so all ranks stop together.
@@ -157,7 +157,7 @@ class MatchingModule(LightningModule):
             )
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """As Lightning does it, timed; the last step of the run ends it.
+        """Update as Lightning does it, and take the time; the last step of the run ends the run.
 
         Lightning's own `max_steps` would treat every resumed run as one that stopped within an epoch.
         """
@@ -168,16 +168,16 @@ class MatchingModule(LightningModule):
             self.trainer.should_stop = True
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Waiting for data starts when the callbacks are done."""
+        """Start the time of waiting for data when the callbacks are done."""
         self.mark("data")
 
     def mark(self, stage: str) -> None:
-        """A stage that spans several hooks begins."""
+        """Begin a stage that spans several hooks."""
         self.clock.synchronise()
         self._marks[stage] = perf_counter()
 
     def count(self, stage: str) -> None:
-        """The stage ends."""
+        """End the stage."""
         self.clock.synchronise()
         start = self._marks.pop(stage, None)
         if start is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """A run folder; `gmssl.Run("runs/quickstart/…")` opens one that is there.
+    """A run folder; `gmssl.Run("runs/quickstart/…")` opens one that exists.
 
     Whatever takes the path of a run takes this: `gmssl.evaluate(run)`, `Path(run)`, `open(run.folder / "metrics.csv")`.
 
@@ -32,7 +32,7 @@ class Run:
         """Open a run folder.
 
         Raises:
-            TrainingError: no run folder, or one without a recipe.
+            TrainingError: there is no run folder, or it has no recipe.
             RecipeError: a recipe that this version does not understand.
         """
         from gmssl.evaluation.runs import run_recipe
@@ -48,19 +48,19 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, list[float]]:
-        """metrics.csv by column, a number for each logged step, NaN where a cell is empty."""
+        """The columns of metrics.csv, a number for each logged step and NaN for an empty cell."""
         return _columns(self.folder / "metrics.csv")
 
     @property
     def probe(self) -> dict[str, list[float]]:
-        """probe.csv likewise: `step`, `epoch` and `knn_accuracy`, the untrained encoder first; empty without one."""
+        """The columns of probe.csv: `step`, `epoch` and `knn_accuracy`, the untrained encoder first; empty if none."""
         return _columns(self.folder / "probe.csv")
 
     def encoder(self) -> torch.nn.Module:
         """The trained encoder, `[B,K,H,W] -> (map, pooled [B,C])`, in evaluation mode on the CPU.
 
         Raises:
-            TrainingError: no weights, a damaged or refused file, or weights of another encoder.
+            TrainingError: there are no weights, or the file is damaged, refused or of another encoder.
         """
         from gmssl.evaluation.runs import trained
 
@@ -81,15 +81,16 @@ def train(
         recipe: path of a YAML file, a mapping, or what `gmssl.load_recipe` returned; None with `resume`.
         overrides: `"path=value"` strings as `--set` takes them, such as `"train.epochs=3"`.
         out: run folder, new or empty; default: `runs/<recipe>/<time>`.
-        resume: run folder, or a `Run`, to go on with, bit for bit as if it had never been stopped.
-        quiet: print nothing, warnings neither.
+        resume: run folder, or a `Run`, to continue; the result is, bit for bit, that of a run that was never stopped.
+        quiet: print nothing, not even warnings.
 
     Returns:
         The run.
 
     Raises:
         GmsslError: a fault the user can mend; if it is known before the first step, no folder is left behind.
-        KeyboardInterrupt: Ctrl-C, or the notebook's stop button; a checkpoint is written, with which `resume` goes on.
+        KeyboardInterrupt: Ctrl-C, or the notebook's stop button; a checkpoint is written, from which `resume`
+            continues.
     """
     from rich.console import Console
 

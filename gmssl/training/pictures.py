@@ -15,7 +15,7 @@ from gmssl.training.plan import Plan
 
 
 class Pictures(Callback):
-    """curves.png and matched.png, every `train.picture_every` epochs and at the end."""
+    """Draws curves.png and matched.png every `train.picture_every` epochs and at the end."""
 
     def __init__(self, recipe: Recipe, plan: Plan, folder: Path) -> None:
         self._recipe, self._plan, self._folder = recipe, plan, folder
@@ -23,7 +23,7 @@ class Pictures(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """The pair of graphs of the last step of an epoch, while its images are still there."""
+        """Draw the pair of graphs of the last step of an epoch, while its images are still there."""
         assert isinstance(pl_module, MatchingModule)
         last = trainer.is_last_batch or trainer.global_step >= self._plan.steps
         step = pl_module.step
@@ -34,7 +34,7 @@ class Pictures(Callback):
             draw_matched(step, batch.views, self._recipe.solver, self._folder / "matched.png", title)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The curves so far."""
+        """Draw the curves so far."""
         if self._due(trainer) and trainer.is_global_zero:
             folder = self._folder
             draw_curves(Table(folder / "metrics.csv"), Table(folder / "probe.csv"), folder / "curves.png")

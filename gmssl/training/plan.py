@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """Images and step counts of a run.
+    """The images and the numbers of steps of a run.
 
     Attributes:
         images: the training images.
         probe: labelled images of the kNN probe, or None.
-        steps_per_epoch: optimiser steps in an epoch; images that do not fill a last step are left out of that epoch
-            (each epoch is shuffled anew), so every step has exactly `train.batch` images.
-        steps: optimiser steps in the whole run.
+        steps_per_epoch: number of optimiser steps in an epoch; images that do not fill a last step are left out of that
+            epoch (each epoch is shuffled anew), so every step has exactly `train.batch` images.
+        steps: number of optimiser steps in the whole run.
         accelerator: "cpu" or "gpu".
     """
 
@@ -43,7 +43,7 @@ def make_plan(recipe: Recipe) -> Plan:
     """List the images and count the steps.
 
     Raises:
-        DataError: no images, fewer than one optimiser step or the vertices need, or a probe without two classes.
+        DataError: there are no images, too few for a step or for the vertices, or a probe lacks two classes.
         TrainingError: devices that this machine does not have, or a logger whose library is not installed.
     """
     refuse_missing_loggers(recipe)
@@ -117,7 +117,7 @@ def probe_images(recipe: Recipe) -> Images | None:
     """The labelled images of the recipe's probe, or None.
 
     Raises:
-        DataError: no images, or fewer than two classes.
+        DataError: there are no images, or fewer than two classes.
     """
     if recipe.probe is None:
         return None

@@ -1,4 +1,4 @@
-"""probe.csv: kNN accuracy of the encoder during training, beside the untrained one's."""
+"""probe.csv, the kNN accuracy of the encoder during training beside that of the untrained one."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class KnnProbe(Callback):
         self._recipe, self._plan, self._console = recipe, plan, console
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """The untrained encoder is the reference."""
+        """Probe the untrained encoder, which is the reference."""
         if trainer.global_step == 0:
             self._probe(trainer, pl_module, 0)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Every `probe.every` epochs, and at the end."""
+        """Probe every `probe.every` epochs, and at the end."""
         assert self._recipe.probe is not None
         epoch = trainer.current_epoch + 1
         if epoch % self._recipe.probe.every == 0 or trainer.global_step >= self._plan.steps:

@@ -1,4 +1,4 @@
-"""Progress on a terminal; elsewhere one line for each epoch."""
+"""Progress as a bar on a terminal, and elsewhere as one line for each epoch."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class RunProgress(Callback):
             self._bar.update(task, completed=trainer.global_step, epoch=self._epoch(trainer), words=self.words())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A line for logs that are read later."""
+        """Print a line for logs that are read later."""
         if self._bar is None and trainer.is_global_zero:
             line = f"epoch {self._epoch(trainer)}  step {trainer.global_step}/{self._plan.steps}  {self.words()}"
             self._console.print(line, markup=False, highlight=False, soft_wrap=True)

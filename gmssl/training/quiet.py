@@ -1,4 +1,4 @@
-"""Lightning's chatter, silenced as narrowly as it can be."""
+"""Silence Lightning's chatter, and as little else as possible."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Each of these is either said by our own progress, checked by our own code, or advice on features that are off.
+# Each of these is said by our own progress, checked by our own code, or advice on features that are off.
 _NOISE = (
     "The '.*' does not have many workers",  # train.workers is the user's choice
     "GPU available but not used",  # train.accelerator is the user's choice

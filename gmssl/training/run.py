@@ -1,4 +1,4 @@
-"""`train`: a recipe becomes a run folder."""
+"""`train` turns a recipe into a run folder."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ ENCODER_FILE = "encoder.safetensors"
 
 
 def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, console: Console) -> Path:
-    """Run a training, or go on with one.
+    """Run a training, or continue one.
 
     Args:
         recipe: what to do; with `resume` the run's own recipe counts, and differences are named.
-        name: of the recipe, for the default folder `runs/<name>/<time>`.
+        name: name of the recipe, for the default folder `runs/<name>/<time>`.
         out: run folder, new or empty; None for the default.
-        resume: run folder to go on with.
-        console: for progress, warnings, and the summary.
+        resume: run folder to continue.
+        console: where progress, warnings and the summary are shown.
 
     Returns:
         The run folder.
 
     Raises:
         GmsslError: a fault the user can mend; if it is known before the first step, no folder is left behind.
-        SystemExit: 128 + signal number after SIGTERM or SIGINT, a checkpoint being written.
+        SystemExit: with 128 + signal number after SIGTERM or SIGINT; a checkpoint was written.
     """
     if rank() > 0:
         from rich.console import Console as RichConsole
@@ -75,14 +75,14 @@ def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, cons
             discard(folder)
         raise
     if rank() > 0:
-        raise SystemExit(0)  # what follows in the program is the first rank's
+        raise SystemExit(0)  # the rest of the program is for the first rank
     save_encoder(module.objective, folder / ENCODER_FILE)
     _summarise(folder, plan, console)
     return folder
 
 
 def _tell_weights(recipe: Recipe, objective: MatchingObjective, console: Console) -> None:
-    """What the encoder begins with, and settings that contradict what it was trained with."""
+    """Tell what the encoder begins with, and which settings contradict what it was trained with."""
     loaded = getattr(objective.encoder, "loaded", None)
     if loaded is not None:
         console.print(f"encoder: {loaded}", markup=False, soft_wrap=True, highlight=False)
@@ -150,7 +150,7 @@ def _fit(
 
 
 def _callbacks(recipe: Recipe, plan: Plan, folder: Path, console: Console) -> list[Callback]:
-    """In the order of their work after a step: the checkpoint comes last and finds all rows written."""
+    """The callbacks in the order of their work after a step; the checkpoint comes last and finds all rows written."""
     from gmssl.training.epochs import EpochStart
     from gmssl.training.metrics import Metrics
     from gmssl.training.pictures import Pictures
@@ -205,7 +205,7 @@ def _trainer(
 
 
 def _end_other_ranks(trainer: Trainer, module: MatchingModule, error: BaseException) -> None:
-    """Where all ranks stop for one reason, the first one speaks for all; else the others would wait for it for ever."""
+    """If all ranks stop for one reason, the first one speaks for all; else the others would wait for it for ever."""
     if rank() > 0:
         if module.agreed and isinstance(error, GmsslError | SystemExit):
             raise SystemExit(0) from None
@@ -216,7 +216,7 @@ def _end_other_ranks(trainer: Trainer, module: MatchingModule, error: BaseExcept
 
 
 def _of_worker(error: BaseException) -> BaseException:
-    """torch puts the traceback of a loader's worker into the message of its error; users need the message alone."""
+    """The message without the traceback of a loader's worker, which torch puts into it and users do not need."""
     _, caught, text = str(error).rpartition(f"{DataError.__module__}.DataError: ")
     if caught and isinstance(error, DataError):
         return DataError(text.strip())

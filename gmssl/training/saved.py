@@ -14,10 +14,10 @@ from gmssl.errors import TrainingError
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint on the CPU; only tensors and plain types are accepted, so reading it never runs code.
+    """Read a checkpoint on the CPU; only tensors and plain types are accepted, so that reading never runs code.
 
     Raises:
-        TrainingError: no such file, damaged, or with anything else in it.
+        TrainingError: the file does not exist, is damaged, or holds anything else.
     """
     if not path.is_file():
         raise TrainingError(f"no checkpoint at {path}. {_others(path)}")

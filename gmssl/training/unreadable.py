@@ -1,4 +1,4 @@
-"""unreadable.csv: the images that were skipped, and the end of a run that has too many of them."""
+"""unreadable.csv lists the images that were skipped; a run that has too many of them ends."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ class Unreadable(Callback):
         self._written: set[int] = set()
 
     def state_dict(self) -> dict[str, Any]:
-        """Indices met so far, with those of this rank since the last logged step."""
+        """The indices met so far, with those of this rank since the last logged step."""
         return {"indices": sorted(self._known | (self._module.unreadable if self._module else set()))}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Continue with these indices."""
         self._known = set(state_dict["indices"])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Remember whom to ask when a checkpoint falls between two logged steps."""
+        """Remember the module, which is asked when a checkpoint falls between two logged steps."""
         assert isinstance(pl_module, MatchingModule)
         self._module = pl_module
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Collect at logged steps."""
+        """Collect the indices at logged steps."""
         assert isinstance(pl_module, MatchingModule)
         if pl_module.is_logged(trainer.global_step):
             self._collect(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Collect after each epoch."""
+        """Collect the indices after each epoch."""
         assert isinstance(pl_module, MatchingModule)
         self._collect(trainer, pl_module)
 

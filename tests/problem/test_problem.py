@@ -155,7 +155,7 @@ def test_certify_refuses_what_is_no_matching():
     assert certified.gap.item() == 0
     worse = gmssl.certify(problem, found.matching.vertex.roll(1, 2), lap)
     assert worse.gap.item() > 0
-    with pytest.raises(ProblemError, match="instance 0 of matching is none of this problem"):
+    with pytest.raises(ProblemError, match="instance 0 of matching does not fit this problem"):
         gmssl.certify(problem, torch.zeros(1, 3, 3), lap)
     gmssl.certify(problem.partially(), torch.zeros(1, 3, 3), lap)
     with pytest.raises(ProblemError, match="gives no bound"):

@@ -36,7 +36,7 @@ class _Found(NamedTuple):
 
     Attributes:
         place: int64 index along the dimension of size 1.
-        scale: of a·bᵀ in the score: r_a r_b over the number of pairs in the mean; 0 at padding.
+        scale: factor on a·bᵀ in the score: r_a r_b over the number of pairs in the mean; 0 at padding.
     """
 
     place: torch.Tensor
@@ -51,8 +51,8 @@ def mean_cosine_of_nearest(
     Args:
         left: maps `[G,n,P,C]`.
         right: maps `[G,m,Q,C]` of the same dtype.
-        kinds: what nearest means; no gradient passes through them.
-        best: mean over this many nearest pairs only; None takes all that are no padding.
+        kinds: the distances that say what nearest means; no gradient passes through them.
+        best: take the mean over this many nearest pairs only; None takes all pairs that are no padding.
         epsilon: length up to which a vector has no direction.
     """
     # Under autocast products of matrices would be of half precision, and rounding would choose neighbours.
@@ -126,7 +126,7 @@ def _reciprocal_length(maps: torch.Tensor, epsilon: float) -> torch.Tensor:
 def _search(
     far: torch.Tensor, searched: int, best: int | None, left_rate: torch.Tensor, right_rate: torch.Tensor
 ) -> _Found:
-    """The nearest of each position, by distances `[g,n,P,m,Q]`."""
+    """The nearest position of each position, by distances `[g,n,P,m,Q]`."""
     distance, place = far.min(searched, keepdim=True)
     counted, positions = torch.isfinite(distance), sum(_SEARCHED) - searched
     if best is not None and best < distance.shape[positions]:
@@ -142,7 +142,7 @@ def _used(upstream: torch.Tensor, found: list[_Found], shape: tuple[int, ...]) -
     used = upstream.new_zeros(len(upstream), *shape)
     for number, (place, scale) in enumerate(found):
         dim = _SEARCHED[number % len(_SEARCHED)]
-        # No place occurs twice in one direction: to write old plus new is deterministic, to add in place need not be.
+        # No place occurs twice in one direction: writing old plus new is deterministic, adding in place need not be.
         value = used.gather(dim, place).addcmul_(upstream[:, :, None, :, None], scale)
         used.scatter_(dim, place, value)
     return used.flatten(3, 4).flatten(1, 2)

@@ -1,4 +1,4 @@
-"""Edge affinities: what is alike in two edges, each the difference of its end nodes."""
+"""Edge affinities: how alike two edges are, each of which is the difference of its end nodes."""
 
 from __future__ import annotations
 

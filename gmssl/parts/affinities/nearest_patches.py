@@ -41,7 +41,7 @@ class NearestPatches(Affinity):
     epsilon: float = Field(1e-6, gt=0, description="length up to which a feature vector has no direction")
 
     def score(self, left: Side, right: Side) -> torch.Tensor:
-        """`[G,n,m]` in [−2, 2], for `both` in [−4, 4]."""
+        """Scores `[G,n,m]` in [−2, 2], or in [−4, 4] for `both`."""
         from gmssl.parts.affinities.cosine_of_nearest import mean_cosine_of_nearest
 
         distances = {"position": (_by_position,), "feature": (_by_feature,), "both": (_by_position, _by_feature)}
@@ -77,7 +77,7 @@ def _by_feature(left: Side, right: Side) -> Distances:
 
 
 def _where_valid(values_GnPx: torch.Tensor, valid_GP: torch.Tensor | None, padding: float) -> torch.Tensor:
-    """`[G,n·P,x]`, padding replaced."""
+    """The vectors `[G,n·P,x]`, with padding replaced."""
     if valid_GP is not None:
         values_GnPx = values_GnPx.masked_fill(~valid_GP[:, None, :, None], padding)
     return values_GnPx.flatten(1, 2)

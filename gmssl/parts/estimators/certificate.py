@@ -30,7 +30,7 @@ from gmssl.problem import Matching, Pairs, Problem, Topology, lift
 
 
 def assigned(matching: torch.Tensor) -> torch.Tensor:
-    """The column of each row of a 0/1 matching `[G,n,m]`, `[G,n]`; m where a row stays unmatched."""
+    """The column `[G,n]` of each row of a 0/1 matching `[G,n,m]`; m where a row stays unmatched."""
     taken, column = matching.max(2)
     return torch.where(taken > 0, column, matching.shape[2])
 
@@ -74,7 +74,7 @@ def _right_names(topology: Topology, m: int) -> torch.Tensor:
     return topology.right[..., 0] * (m + 1) + topology.right[..., 1]
 
 
-# Relative to the largest cost of an instance: float32 sums of some hundred terms are exact to about 1e-5.
+# This is relative to the largest cost of an instance: float32 sums of some hundred terms are exact to about 1e-5.
 _TOLERANCE = 1e-4
 # Fine charges of a row are seldom less than this share of its coarse ones: where even that is too much, none are tried.
 _HOPE = 0.25
@@ -85,8 +85,7 @@ def proves_optimal(problem: Problem, candidate: torch.Tensor) -> torch.Tensor:
 
     Args:
         problem: G problems.
-        candidate: 0/1 matching `[G,n,m]` that matches min(n, m) vertices by allowed pairs; where it does not, the
-            answer is False.
+        candidate: 0/1 matching `[G,n,m]` that matches min(n, m) vertices by allowed pairs; else the answer is False.
 
     Returns:
         bool `[G]`; False means "not proven".
@@ -138,7 +137,7 @@ def _is_complete(problem: Problem, candidate: torch.Tensor) -> torch.Tensor:
 
 
 def _all_positive(problem: Problem, candidate: torch.Tensor, brackets: torch.Tensor) -> torch.Tensor:
-    """Of b `[G,n,m+1]`, last the bracket of staying unmatched, those that x may choose; bool `[G]`."""
+    """Whether those of b `[G,n,m+1]` that x may choose are positive, bool `[G]`; the last is for staying unmatched."""
     costs, topology = problem.costs, problem.topology
     n, m = candidate.shape[1:]
     may_be_unmatched = (candidate > 0.5).any(2) & (n > m or topology.partial)
@@ -152,7 +151,7 @@ def _all_positive(problem: Problem, candidate: torch.Tensor, brackets: torch.Ten
 
 
 def _largest(costs: torch.Tensor) -> torch.Tensor:
-    """Absolute value, `[G]`; no copy is made of the costs."""
+    """The largest absolute value, `[G]`; no copy is made of the costs."""
     return torch.maximum(costs.amax((1, 2)), -costs.amin((1, 2)))
 
 
@@ -193,14 +192,14 @@ def _least(edge: torch.Tensor, tails: torch.Tensor, m: int) -> torch.Tensor:
     graphs, edges, others = edge.shape
     each, rest = divmod(others, m)
     if rest == 0 and bool((tails == torch.arange(m, device=tails.device).repeat_interleave(each)).all()):
-        # Edges of a kNN graph stand in the order of their tails: a fifth of the time.
+        # Edges of a kNN graph stand in the order of their tails, which takes a fifth of the time.
         return torch.nn.functional.pad(edge.unflatten(2, (m, each)).amin(3).clamp(max=0), (0, 1))
     zeros = edge.new_zeros(graphs, edges, m + 1)
     return zeros.scatter_reduce_(2, tails[:, None].expand_as(edge), edge, "amin")
 
 
 def _sums(values: torch.Tensor, vertices: torch.Tensor, n: int) -> torch.Tensor:
-    """Of `values [G,K,L]` that belong to `vertices [G,K]`, for each vertex, `[G,n,L]`."""
+    """For each vertex, `[G,n,L]`, of the `values [G,K,L]` that belong to `vertices [G,K]`."""
     graphs, _, width = values.shape
     of_all_graphs = vertices + n * torch.arange(graphs, device=vertices.device)[:, None]
     total = values.new_zeros(graphs * n, width)

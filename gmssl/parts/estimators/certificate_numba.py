@@ -16,9 +16,9 @@ def prove(vertex, edge, left, right, allowed, columns, may_be_unmatched, toleran
         vertex, edge: costs `[G,n,m]`, `[G,E,F]`.
         left, right: edges `[G,E,2]`, `[G,F,2]`.
         allowed: bool `[G,n,m]`.
-        columns: of the candidate `[G,n]`; m where a row is unmatched.
-        may_be_unmatched: a matched row may choose to be alone.
-        tolerance: relative to the largest cost of an instance.
+        columns: column of each row of the candidate, `[G,n]`; m where a row is unmatched.
+        may_be_unmatched: whether a matched row may choose to be alone.
+        tolerance: least bracket, relative to the largest cost of an instance.
         proven: output `[G]`.
     """
     graphs, n, m = vertex.shape
@@ -44,7 +44,7 @@ def prove(vertex, edge, left, right, allowed, columns, may_be_unmatched, toleran
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})  # costs are finite: maxima become vector instructions
 def _charge(edge, left, right, column, m, brackets):
-    """Subtract t_e and h_e from the brackets `[n,m+1]` of one instance; the largest absolute cost of its edges."""
+    """Subtract t_e and h_e from the brackets `[n,m+1]` of an instance; return its largest absolute edge cost."""
     if edge.size == 0:
         return 0.0
     edges, others = edge.shape
@@ -82,7 +82,7 @@ def _charge(edge, left, right, column, m, brackets):
 @njit(cache=True, nogil=True)
 def _first_of_equal(right, m):
     """The right edge from s to t, `[m+1,m+1]`; −1 if none, and where s or t is m: no vertex."""
-    # Row and column m stand for “unmatched” and stay −1: no case of its own in the loops over edges.
+    # Row and column m stand for “unmatched” and stay −1, so that loops over edges need no case for them.
     place = np.full((m + 1, m + 1), -1)
     for f in range(len(right)):
         if place[right[f, 0], right[f, 1]] < 0:

@@ -24,12 +24,12 @@ class Forward:
     """What the forward pass leaves for the backward pass.
 
     Attributes:
-        solver: what solved the problems.
+        solver: the solver of the problems.
         problem: the S·G problems that were solved, of costs c − ε.
         noise: ε, `[S·G,...]`.
         matching: their solutions z_s, `[S·G,...]`.
-        samples: S; folded sample-major into the batch.
-        record: what the backward pass learns goes there.
+        samples: S; the samples are folded into the batch, sample-major.
+        record: takes what the backward pass learns.
     """
 
     solver: Solver
@@ -83,7 +83,7 @@ class Sampling:
         )
 
     def perturb(self, problem: Problem, generator: torch.Generator | None) -> tuple[Problem, Pairs]:
-        """S·G problems with costs c − ε, and ε."""
+        """The S·G problems with costs c − ε, and ε."""
         repeated = problem.repeat(self.samples)
         vertex = self.noise.sample(repeated.costs.vertex, generator)
         edge = self.edge_noise.sample(repeated.costs.edge, generator)

@@ -36,11 +36,11 @@ class Perturbation:
     """Settings of the core.
 
     Attributes:
-        solver: what solves both problems.
+        solver: the solver of both problems.
         noise: distribution of ε on vertex costs.
         edge_noise: distribution of ε on edge costs.
         strength: λ.
-        samples: S, folded into the batch.
+        samples: S; the samples are folded into the batch.
     """
 
     solver: Solver

@@ -65,7 +65,7 @@ def _collected(edge: torch.Tensor, topology: Topology, end: int, like: torch.Ten
 
 
 class Identity(GradientEstimator):
-    """Negative identity (Sahoo et al. 2023): ∂L/∂c = −∂L/∂x, no second solve and no λ.
+    """Negative identity (Sahoo et al. 2023): ∂L/∂c = −∂L/∂x, without a second solve and without λ.
 
     An entry whose loss falls when it enters the matching gets cheaper. With edges the solver is −I on the *linearised*
     costs c_v + Dᵀ c_e (`gmssl.parts.estimators.linearised`; our extension, the paper knows linear costs only):

@@ -23,16 +23,16 @@ class Perturbed(GradientEstimator):
         ∂⟨g, z̄⟩/∂c = E[ ⟨g, z⟩ · d log p(ε)/dε ] ≈ 1/(S−1) · Σ_s (⟨g, z_s⟩ − mean_s ⟨g, z_s⟩) · d log p(ε_s)/dε.
 
     The second form, a sample covariance, is REINFORCE with the mean of the *other* samples as baseline (Kool et al.
-    2019): as unbiased, of less variance. No second solve and no λ; but the variance grows with the number of costs,
-    while a matching uses few of them, and a draw may point uphill. The loss is evaluated at the mean matching, hence
-    ∂L/∂z there stands for the losses of the samples: exact for the Hamming loss, which is linear.
+    2019): as unbiased, with less variance. It needs no second solve and no λ, but the variance grows with the number of
+    costs, while a matching uses few of them, and a draw may point uphill. The loss is evaluated at the mean matching,
+    hence ∂L/∂z there stands for the losses of the samples: exact for the Hamming loss, which is linear.
     """
 
     kind: ClassVar[str] = "perturbed"
     descends_each_draw: ClassVar[bool] = False
 
     noise: field_of(Noise) = Field(  # type: ignore[valid-type]
-        default_factory=lambda: part("noise", "gaussian"), description="of a known density: gaussian or gumbel"
+        default_factory=lambda: part("noise", "gaussian"), description="noise of a known density: gaussian or gumbel"
     )
     edge_noise: field_of(Noise) | None = Field(  # type: ignore[valid-type]
         None, description="noise of the edge costs; none takes `noise` for both"
@@ -55,7 +55,7 @@ class Perturbed(GradientEstimator):
         return sampling.match(solver, problem, generator, self._covariance)
 
     def _covariance(self, done: Forward, upstream: Pairs) -> Pairs:
-        """Of losses and scores over the samples, `[G,...]`."""
+        """The covariance of losses and scores over the samples, `[G,...]`."""
         edge_noise = self.edge_noise or self.noise
         score = Pairs(self.noise.score(done.noise.vertex), edge_noise.score(done.noise.edge))
         g, z = upstream.repeat(self.samples), done.matching

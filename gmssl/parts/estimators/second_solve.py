@@ -9,10 +9,10 @@ from gmssl.problem import BackwardRecord, Matching, Pairs, Problem, solve
 
 
 def solve_unless_certain(solver: Solver, shifted: Problem, record: BackwardRecord) -> Matching:
-    """Solutions of `shifted`; instances whose target is proven to be theirs are not solved.
+    """Solutions of `shifted`; an instance whose target is proven to be its solution is not solved.
 
     Args:
-        solver: of the rest.
+        solver: the solver of all other instances.
         shifted: G problems under target costs; without `target` all are solved.
         record: gets the shares `certified` and `target_is_truth`.
 
@@ -20,7 +20,7 @@ def solve_unless_certain(solver: Solver, shifted: Problem, record: BackwardRecor
         `Pairs` of `vertex [G,n,m]` and `edge [G,E,F]`.
     """
     target = shifted.target
-    if target is None or solver.differentiable:  # a relaxed solution is no matching, nothing to prove
+    if target is None or solver.differentiable:  # a relaxed solution is no matching, so there is nothing to prove
         return solve(shifted, solver).matching
     truth = lifted(target.to(shifted.costs.vertex.dtype), shifted.topology)
     certain = proves_optimal(shifted, target)

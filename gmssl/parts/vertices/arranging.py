@@ -14,7 +14,7 @@ Pairs: TypeAlias = tuple[tuple[int, int], ...]
 
 
 def as_module(arrange: Callable[[Encoding, Encoding, Pairs], Arrangement]) -> torch.nn.Module:
-    """A module without weights around a function."""
+    """A module without weights that calls a function."""
 
     class Arranging(torch.nn.Module):
         def forward(self, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
@@ -29,12 +29,12 @@ def cut(batch: int, per_graph: int, partitions: int, device: torch.device) -> to
     partition = torch.arange(partitions, device=device)[:, None, None]
     graph, node = torch.arange(graphs, device=device)[:, None], torch.arange(per_graph, device=device)
     # Node j moves on by j blocks with each partition: images at nodes j and j′ that share a graph share one again r
-    # partitions later only if r · (j − j′) is a multiple of G. So each partition brings new company.
+    # partitions later only if r · (j − j′) is a multiple of G. So each partition brings other images together.
     return ((graph + partition * node) % graphs * per_graph + node).flatten(0, 1)
 
 
 def uncut(batch: int, per_graph: int, partitions: int) -> str | None:
-    """Why a batch cannot be cut so, with the remedy; None if it can."""
+    """Why a batch cannot be cut in this way, with the remedy; None if it can."""
     graphs = batch // per_graph
     if graphs >= partitions:
         return None

@@ -13,14 +13,14 @@ from gmssl.lazy import torch
 class Centroids(Vertices):
     """One graph for each pair of views and each clustering: the B images of the left view against its K centroids.
 
-    Centroids are no weights. Before each epoch, spherical k-means makes them from a memory: one embedding of each image
-    of the data set for each view that stands on the right of a pair, from the former epoch; before the first one, from
-    a pass over all images (DeepCluster-v2, Caron et al. 2020, appendix). Clustering h is of the view h mod A, of A such
-    views. Where clusterings differ in K, the columns that one of them lacks are not allowed.
+    Centroids are not weights. Before each epoch, spherical k-means makes them from a memory: one embedding of each
+    image of the data set for each view that stands on the right of a pair, from the former epoch; before the first one,
+    from a pass over all images (DeepCluster-v2, Caron et al. 2020, appendix). Clustering h is of the view h mod A, of A
+    such views. Where clusterings differ in K, the columns that one of them lacks are not allowed.
 
     G = pairs · clusterings, pair-major. The memory has A · N · D numbers on each rank and in checkpoints: 1 GB for a
-    million images, two views and D = 128. Without a memory (a step without a training) the other view itself is what is
-    remembered, and centroids are random directions.
+    million images, two views and D = 128. Without a memory (a step outside of a training) the other view itself takes
+    the place of what is remembered, and centroids are random directions.
     """
 
     kind: ClassVar[str] = "centroids"
@@ -29,22 +29,22 @@ class Centroids(Vertices):
     numbers: tuple[Annotated[int, Field(ge=2)], ...] = Field(
         (3000,), min_length=1, description="K of each clustering; several of equal K differ in view and random start"
     )
-    iterations: int = Field(10, ge=1, description="of k-means, at most, before each epoch")
+    iterations: int = Field(10, ge=1, description="largest number of iterations of k-means before each epoch")
     remembered: Literal["other_view", "clustered_view"] = Field(
         "other_view",
-        description="whose cluster is the target: the pair's right view's, or that of the view that was clustered",
+        description="view whose cluster is the target: the pair's right view, or the view that was clustered",
     )
 
     def fault(self, batch: int) -> str | None:
-        """Any batch will do."""
+        """Batches of any size are accepted."""
         return None
 
     def graphs(self, batch: int) -> int:
-        """One a clustering."""
+        """One graph for each clustering."""
         return len(self.numbers)
 
     def shortage(self, images: int) -> str | None:
-        """Each cluster needs an image."""
+        """Each cluster needs at least one image."""
         most = max(self.numbers)
         if most <= images:
             return None

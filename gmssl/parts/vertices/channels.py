@@ -23,14 +23,14 @@ class Channels(Vertices):
     kind: ClassVar[str] = "channels"
 
     normalise: Literal["batch", "none"] = "batch"
-    epsilon: float = Field(1e-5, ge=0, description="added to the variances; 1e-5 as batch normalisation does")
+    epsilon: float = Field(1e-5, ge=0, description="added to the variances; 1e-5 is that of batch normalisation")
 
     def fault(self, batch: int) -> str | None:
-        """One image has no variance."""
+        """One image is too few, because it has no variance."""
         return None if batch > 1 else "vertices channels needs 2 images or more in a forward pass; raise train.batch"
 
     def nodes(self, batch: int) -> None:
-        """One a channel of the embeddings."""
+        """One node for each channel of the embeddings."""
 
     def build(self, channels: int) -> torch.nn.Module:
         """See the class."""

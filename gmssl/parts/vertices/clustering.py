@@ -22,8 +22,8 @@ class Memory:
     """One row for each image and each view that is kept; the same on all ranks.
 
     Attributes:
-        rows: of unit length, `[A,N,D]` for A views of N images.
-        known: which images were ever seen, `[N]` bool.
+        rows: vectors of unit length, `[A,N,D]` for A views of N images.
+        known: which images have been seen, `[N]` bool.
     """
 
     rows: torch.Tensor
@@ -31,7 +31,7 @@ class Memory:
 
     @classmethod
     def empty(cls, views: int, images: int, like: torch.Tensor) -> Memory:
-        """Nothing was seen yet; D, dtype and device of `like` `[...,D]`."""
+        """A memory that has seen nothing, with D, dtype and device of `like` `[...,D]`."""
         return cls(
             like.new_zeros(views, images, like.shape[-1]), torch.zeros(images, dtype=torch.bool, device=like.device)
         )
@@ -39,8 +39,8 @@ class Memory:
     def take_in(self, index_B: torch.Tensor, units_ABD: torch.Tensor) -> None:
         """Overwrite the rows of the images of all ranks."""
         index, units = gathered(index_B), gathered(units_ABD, 1).to(self.rows.dtype)
-        # An image may come twice, in the place of an unreadable one. Of writes to one place a GPU chooses any; this
-        # makes them equal.
+        # An image may come twice, in the place of an unreadable one. A GPU keeps any of several writes to one place;
+        # this makes them equal.
         _, image = index.unique(return_inverse=True)
         places = torch.arange(len(index), device=index.device)
         last = torch.zeros_like(places).scatter_reduce(0, image, places, "amax")
@@ -48,7 +48,7 @@ class Memory:
         self.known[index] = True
 
     def recall(self, index_B: torch.Tensor, otherwise_ABD: torch.Tensor) -> torch.Tensor:
-        """`[A,B,D]`, those of `otherwise` where images were never seen."""
+        """The remembered rows `[A,B,D]`; those of `otherwise` for images that were never seen."""
         rows = self.rows[:, index_B].to(otherwise_ABD.dtype)
         return torch.where(self.known[index_B][None, :, None], rows, otherwise_ABD)
 
@@ -59,7 +59,8 @@ class Clustering(nn.Module):
     Attributes:
         centroids: `[H,K,D]` for H clusterings, K of the largest.
         there: which of them a clustering has, `[H,K]` bool.
-        memory: None before the first epoch. No buffer, because DDP would send it to all ranks at every step.
+        memory: the memory, or None before the first epoch. It is no buffer, because DDP would send that to all ranks at
+            every step.
         epoch: whose centroids these are, −1 before the first.
     """
 
@@ -77,7 +78,7 @@ class Clustering(nn.Module):
         self.register_buffer("there", there, persistent=False)
 
     def forward(self, student: Encoding, teacher: Encoding, pairs: Pairs) -> Arrangement:
-        """Arrange, and in training remember the right views after they were compared."""
+        """Arrange the nodes, and in training remember the right views after they were compared."""
         views = kept(pairs)
         seen = units(teacher, views)
         known = seen if self.memory is None else self.memory.recall(student.index, seen)
@@ -106,12 +107,12 @@ class Clustering(nn.Module):
         for head, number in enumerate(self.numbers):
             rows = self.memory.rows[head % len(views)][self.memory.known]
             found = spherical_kmeans(rows, number, self.iterations, generator)
-            # All ranks cluster the same rows, yet float sums may differ between devices; one result is for all.
+            # All ranks cluster the same rows, but float sums may differ between devices; so all take the result of one.
             self.centroids[head, :number] = of_first_rank(found.centroids)
         self.epoch = epoch.number
 
     def forget_images(self) -> None:
-        """Centroids stay."""
+        """Forget the rows; the centroids stay."""
         self.memory = None
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -121,7 +122,7 @@ class Clustering(nn.Module):
         return {"epoch": self.epoch, "rows": self.memory.rows, "known": self.memory.known}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Remember again."""
+        """Restore the memory."""
         self.epoch = state["epoch"]
         self.memory = None
         if "rows" in state:
@@ -137,7 +138,7 @@ class Clustering(nn.Module):
 
 
 def kept(pairs: Pairs) -> list[int]:
-    """The views that stand on the right of pairs."""
+    """The views that are the right one of a pair."""
     return sorted({right for _, right in pairs})
 
 

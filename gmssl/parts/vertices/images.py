@@ -21,8 +21,8 @@ class ImageVertices(Vertices):
     time. The number is logged as `left_out`, and `gmssl check` warns of it.
 
     With P `partitions` the batch is cut P times, so that an image meets about P times as many others: in partition r,
-    node j of graph g is image j of block (g + r·j) mod G. The encoder's work stays the same, only matchings are P times
-    as many. The loss is the mean over all of them.
+    node j of graph g is image j of block (g + r·j) mod G. The encoder's work stays the same; only the matchings are P
+    times as many. The loss is the mean over all of them.
     """
 
     kind: ClassVar[str] = "images"
@@ -32,7 +32,7 @@ class ImageVertices(Vertices):
     partitions: int = Field(1, ge=1, description="how many times a batch is cut into graphs, each time otherwise")
 
     def fault(self, batch: int) -> str | None:
-        """A batch must hold one graph, and as many as there are partitions."""
+        """A batch must hold at least one graph, and as many graphs as there are partitions."""
         return uncut(batch, self.per_graph, self.partitions)
 
     def graphs(self, batch: int) -> int:
@@ -70,7 +70,7 @@ def _arrange_images(n: int, partitions: int, student: Encoding, teacher: Encodin
 
 
 class BothViews(Vertices):
-    """Either side holds both views of all its images, the first half of it the left ones.
+    """Both sides hold both views of all their images; the first half of each side holds the left views.
 
     A node must not be matched with itself. Its true partner is the other view of its image, half a side away (SimCLR,
     Chen et al. 2020). Wrong partners are images of the other view and of its own one.
@@ -83,11 +83,11 @@ class BothViews(Vertices):
     kind: ClassVar[str] = "both_views"
     truth: ClassVar[Truth] = "halves"
 
-    per_graph: int | None = Field(None, ge=2, description="images in one graph; none: all, of all devices")
+    per_graph: int | None = Field(None, ge=2, description="images in one graph; none takes all images of all devices")
     partitions: int = Field(1, ge=1, description="how many times a batch is cut into graphs, each time otherwise")
 
     def fault(self, batch: int) -> str | None:
-        """One image has no negatives; a batch must hold one graph, and as many as there are partitions."""
+        """One image has no negatives; a batch must hold at least one graph, and as many as there are partitions."""
         if batch < 2:
             return "vertices both_views needs 2 images or more in a forward pass; raise train.batch"
         return uncut(batch, self._images(batch), self.partitions)
@@ -101,7 +101,7 @@ class BothViews(Vertices):
         return self.partitions * (batch // self._images(batch))
 
     def nodes(self, batch: int) -> int:
-        """Two of each image, of this rank."""
+        """Two nodes for each image of this rank."""
         return 2 * self._images(batch)
 
     def build(self, channels: int) -> torch.nn.Module:
@@ -119,7 +119,7 @@ def _arrange_both(
     left_out = 0
     if per_graph is None:
         nodes = torch.cat([first, second], 1)
-        # Columns of all ranks: the own ones begin behind those of lower ranks.
+        # The columns are those of all ranks; the own ones begin behind those of lower ranks.
         right, before = gathered(nodes, 1), rank() * nodes.shape[1]
     else:
         batch = first.shape[1]

@@ -13,7 +13,7 @@ from gmssl.parts.vertices.arranging import Pairs, as_module
 
 
 class Patches(Vertices):
-    """One graph an image, pair of views, criterion and direction; node i of both sides: the i-th nearest pair of cells.
+    """One graph for each image, pair of views, criterion and direction; its nodes i are the i-th nearest pair of cells.
 
     Each map cell of the searching view finds the nearest one of the other view, by position in pixels of the original
     image or by feature, the Euclidean distance of embeddings; of these pairs the `best` = γ nearest are nodes (VICRegL,
@@ -27,22 +27,24 @@ class Patches(Vertices):
     kind: ClassVar[str] = "patches"
     reads_maps: ClassVar[bool] = True
 
-    by: Literal["both", "position", "feature"] = Field("both", description="both: in graphs of their own")
+    by: Literal["both", "position", "feature"] = Field(
+        "both", description="position, feature, or both, each in graphs of its own"
+    )
     best: int | None = Field(20, ge=1, description="nearest pairs that are nodes; none takes one for each cell")
     search: Literal["both", "left", "right"] = Field(
-        "both", description="whose cells find their nearest: the left view's, the right one's, or both, in own graphs"
+        "both", description="view whose cells search: left, right, or both, each in graphs of its own"
     )
 
     def fault(self, batch: int) -> str | None:
-        """One image has no variance."""
+        """One image is too few, because it has no variance."""
         return None if batch > 1 else "vertices patches needs 2 images or more in a forward pass; raise train.batch"
 
     def graphs(self, batch: int) -> int:
-        """One an image, criterion and direction."""
+        """One graph for each image, criterion and direction."""
         return batch * (1 + (self.by == "both")) * (1 + (self.search == "both"))
 
     def nodes(self, batch: int) -> None:
-        """At most `best`, and as many as maps have cells."""
+        """At most `best`, and at most as many as maps have cells."""
 
     def build(self, channels: int) -> torch.nn.Module:
         """G = pairs of views · criteria · directions · B graphs, in this order from the outside; see the class."""
@@ -69,7 +71,7 @@ class Patches(Vertices):
         """The nearest pairs of each image, `[B,γ,D]` on both sides, for each direction."""
         few = compared.left.shape[2] == 2  # positions: exact differences cost nothing, and pixels are large numbers
         mode = "donot_use_mm_for_euclid_dist" if few else "use_mm_for_euclid_dist_if_necessary"
-        # The choice of pairs is a step function; and autograd would keep P · Q distances an image.
+        # The choice of pairs is a step function, and autograd would keep P · Q distances for each image.
         with torch.no_grad():
             far_BPQ = torch.cdist(compared.left, compared.right, compute_mode=mode)
         if self.search != "right":

@@ -25,7 +25,7 @@ class Prototypes(Vertices):
     number: int = Field(3000, ge=2)
 
     def fault(self, batch: int) -> str | None:
-        """Any batch will do."""
+        """Batches of any size are accepted."""
         return None
 
     def build(self, channels: int) -> torch.nn.Module:

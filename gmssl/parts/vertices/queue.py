@@ -26,7 +26,7 @@ class Queue(Vertices):
     size: int = Field(65536, ge=1, description="keys that are kept as negatives")
 
     def fault(self, batch: int) -> str | None:
-        """Any batch will do."""
+        """Batches of any size are accepted."""
         return None
 
     def build(self, channels: int) -> torch.nn.Module:
@@ -57,7 +57,7 @@ def _module(size: int, channels: int) -> torch.nn.Module:
             return Arrangement(queries, torch.cat([keys, kept], 1), allowed.expand(len(pairs), -1, -1))
 
         def _take_in(self, keys: torch.Tensor) -> None:
-            # Of more keys than places the last ones stay; two writes to one place would have any result.
+            # If there are more keys than places, the last keys stay; two writes to one place would have any result.
             keys = keys[-size:]
             places = (self.oldest + torch.arange(len(keys), device=keys.device)) % size
             self.keys[places] = keys.to(self.keys.dtype)

@@ -1,4 +1,4 @@
-"""k-means of directions."""
+"""k-means for directions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from gmssl.errors import ProblemError
 from gmssl.lazy import torch
 
 _ENTRIES = 2**24
-"""Entries of the largest matrix of cosines that is held at once."""
+"""Largest number of cosines that are held at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,9 +16,9 @@ class Clusters:
     """What `spherical_kmeans` found.
 
     Attributes:
-        centroids: `[K,D]`, of unit length.
+        centroids: vectors of unit length, `[K,D]`.
         chosen: the nearest centroid of each row, `[N]` int64.
-        cosine: of each row with it, `[N]`.
+        cosine: cosine of each row with that centroid, `[N]`.
     """
 
     centroids: torch.Tensor
@@ -34,13 +34,13 @@ def spherical_kmeans(rows_ND: torch.Tensor, number: int, iterations: int, genera
     There is no atomic addition of floats: equal input has equal output on the same device.
 
     Args:
-        rows_ND: of unit length, `[N,D]`.
-        number: of clusters, K.
-        iterations: at most; fewer if no row changes its cluster any more.
-        generator: on the CPU.
+        rows_ND: vectors of unit length, `[N,D]`.
+        number: number K of clusters.
+        iterations: largest number of iterations; there are fewer if no row changes its cluster any more.
+        generator: random generator on the CPU.
 
     Raises:
-        ProblemError: fewer rows than clusters, or rows that are not finite.
+        ProblemError: there are fewer rows than clusters, or rows that are not finite.
     """
     if len(rows_ND) < number:
         raise ProblemError(
@@ -80,11 +80,11 @@ def _nearest(rows: torch.Tensor, centroids: torch.Tensor) -> Clusters:
 
 
 def _means(rows: torch.Tensor, clusters: Clusters) -> torch.Tensor:
-    """The direction of the sum of each cluster; the former one where there is none."""
+    """The direction of the sum of each cluster; the former centroid if the sum has none."""
     sums = torch.zeros_like(clusters.centroids)
     step = _step(sums)
     for part, chosen in zip(rows.split(step), clusters.chosen.split(step), strict=True):
-        # A product with 0 and 1 in place of a scattered sum, whose order a GPU leaves open.
+        # This is a product with 0 and 1 instead of a scattered sum, whose order a GPU leaves open.
         members = part.new_zeros(len(part), len(sums)).scatter_(1, chosen[:, None], 1)
         sums += members.mT @ part
     lengths = sums.norm(dim=1, keepdim=True)
@@ -111,5 +111,5 @@ def _move(rows: torch.Tensor, clusters: Clusters, empty: list[int], generator: t
 
 
 def _step(centroids: torch.Tensor) -> int:
-    """Rows whose cosines with all centroids are held at once."""
+    """Number of rows whose cosines with all centroids are held at once."""
     return max(1, _ENTRIES // len(centroids))

@@ -54,7 +54,8 @@ class MultiCrop(Views):
     small_size: int = Field(96, ge=1, description="their side in pixels")
     small_scale: Share = Field((0.08, 0.4), description="range of their share of the image's area")
     matched: Literal["once", "to_large"] = Field(
-        "once", description="once: a pair in one direction; to_large: each view, on the left, with each other large one"
+        "once",
+        description="once: each pair in one direction; to_large: each view, on the left, with each other large one",
     )
     aspect: Range = Field((3 / 4, 4 / 3), description="range of width / height of the window a crop is cut from")
     flip: Probability = Field(0.5, description="probability of a left-right flip")
@@ -84,12 +85,12 @@ class MultiCrop(Views):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Large views first."""
+        """Sides of the large views, then of the small ones."""
         return (self.large_size,) * self.large + (self.small_size,) * self.small
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Once: without small views each pair of large ones; with them each large view against every other view.
+        """`once` gives each pair of large views if there are no small ones, else each large view with every other view.
 
         `to_large` is for methods whose right view teaches the left one (BYOL, SwAV, DINO): large views teach.
         """
@@ -102,7 +103,7 @@ class MultiCrop(Views):
         return tuple((left, right) for left in range(self.large) for right in views if left != right)
 
     def fault(self, channels: int) -> str | None:
-        """Three means or deviations need three channels."""
+        """Three means or standard deviations need three channels."""
         for name, numbers in (("mean", self.mean), ("std", self.std)):
             if isinstance(numbers, tuple) and len(numbers) > channels:
                 return (
@@ -178,7 +179,7 @@ class MultiCrop(Views):
         return self.model_copy(update=dict.fromkeys(unset, "encoder")) if unset else self
 
     def adopting(self, mean: tuple[float, ...] | None, std: tuple[float, ...] | None) -> Self:
-        """Numbers where `encoder` stood; ImageNet's stay unwritten, as in every recipe that means them."""
+        """Put numbers where `encoder` stood; ImageNet's stay unwritten, as in every recipe that means them."""
         found = {}
         for name, numbers, usual in (("mean", mean, 0), ("std", std, 1)):
             if getattr(self, name) == "encoder":

@@ -1,4 +1,4 @@
-"""Matching problems from and to files, graphs and matrices. `read(path)` is the door to all file formats."""
+"""Matching problems from and to files, graphs and matrices; `read(path)` reads all file formats."""
 
 from gmssl.problem.formats.dd import read_dd, write_dd
 from gmssl.problem.formats.koopmans_beckmann import from_koopmans_beckmann

@@ -1,4 +1,4 @@
-"""A matching problem as a list of assignments and of pairs of them: Lawler's problem, sparse. What dd files hold."""
+"""A matching problem as lists of assignments and of pairs of them, as dd files hold it: Lawler's problem, sparse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Assignments:
     """Minimise Σ cost over the chosen assignments and Σ pair_cost over the pairs of which both are chosen.
 
     Attributes:
-        n, m: vertices of both sides.
+        n, m: numbers of vertices of both sides.
         left, right: vertices of A assignments, each pair of vertices at most once; all others are forbidden. `[A]`
         cost: `[A]` float64.
         pairs: places of two assignments each, `[2,K]`; pairs may be repeated, and their costs add up.
@@ -36,7 +36,7 @@ class Assignments:
         Pairs of two assignments of one vertex are dropped, since no matching holds both.
 
         Raises:
-            ProblemError: more costs than a dense tensor may hold.
+            ProblemError: there are more costs than a dense tensor may hold.
         """
         n, m, i, s = self.n, self.m, self.left, self.right
         refuse_too_large(n * m, f"{n}×{m} vertex pairs")

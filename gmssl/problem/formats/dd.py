@@ -121,14 +121,14 @@ def _blocks(path: str | Path) -> list[_Block]:
 
 
 def _rows(path: str | Path, keyword: str, lines: Lines) -> _Rows:
-    """Numbers of all lines of a keyword at once: that is a hundred times faster than line by line."""
+    """Numbers of all lines of a keyword at once, which is a hundred times faster than line by line."""
     columns = _FORMS[keyword].split()
     with_cost = columns[-1] == "cost"
     integers = range(1, len(columns) - with_cost)
     numbers, texts = zip(*lines, strict=True) if lines else ((), ())
     words = " ".join(texts).split()
     try:
-        # With the keyword at every step, and only there, each line has as many words as it should.
+        # If the keyword stands at every step and only there, each line has as many words as it should.
         if len(words) != len(lines) * len(columns) or any(word != keyword for word in words[:: len(columns)]):
             raise ValueError
         table = [numpy.array(list(map(int, words[place :: len(columns)])), numpy.int64) for place in integers]

@@ -40,8 +40,8 @@ def from_networkx(
         right: the other graph.
         vertex_cost: `(left node, its attributes, right node, its attributes)` to a cost, or None to forbid the pair.
         edge_cost: `((tail, head), attributes, (tail, head), attributes)`, left first, to a cost; None: no edges.
-        partial: any vertex may stay unmatched.
-        dtype: of the costs; float64 by default, in which Python computes.
+        partial: whether any vertex may stay unmatched.
+        dtype: dtype of the costs; by default float64, in which Python computes.
 
     Raises:
         ProblemError: an empty graph, a cost that is no finite number, or no edge cost (only vertex pairs can be
@@ -53,7 +53,7 @@ def from_networkx(
     vertex = [[0.0 if cost is None else _number("vertex_cost", cost) for cost in row] for row in table]
     allowed = [[cost is not None for cost in row] for row in table]
     both = left.is_directed() or right.is_directed()
-    # Undirected on both sides: turning one of them is enough to meet each way round once.
+    # If both sides are undirected, turning one of them is enough to meet each way round once.
     lefts = _edges(left, turned=both and not left.is_directed()) if edge_cost else []
     rights = _edges(right, turned=not right.is_directed()) if edge_cost else []
     edge = [[_number("edge_cost", edge_cost(e, a, f, b)) for f, b in rights] for e, a in lefts] if edge_cost else []

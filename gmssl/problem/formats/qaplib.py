@@ -36,7 +36,7 @@ def read_qaplib(path: str | Path) -> Instance:
 
 
 def read_dat(path: str | Path) -> tuple[torch.Tensor, torch.Tensor]:
-    """A and B of a `.dat` file, both `[n,n]` float64.
+    """The matrices A and B of a `.dat` file, both `[n,n]` float64.
 
     Raises:
         FormatError: as `read_qaplib`.
@@ -70,7 +70,7 @@ def write_dat(path: str | Path, a: torch.Tensor, b: torch.Tensor) -> None:
 def read_sln(path: str | Path) -> tuple[float, list[int]]:
     """Value and permutation of a `.sln` file; the permutation counts from 0, in the file it counts from 1.
 
-    Its direction is not settled: in QAPLIB, p or its inverse (as in nug30) has the value Σ A_ij B_p(i)p(j).
+    Its direction varies in QAPLIB: either p or its inverse (as in nug30) has the value Σ A_ij B_p(i)p(j).
 
     Raises:
         FormatError: as `read_qaplib`.
@@ -93,7 +93,7 @@ def write_sln(path: str | Path, value: float, permutation: Sequence[int]) -> Non
     """Write a value and a permutation that counts from 0; the file counts from 1.
 
     Raises:
-        ProblemError: no permutation.
+        ProblemError: this is no permutation.
         FormatError: the file cannot be written.
     """
     if sorted(permutation) != list(range(len(permutation))) or not len(permutation):

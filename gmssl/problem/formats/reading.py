@@ -1,4 +1,4 @@
-"""`read`: one door to all file formats."""
+"""`read` reads all file formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def read(path: str | Path) -> list[Instance]:
     """All matching problems of a file; its first line, not its name, tells whether it is dd or QAPLIB.
 
     Raises:
-        FormatError: no such file, none of the formats, or malformed; the message names file and line.
+        FormatError: the file does not exist, has none of the formats, or is malformed; the message names file and line.
     """
     path = Path(path)
     if path.suffix == ".sln":

@@ -9,14 +9,14 @@ from gmssl.errors import FormatError, ProblemError
 from gmssl.problem.problem import Problem
 
 LARGEST = 2**28
-"""Numbers in one dense tensor that is made from a sparse description: 2 GiB in float64."""
+"""Most numbers in a dense tensor that is made from a sparse description, 2 GiB in float64."""
 
 
 def lines_of(path: str | Path) -> list[str]:
     """The lines of a file; bytes that are no UTF-8 (comments may hold any) become replacement characters.
 
     Raises:
-        FormatError: no such file, a folder, or no permission.
+        FormatError: there is no such file, it is a folder, or it may not be read.
     """
     try:
         return Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
@@ -29,7 +29,7 @@ def write_text(path: str | Path, text: str) -> None:
     """Write a file.
 
     Raises:
-        FormatError: the path is a folder, its folder does not exist, or no permission.
+        FormatError: the path is a folder, its folder does not exist, or it may not be written.
     """
     try:
         Path(path).write_text(text, encoding="utf-8")
@@ -53,7 +53,7 @@ def number_text(number: float) -> str:
 
 
 def refuse_too_large(count: int, what: str) -> None:
-    """Costs are dense tensors; a sparse description can ask for more of them than a machine holds.
+    """Refuse a sparse description that asks for more dense costs than a machine holds.
 
     Raises:
         ProblemError: `count` is above `LARGEST`.
@@ -71,8 +71,8 @@ class Instance:
 
     Attributes:
         name: file name without suffix; in a file of several instances followed by ` i-j`, the graphs that are matched.
-        problem: G = 1, costs in float64.
-        best_known: least energy that is known, if the source tells it.
+        problem: the problem, with G = 1 and costs in float64.
+        best_known: least energy that is known, or None if the source does not tell it.
     """
 
     name: str
