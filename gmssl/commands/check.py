@@ -38,8 +38,8 @@ def check(
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     for name, text in summary(loaded):
         table.add_row(name, text)
-        if name == "encoder" and weights is not None:
-            table.add_row("weights", weights)
+        for row in weights.items() if name == "encoder" else ():
+            table.add_row(*row)
     console.print(table, markup=False)
     for warning in (*warnings(loaded), *differences):
         console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)

@@ -2,7 +2,8 @@
 
 `check` itself imports neither torch nor timm, so that it answers within a second where no pretrained weights are named.
 Only the encoder's own library knows the names of its tensors, and only where a file or a set normalisation has to be
-compared is it worth its seconds.
+compared is it worth its seconds. Nearly all of them are the import of timm (a third torch, half torchvision, which timm
+cannot do without); the network is built without memory, and the process itself costs a few tenths.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 _ASK = "from gmssl.commands.pretrained import answer; answer()"
 
 
-def pretrained_weights(recipe: Recipe) -> tuple[str | None, list[str]]:
-    """What a run would load, in words, and settings that contradict it; None and nothing where that need not be asked.
+def pretrained_weights(recipe: Recipe) -> tuple[dict[str, str], list[str]]:
+    """What a run would load, as names and words, and settings that contradict it; nothing where that need not be asked.
 
     Raises:
         RecipeError: the file is damaged, or of another network.
@@ -33,7 +34,7 @@ def pretrained_weights(recipe: Recipe) -> tuple[str | None, list[str]]:
     file = _file(recipe)
     waiting = recipe.views.statistics(encoder.in_channels) is None
     if not encoder.begins_pretrained or (file is None and waiting) or (file is not None and not file.is_file()):
-        return None, []  # nothing to load or compare, or told already as a file that is not on this machine
+        return {}, []  # nothing to load or compare, or told already as a file that is not on this machine
     if file is not None and file.suffix == ".safetensors":
         _refuse_damaged(file)
     asked = {"encoder": encoder.model_dump(mode="json"), "views": recipe.views.model_dump(mode="json")}
@@ -42,10 +43,10 @@ def pretrained_weights(recipe: Recipe) -> tuple[str | None, list[str]]:
         found = json.loads(done.stdout.rpartition("\n")[2])
     except ValueError:
         reason = (done.stderr.strip() or f"it ended with {done.returncode}").splitlines()[-1]
-        return None, [f"encoder.weights: whether they fit could not be tried ({reason}); `--dry-run` shows all of it."]
+        return {}, [f"encoder.weights: whether they fit could not be tried ({reason}); `--dry-run` shows all of it."]
     if found["fault"]:
         raise RecipeError(found["fault"])
-    return found["loaded"], found["differences"]
+    return found["told"], found["differences"]
 
 
 def _file(recipe: Recipe) -> Path | None:
@@ -71,25 +72,19 @@ def answer() -> None:
 def _answer(asked: dict[str, object]) -> dict[str, object]:
     from gmssl.errors import GmsslError
     from gmssl.interfaces.registry import resolve
-    from gmssl.recipe.statistics import differences
+    from gmssl.recipe.statistics import compared, preparation
 
     encoder: Encoder = resolve("encoder", asked["encoder"])  # type: ignore[assignment]
     views: Views = resolve("views", asked["views"])  # type: ignore[assignment]
-    loaded, told = None, list[str]()
+    told, contradictions = dict[str, str](), list[str]()
     try:
         if getattr(encoder, "weights", None) is not None:
-            loaded = _loaded(encoder)
-        pretraining = encoder.pretraining()
-        if pretraining is not None:
-            views = views.adopting(pretraining.mean, pretraining.std)
-            told = list(differences(views, encoder.in_channels, pretraining))
+            from gmssl.training.model import try_building
+
+            loaded = getattr(try_building(encoder), "loaded", None)
+            told |= {} if loaded is None else {"weights": str(loaded)}
+        known, contradictions = compared(views, encoder)
+        told |= {} if known is None else {"trained on": preparation(views, known)}
     except GmsslError as error:
-        return {"fault": str(error), "loaded": None, "differences": []}
-    return {"fault": None, "loaded": loaded, "differences": told}
-
-
-def _loaded(encoder: Encoder) -> str | None:
-    from gmssl.training.model import try_building
-
-    found = getattr(try_building(encoder), "loaded", None)
-    return None if found is None else str(found)
+        return {"fault": str(error), "told": {}, "differences": []}
+    return {"fault": None, "told": told, "differences": contradictions}

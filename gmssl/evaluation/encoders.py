@@ -9,10 +9,11 @@ from typing import Self
 import torch
 
 from gmssl.errors import DataError, RecipeError, TrainingError
-from gmssl.evaluation.runs import ENCODER, RECIPE, build, run_recipe, trained
+from gmssl.evaluation.runs import build, run_recipe, trained
 from gmssl.interfaces.registry import part
 from gmssl.interfaces.views import Views
 from gmssl.parts.encoders.timm import Timm
+from gmssl.recipe.statistics import ENCODER, RECIPE, recipe_beside, resolved
 
 
 class FrozenEncoder(torch.nn.Module):
@@ -109,9 +110,9 @@ def timm_encoder(
     """
     import timm
 
-    own = None
-    if weights is not None and weights.name == ENCODER and (weights.parent / RECIPE).is_file():
-        own = run_recipe(weights.parent)
+    own = recipe_beside(weights)
+    if own is not None:
+        own = resolved(own)
         size, channels = size or own.views.sizes[0], channels or own.encoder.in_channels
     if channels not in (None, 1, 3):
         raise RecipeError(f"an encoder takes images of 1 or 3 channels, not {channels}. Give one of these.")

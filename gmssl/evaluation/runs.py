@@ -11,10 +11,8 @@ from gmssl.interfaces.encoder import Encoder
 from gmssl.parts.encoders.weights import UnfitError, read_weights
 from gmssl.parts.encoders.weights import load_strictly as load_weights
 from gmssl.recipe.recipe import Recipe, load_recipe
-from gmssl.recipe.statistics import resolved
+from gmssl.recipe.statistics import ENCODER, RECIPE, resolved
 
-RECIPE = "recipe.yaml"
-ENCODER = "encoder.safetensors"
 CHECKPOINT = "last.ckpt"
 _PREFIX = "objective.encoder.network."
 _INITIAL_WEIGHTS = ("pretrained", "weights")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmssl.errors import TrainingError
-from gmssl.evaluation.runs import CHECKPOINT, ENCODER, load_strictly, random_weights, run_recipe
+from gmssl.evaluation.runs import CHECKPOINT, load_strictly, random_weights, run_recipe
 from gmssl.interfaces.epoch import RemembersImages
 from gmssl.objective.objective import MatchingObjective
 from gmssl.recipe.recipe import Recipe
+from gmssl.recipe.statistics import ENCODER
 
 _PREFIX = "objective."
 

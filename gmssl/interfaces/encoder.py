@@ -19,14 +19,26 @@ class Pretraining:
         mean: mean of the pixels in [0, 1], one number for each channel.
         std: their standard deviation, likewise.
         size: side of the images in pixels.
+<<<<<<< HEAD
         interpolation: the method by which they were resized.
+=======
+        interpolation: by which they were resized; None if unknown.
+>>>>>>> cb0681d749115bb51ccf122bdc83b5376e6e9b93
     """
 
     source: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
     size: int
-    interpolation: str
+    interpolation: str | None
+
+
+def of_channels(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
+    """Statistics of colours for images of `channels` channels: grey has their mean, colours have that of grey each."""
+    if len(numbers) == channels:
+        return tuple(numbers)
+    # Rounded, so that the mean of ImageNet's three is 0.449 and not 0.44899999999999995.
+    return (round(sum(numbers) / len(numbers), 10),) * channels
 
 
 class Encoder(Part):

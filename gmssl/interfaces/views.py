@@ -82,6 +82,9 @@ class Views(Part):
 
     slot: ClassVar[str] = "views"
 
+    interpolation: ClassVar[str | None] = None
+    """How crops are resized, in timm's words, to be told beside what pretrained weights saw; None where unknown."""
+
     @property
     @abstractmethod
     def sizes(self) -> tuple[int, ...]:

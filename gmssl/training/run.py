@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gmssl.errors import DataError, GmsslError, TrainingError
 from gmssl.lazy import torch
 from gmssl.recipe.recipe import Recipe
-from gmssl.recipe.statistics import differences, resolved
+from gmssl.recipe.statistics import compared, resolved
 from gmssl.system.files import replacing
 from gmssl.system.table import Table
 from gmssl.system.workers import limit_met
@@ -84,12 +84,13 @@ def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, cons
 def _tell_weights(recipe: Recipe, objective: MatchingObjective, console: Console) -> None:
     """Tell what the encoder begins with, and which settings contradict what it was trained with."""
     loaded = getattr(objective.encoder, "loaded", None)
+    known, told = compared(recipe.views, recipe.encoder)
     if loaded is not None:
-        console.print(f"encoder: {loaded}", markup=False, soft_wrap=True, highlight=False)
-    pretraining = recipe.encoder.pretraining()
-    if pretraining is not None:
-        for difference in differences(recipe.views, recipe.encoder.in_channels, pretraining):
-            console.print(f"warning: {difference}", style="yellow", markup=False, soft_wrap=True)
+        comparable = known is not None and recipe.views.statistics(recipe.encoder.in_channels) is not None
+        like = f"; images are normalised as for {known.source}" if known and comparable and not told else ""
+        console.print(f"encoder: {loaded}{like}", markup=False, soft_wrap=True, highlight=False)
+    for difference in told:
+        console.print(f"warning: {difference}", style="yellow", markup=False, soft_wrap=True)
 
 
 def save_encoder(objective: MatchingObjective, path: Path) -> None:

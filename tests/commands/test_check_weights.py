@@ -44,4 +44,5 @@ def test_what_would_be_loaded_and_what_contradicts_it_is_said(tmp_path: Path, se
     code, said = check(tmp_path, settings_of_a_recipe, {"kind": "multi_crop", "mean": [0.5]})
     assert code == 0, said
     assert "prefix 'module.' removed" in said
+    assert "trained on timm's resnet18.a1_in1k: 224 px, bicubic" in said
     assert "views.mean: 0.5 is not what the pretrained weights expect" in said

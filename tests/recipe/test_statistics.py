@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
+from gmssl.errors import RecipeError
 from gmssl.recipe.recipe import Recipe, load_recipe
-from gmssl.recipe.statistics import differences, resolved
+from gmssl.recipe.statistics import compared, differences, preparation, resolved
 
 
 def recipe(settings: dict, encoder: dict, **views: object) -> Recipe:
@@ -49,3 +52,71 @@ def test_a_set_difference_is_told(settings_of_a_recipe) -> None:
     assert "0.5, 0.5, 0.5" in told[0]
     fitting = resolved(recipe(settings_of_a_recipe, {"pretrained": True}))
     assert not list(differences(fitting.views, 3, fitting.encoder.pretraining()))
+
+
+@pytest.fixture
+def exported(settings_of_a_recipe, tmp_path: Path) -> Path:
+    """Weights beside the recipe of the run that exported them; what is in them does not matter here."""
+    run = recipe(settings_of_a_recipe, {}, mean=[0.1, 0.2, 0.3], std=[0.4], large_size=48)
+    (tmp_path / "recipe.yaml").write_text(resolved(run).dump())
+    (tmp_path / "encoder.safetensors").touch()
+    return tmp_path / "encoder.safetensors"
+
+
+@pytest.mark.parametrize(("channels", "mean"), [(3, (0.1, 0.2, 0.3)), (1, (0.2,))])
+def test_weights_of_a_run_bring_the_statistics_beside_them(settings_of_a_recipe, exported, channels, mean) -> None:
+    encoder = {"weights": str(exported), "in_channels": channels}
+    loaded = recipe(settings_of_a_recipe, encoder)
+    views = resolved(loaded).views
+    assert (views.mean, views.std) == (mean, (0.4,) * channels)
+    known, told = compared(loaded.views, loaded.encoder)
+    assert (known.source, known.size, told) == (f"the run {exported.parent}", 48, [])
+    given = recipe(settings_of_a_recipe, encoder, mean=[0.5])
+    assert resolved(given).views.mean == (0.5,), "what the recipe gives counts"
+    (warning,) = compared(given.views, given.encoder)[1]
+    assert f"{exported.parent} was trained with {', '.join(map(str, mean))}" in warning
+
+
+def test_statistics_of_grey_spread_to_colours(settings_of_a_recipe, exported) -> None:
+    grey = recipe(settings_of_a_recipe, {"in_channels": 1})
+    (exported.parent / "recipe.yaml").write_text(grey.dump())
+    views = resolved(recipe(settings_of_a_recipe, {"weights": str(exported)})).views
+    assert views.statistics(3) == ((0.449,) * 3, (0.226,) * 3)
+
+
+@pytest.mark.parametrize("change", ["other name", "no recipe", "a recipe that names the file itself"])
+def test_weights_of_nobody_s_run_have_timm_s_statistics(settings_of_a_recipe, exported, change) -> None:
+    loaded = recipe(settings_of_a_recipe, {"weights": str(exported)})
+    if change == "other name":
+        moved = exported.rename(exported.with_name("w.safetensors"))
+        loaded = recipe(settings_of_a_recipe, {"weights": str(moved)})
+    elif change == "no recipe":
+        (exported.parent / "recipe.yaml").unlink()
+    else:
+        (exported.parent / "recipe.yaml").write_text(loaded.dump())
+    assert resolved(loaded).views.mean == (0.5,) * 3
+
+
+def test_a_recipe_beside_weights_that_cannot_be_read(settings_of_a_recipe, exported) -> None:
+    (exported.parent / "recipe.yaml").write_text("solver: from_the_future")
+    waiting = recipe(settings_of_a_recipe, {"weights": str(exported)})
+    for ask in (resolved, lambda one: compared(one.views, one.encoder)):
+        with pytest.raises(
+            RecipeError, match=r"exported by a run whose recipe\.yaml.*cannot be read(.|\n)*copy the weights"
+        ):
+            ask(waiting)
+    given = recipe(settings_of_a_recipe, {"weights": str(exported)}, mean=[0.5], std=[0.5])
+    assert resolved(given) is given
+    known, (warning,) = compared(given.views, given.encoder)
+    assert known is None
+    assert "cannot be told" in warning
+
+
+def test_size_and_interpolation_are_named_where_they_differ(settings_of_a_recipe, exported) -> None:
+    other = recipe(settings_of_a_recipe, {"pretrained": True}, large_size=64, small=2, small_size=32)
+    assert preparation(other.views, other.encoder.pretraining()) == (
+        "timm's tf_efficientnet_lite0.in1k: 224 px, bicubic; the views: 64/32 px, bilinear"
+    )
+    same = recipe(settings_of_a_recipe, {"weights": str(exported)}, large_size=48)
+    known, _ = compared(same.views, same.encoder)
+    assert preparation(same.views, known) == f"the run {exported.parent}: 48 px, bilinear"

@@ -18,8 +18,10 @@ from gmssl.errors import DataError, ProblemError, TrainingError
 from gmssl.objective.matcher import Matcher
 from gmssl.objective.objective import MatchingObjective
 from gmssl.recipe.recipe import Recipe, load_recipe
+from gmssl.recipe.statistics import resolved
 from gmssl.system.table import Table
-from gmssl.training.run import train
+from gmssl.training.model import make_objective
+from gmssl.training.run import _tell_weights, save_encoder, train
 from gmssl.training.saved import read_checkpoint
 
 
@@ -217,3 +219,20 @@ def test_unreadable_images(tiny: Callable[..., Recipe], tmp_path: Path, console,
     assert len(rows) == 2
     assert rows[1].startswith("07.png,")
     assert len(rows[1]) > len("07.png,")
+
+
+def test_weights_of_another_run_bring_its_normalisation(
+    tiny: Callable[..., Recipe], tmp_path: Path, console: Console
+) -> None:
+    first = tiny("views.mean=[0.25]")
+    (tmp_path / "recipe.yaml").write_text(first.dump())
+    save_encoder(make_objective(first), tmp_path / "encoder.safetensors")
+    for override, said in (
+        ("seed=4", f"images are normalised as for the run {tmp_path}"),
+        ("views.mean=[0.5]", f"warning: views.mean: 0.5 is not what the pretrained weights expect: the run {tmp_path}"),
+    ):
+        recipe = resolved(tiny(f"encoder.weights={tmp_path / 'encoder.safetensors'}", override))
+        _tell_weights(recipe, make_objective(recipe), console)
+        assert said in console.file.getvalue()
+        assert ("normalised" in said) is ("warning" not in console.file.getvalue())
+    assert console.file.getvalue().count("normalised as for") == 1

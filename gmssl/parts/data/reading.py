@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import warnings
 from typing import TYPE_CHECKING
 
 from gmssl.errors import DataError
-from gmssl.lazy import numpy
 from gmssl.parts.data.depth import deep_image
 from gmssl.parts.data.tiff import MAGIC, read_tiff
 
@@ -53,45 +54,52 @@ def _opened(path: str | os.PathLike[str]) -> Image.Image:
     with open(path, "rb") as file:
         header = file.read(26)
     if header[:4] in MAGIC:
-        found = read_tiff(path, check)
-        if found is not None:
-            return found
+        return read_tiff(path, check)
     with Image.open(path, formats=FORMATS) as image:
         check(*image.size)
         image.load()
+        if image.mode == "CMYK" and "adobe" not in image.info:
+            raise DataError(
+                f"{os.fspath(path)} cannot be read: it is a JPEG of four channels and does not say what they mean "
+                "(it has no Adobe marker); write it as RGB."
+            )
         orientation = image.getexif().get(ORIENTATION, 1)
-        # Pillow keeps the upper byte of PNG colour, in which 12 bits of 16 are nearly black
-        upright = _deep_png(path) if image.format == "PNG" and header[24:26] in _DEEP_COLOUR else image
+        upright = _png(path) if image.format == "PNG" and header[24:26] in _BY_LIBPNG else image
         if orientation != 1:
             upright.getexif()[ORIENTATION] = orientation
             return ImageOps.exif_transpose(upright)
         return upright
 
 
-_DEEP_COLOUR = (b"\x10\x02", b"\x10\x04", b"\x10\x06")  # 16 bits: colour, grey with alpha, colour with alpha
+# Bits and type of colour. Pillow keeps the upper byte of colour, in which 12 bits of 16 are nearly black, and looks for
+# the transparent grey of 2, 4 and 16 bits among other numbers.
+_BY_LIBPNG = (b"\x02\x00", b"\x04\x00", b"\x10\x00", b"\x10\x02", b"\x10\x04", b"\x10\x06")
 
 
-def _deep_png(path: str | os.PathLike[str]) -> Image.Image:
+def _png(path: str | os.PathLike[str]) -> Image.Image:
     from imagecodecs import png_decode
+    from PIL import Image
 
-    with open(path, "rb") as file:
+    with open(path, "rb") as file, contextlib.redirect_stderr(io.StringIO()):  # it warns of every interlaced file
         samples = png_decode(file.read())
-    values = samples[..., : 3 if samples.shape[2] > 2 else 1]
-    alpha = None if samples.shape[2] in (1, 3) else samples[..., -1]
-    return deep_image(values if values.shape[2] == 3 else values[..., 0], alpha)
+    samples = samples.reshape(*samples.shape[:2], -1)
+    alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
+    values = samples[..., :3] if samples.shape[2] > 2 else samples[..., 0]
+    if samples.dtype.itemsize > 1:
+        return deep_image(values, alpha)
+    image = Image.fromarray(values)
+    if alpha is not None:
+        image.putalpha(Image.fromarray(alpha))
+    return image
 
 
 def _converted(image: Image.Image, mode: str) -> Image.Image:
     from PIL import Image
 
-    if image.mode == mode:
-        return image
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return deep_image(numpy.asarray(image)).convert(mode)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _reason(path: str | os.PathLike[str], error: Exception) -> str:
@@ -106,5 +114,26 @@ def _reason(path: str | os.PathLike[str], error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"it has more pixels than the limit of {MAX_PIXELS}; cut or shrink it first"
     if isinstance(error, UnidentifiedImageError):
-        return "the file is empty" if os.path.getsize(path) == 0 else f"it is none of {', '.join(FORMATS)}"
+        return _not_identified(path)
+    if str(error).startswith("decoder error"):  # Pillow's number for whatever libtiff refused
+        return "it is damaged"
     return str(error).rstrip(".") or type(error).__name__
+
+
+def _not_identified(path: str | os.PathLike[str]) -> str:
+    """Pillow tries its formats in turn and forgets what the right one said."""
+    from PIL import Image
+
+    with open(path, "rb") as file:
+        start = file.read(16)
+        for name in FORMATS:
+            opener, accepts = Image.OPEN[name]
+            if accepts is not None and accepts(start):
+                file.seek(0)
+                try:
+                    opener(file, os.fspath(path))
+                except Exception as error:
+                    words = str(error).rstrip(".") or type(error).__name__
+                    kind = f"it begins as {name}, but is damaged or of a kind that is not read"
+                    return f"{kind} ({words}); write it as PNG or TIFF"
+    return f"it is none of {', '.join(FORMATS)}" if start else "the file is empty"

@@ -1,9 +1,11 @@
-"""The first page of a TIFF file, as its tags say that it looks."""
+"""The first whole page of a TIFF file, as its tags say that it looks."""
 
 from __future__ import annotations
 
+import io
 import logging
 import os
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +17,26 @@ if TYPE_CHECKING:
     from PIL import Image
 
 MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _INKS = 0, 1, 2, 3, 5
-_COLOUR_SPACES = {6: "YCbCr", 8: "CIELab", 9: "ICCLab", 10: "ITULab"}
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _INKS, _YCBCR, _LAB = 0, 1, 2, 3, 5, 6, 8
+_COLOUR_SPACES = {_YCBCR: "YCbCr", _LAB: "CIELab", 9: "ICCLab", 10: "ITULab"}
 _OTHERS = {4: "a transparency mask", 32803: "raw sensor data", 34892: "raw sensor data", 32844: "LogL", 32845: "LogLuv"}
-_JPEG = (6, 7)
+_UNCOMPRESSED, _OLD_JPEG, _JPEG = 1, 6, 7
 _SIGNED, _FLOAT = 2, 3
+_ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
-def read_tiff(path: str | os.PathLike[str], check: Callable[[int, int], None]) -> Image.Image | None:
-    """The page upright, as a Pillow image of 8 bits; None where Pillow is the decoder: JPEG inside, YCbCr, Lab.
+def read_tiff(path: str | os.PathLike[str], check: Callable[[int, int], None]) -> Image.Image:
+    """The page upright, as a Pillow image of 8 bits.
+
+    It is the first that is neither a smaller copy of another page, as thumbnails are, nor a mask.
 
     Args:
         path: a file that begins with one of `MAGIC`.
         check: called with width and height before anything is decoded; refuses what is too large.
 
     Raises:
-        DataError: the page has no meaning as grey or colour; says which and why. Damaged files raise other errors.
+        DataError: the page has no meaning as grey or colour, or is cut off; says which and why. Damaged files raise
+            other errors.
     """
     from tifffile import TiffFile
 
@@ -38,18 +44,54 @@ def read_tiff(path: str | os.PathLike[str], check: Callable[[int, int], None]) -
     before, logger.disabled = logger.disabled, True
     try:
         with TiffFile(path) as file:
-            page: Any = file.pages[0]
+            page = _whole(file)
             check(page.imagewidth, page.imagelength)
             if page.is_tiled:
                 check(page.tilewidth, page.tilelength)
-            if page.compression in _JPEG or (page.photometric in _COLOUR_SPACES and _bits(page) == 8):
-                return None
-            reason = _refusal(page) or _missing(page, file.filehandle.size)
+            size = file.filehandle.size
+            reason = _refusal(page) or _missing(page, size)
             if reason:
                 raise DataError(f"{os.fspath(path)} cannot be read: {reason}.")
-            return _upright(_image(page), page)
+            try:
+                return _by_pillow(path, file, page) if _for_pillow(page) else _upright(_image(page), page)
+            except Exception:  # decoders say in many ways that bytes were missing
+                reason = _cut(page, size)
+                if not reason:
+                    raise
+            raise DataError(f"{os.fspath(path)} cannot be read: {reason}.")
     finally:
         logger.disabled = before
+
+
+def _whole(file: Any) -> Any:
+    """The first page that shows an image in full; of a file that says so of none, its first one."""
+    first = file.pages[0]
+    if not (first.is_reduced or first.is_mask):
+        return first
+    others = (page for of in (first.pages or (), file.pages) for page in of)
+    return next((page for page in others if not (page.is_reduced or page.is_mask)), first)
+
+
+def _for_pillow(page: Any) -> bool:
+    """Whether libtiff behind Pillow decodes it: JPEG inside, YCbCr, Lab, all of 8 bits."""
+    if page.compression == _OLD_JPEG:
+        return True
+    return _bits(page) == 8 and (page.compression == _JPEG or page.photometric in _COLOUR_SPACES)
+
+
+def _by_pillow(path: str | os.PathLike[str], file: Any, page: Any) -> Image.Image:
+    from PIL import Image, ImageOps
+
+    source: Any = path
+    if page.offset != file.pages[0].offset:  # Pillow shall find it as the first page of the file
+        with open(path, "rb") as whole:
+            content = bytearray(whole.read())
+        kind, place = ("Q", 8) if file.is_bigtiff else ("I", 4)
+        struct.pack_into(f"{file.byteorder}{kind}", content, place, page.offset)
+        source = io.BytesIO(content)
+    with Image.open(source, formats=("TIFF",)) as image:
+        image.load()
+        return ImageOps.exif_transpose(image)
 
 
 def _bits(page: Any) -> int:
@@ -63,6 +105,8 @@ def _refusal(page: Any) -> str:
     """Why the page cannot be an image of grey or colour; empty if it can."""
     kind, samples = int(page.photometric), int(page.samplesperpixel)
     extra = tuple(int(e) for e in page.extrasamples)
+    if page.compression == _OLD_JPEG or (kind in (_YCBCR, _LAB) and _bits(page) == 8):
+        return _other_than_jpeg_s(page) if kind == _YCBCR and page.compression == _UNCOMPRESSED else ""
     if kind in _COLOUR_SPACES or kind in _OTHERS:
         what = f"{_bits(page)}-bit {_COLOUR_SPACES[kind]}" if kind in _COLOUR_SPACES else _OTHERS[kind]
         return f"it holds {what}, which is not read; write it as grey or RGB"
@@ -77,19 +121,52 @@ def _refusal(page: Any) -> str:
     own = {_RGB: 3, _INKS: 4}.get(kind, 1)
     if samples < own or samples > own + 8:
         return f"it has {samples} channels where its kind has {own}; write it as grey or RGB"
-    if own == 1 and samples > 1 and (not extra or extra[0] not in (1, 2)):
+    if own == 1 and samples > 1 and (not extra or extra[0] not in (_ASSOCIATED, _UNASSOCIATED)):
         return f"it has {samples} channels and does not say what they mean; write one of them, or three as RGB"
     ink_set = page.tags.get("InkSet")
     if kind == _INKS and ((ink_set is not None and ink_set.value != 1) or page.sampleformat in (_SIGNED, _FLOAT)):
         return "its inks are not cyan, magenta, yellow and black as whole numbers; write it as RGB"
+    if kind == _INKS and _ASSOCIATED in extra:
+        return "its inks are multiplied by their opacity, which has no one meaning; write it as RGB"
     return ""
+
+
+def _other_than_jpeg_s(page: Any) -> str:
+    """Why uncompressed YCbCr is not what Pillow, which does not look, takes it for; empty if it is."""
+    coefficients, range_ = (page.tags.valueof(tag) for tag in ("YCbCrCoefficients", "ReferenceBlackWhite"))
+    if sum(page.databytecounts) < 3 * page.imagewidth * page.imagelength:
+        what = "with fewer samples of colour than of brightness"
+    elif page.planarconfig != 1:
+        what = "in separate planes"
+    elif coefficients is not None and not _near(coefficients, (0.299, 0.587, 0.114)):
+        what = "of other primaries than JPEG's"
+    elif range_ is not None and not _near(range_, (0, 255, 128, 255, 128, 255)):
+        what = "of another range than JPEG's"
+    else:
+        return ""
+    return f"it holds uncompressed YCbCr {what}, which is not read; compress it, or write it as RGB"
+
+
+def _near(fractions: tuple[int, ...], numbers: tuple[float, ...]) -> bool:
+    """Whether fractions, given as numerator and denominator after each other, are these numbers."""
+    values = [above / max(below, 1) for above, below in zip(fractions[::2], fractions[1::2], strict=False)]
+    return len(values) == len(numbers) and all(abs(a - b) <= 0.001 for a, b in zip(values, numbers, strict=True))
 
 
 def _missing(page: Any, size: int) -> str:
     """Whether strips or tiles lie outside of the file: the decoder would fill them with black."""
     places = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     gone = sum(count == 0 or offset >= size for offset, count in places)
-    return f"it is truncated: {gone} of {len(places)} strips or tiles are missing" if gone or not places else ""
+    if page.compression == _OLD_JPEG or not (gone or not places):  # the old kind may say elsewhere where it lies
+        return ""
+    return f"it is truncated: {gone} of {len(places)} strips or tiles are missing"
+
+
+def _cut(page: Any, size: int) -> str:
+    """Whether strips or tiles end outside of the file; by itself no fault, as some writers count too many bytes."""
+    ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
+    cut = sum(end > size for end in ends)
+    return f"it is truncated: {cut} of {len(ends)} strips or tiles are cut off" if cut else ""
 
 
 def _image(page: Any) -> Image.Image:
@@ -98,35 +175,44 @@ def _image(page: Any) -> Image.Image:
     kind, bits = int(page.photometric), _bits(page)
     stored = page.asarray(squeeze=False, maxworkers=1)  # [planes, depth, H, W, samples]
     samples = numpy.moveaxis(stored[:, 0], 0, -2).reshape(*stored.shape[2:4], -1)
-    if kind == _PALETTE:
-        return _from_palette(samples[..., 0], page)
     own = {_RGB: 3, _INKS: 4}.get(kind, 1)
-    extra = [int(e) for e in page.extrasamples] or ([2] if samples.shape[2] == own + 1 else [])
-    values, opacity = samples[..., :own], samples[..., own] if extra and extra[0] in (1, 2) else None
-    if own == 1:
-        values = values[..., 0]
+    extra = [int(e) for e in page.extrasamples] or ([_UNASSOCIATED] if samples.shape[2] == own + 1 else [])
+    # what was multiplied by its opacity lies on black already
+    opacity = (
+        samples[..., own + extra.index(_UNASSOCIATED)] if _UNASSOCIATED in extra[: samples.shape[2] - own] else None
+    )
+    values = samples[..., 0] if own == 1 else samples[..., :own]
+    if kind == _PALETTE:
+        return _laid_over(_from_palette(values, page), opacity, bits)
     deep = bits > 8 or page.sampleformat in (_SIGNED, _FLOAT)
-    if kind == _INKS and (deep or bits < 8):
+    if kind == _INKS and deep:
         ink = values / (2.0**bits - 1)
-        values, deep = (1 - ink[..., :3]) * (1 - ink[..., 3:]), True
+        values = (1 - ink[..., :3]) * (1 - ink[..., 3:])
     if deep:
         if kind == _WHITE_IS_ZERO:
             values = -values.astype(numpy.float64)
-        return deep_image(values, None if extra and extra[0] == 1 else opacity)
+        return deep_image(values, opacity)
     values = _full_scale(values, bits)
     if kind == _WHITE_IS_ZERO:
         values = 255 - values
-    if opacity is None or kind == _INKS or (own == 1 and extra[0] == 1):  # grey that was multiplied lies on black
-        return Image.fromarray(values, mode="CMYK") if kind == _INKS else Image.fromarray(values)
-    mode = "LA" if own == 1 else "RGBa" if extra[0] == 1 else "RGBA"
-    joined = numpy.dstack([values, _full_scale(opacity, bits)])
-    return Image.frombytes(mode, joined.shape[1::-1], joined.tobytes())
+    image = Image.fromarray(values, mode="CMYK") if kind == _INKS else Image.fromarray(values)
+    return _laid_over(image, opacity, bits)
+
+
+def _laid_over(image: Image.Image, opacity: numpy.ndarray | None, bits: int) -> Image.Image:
+    """With its opacity as last channel, if it has one."""
+    from PIL import Image
+
+    if opacity is None:
+        return image
+    image = image if image.mode == "L" else image.convert("RGB")
+    image.putalpha(Image.fromarray(_full_scale(opacity, bits)))
+    return image
 
 
 def _full_scale(values: numpy.ndarray, bits: int) -> numpy.ndarray:
-    """At most 8 bits, spread to 0…255 by the number of bits and not by the values."""
-    values = values.astype(numpy.uint8)
-    return values if bits == 8 else numpy.rint(values * (255.0 / (2**bits - 1))).astype(numpy.uint8)
+    """Spread to 0…255 by the number of bits and not by the values."""
+    return values.astype(numpy.uint8) if bits == 8 else numpy.rint(values * (255.0 / (2**bits - 1))).astype(numpy.uint8)
 
 
 def _from_palette(index: numpy.ndarray, page: Any) -> Image.Image:

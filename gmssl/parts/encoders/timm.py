@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from gmssl.errors import RecipeError
-from gmssl.interfaces.encoder import Encoder, Pretraining
+from gmssl.interfaces.encoder import Encoder, Pretraining, of_channels
 from gmssl.lazy import torch
 from gmssl.parts.encoders.weights import Loaded, UnfitError
 
@@ -70,14 +70,9 @@ class Timm(Encoder):
 
         _refuse_unknown(self.name)
         stated: Any = timm.get_pretrained_cfg(self.name)
-        mean, std = (_of_channels(numbers, self.in_channels) for numbers in (stated.mean, stated.std))
+        mean, std = (of_channels(numbers, self.in_channels) for numbers in (stated.mean, stated.std))
         tag = f".{stated.tag}" if stated.tag else ""
         return Pretraining(f"timm's {self.name}{tag}", mean, std, stated.input_size[-1], stated.interpolation)
-
-
-def _of_channels(numbers: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    # Rounded, so that the mean of ImageNet's three is 0.449 and not 0.44899999999999995.
-    return tuple(numbers) if len(numbers) == channels else (round(sum(numbers) / len(numbers), 10),) * channels
 
 
 def _refuse_unknown(name: str) -> None:

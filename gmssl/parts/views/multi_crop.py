@@ -46,6 +46,7 @@ class MultiCrop(Views):
     """
 
     kind: ClassVar[str] = "multi_crop"
+    interpolation: ClassVar[str | None] = "bilinear"
 
     large: int = Field(2, ge=1, description="number of large crops")
     large_size: int = Field(224, ge=1, description="their side in pixels")
