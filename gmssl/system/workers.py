@@ -1,24 +1,89 @@
-"""Limits of the machine that loader workers run into, as one message with what was found and the remedy.
+"""Loaders, and the limits of the machine that their workers run into: one message with what was found and the remedy.
 
-torch and the system report them as errors of their own, from within a worker, with its whole traceback in the text.
+torch and the system report limits as errors of their own, from within a worker, with its whole traceback in the text.
 """
 
 from __future__ import annotations
 
+import functools
 import os
+import pickle
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.reduction import ForkingPickler
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gmssl.errors import DataError, GmsslError
+from gmssl.lazy import torch
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+Batch = TypeVar("Batch")
 
 _KILLED = re.compile(r"DataLoader worker \(pid\(?s?\)? ([\d, ]+)\) (is killed by signal: [\w ]+|exited unexpectedly)")
 _FEWER = "train.workers=0 (or --workers 0) reads in the process itself"
 
 
+def batches(data: Dataset[Any], size: int, workers: int) -> Iterator[Any]:
+    """A data set in its order, by torch's own collation; torch's global random state is left alone.
+
+    Loop over it within `telling_limits`.
+
+    Args:
+        data: items by index.
+        size: items in a batch; the last one may have fewer.
+        workers: processes that read; 0 reads in this one.
+    """
+    # The loader draws a base seed even when nothing is shuffled; from its own generator, so that a probe in the middle
+    # of a training does not change what the training draws next.
+    loader = torch.utils.data.DataLoader(
+        data,
+        batch_size=size,
+        num_workers=workers,
+        collate_fn=functools.partial(hand_over, torch.utils.data.default_collate),
+        generator=torch.Generator(),
+    )
+    return iter(loader)
+
+
+class Parcel(Generic[Batch]):
+    """A batch that is pickled already, and again a batch where it is unpickled."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._bytes = ForkingPickler.dumps(batch).tobytes()
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Any], tuple[bytes]]:
+        """Unpickles as the batch itself."""
+        return pickle.loads, (self._bytes,)
+
+
+_SPARE = 4
+"""Files that a worker opens for a moment while the other process fetches a batch: a connection, and what torch adds."""
+
+
+def hand_over(collate: Callable[[list[Any]], Batch], items: list[Any]) -> Batch | Parcel[Batch]:
+    """What `collate` makes of the items, pickled at once in a worker: the `collate_fn` of every loader, as a partial.
+
+    torch pickles batches, which moves tensors to shared memory and opens files, in a thread of the worker that loses
+    the batch when that fails: the loader would wait for it for ever. Here the loader receives the error.
+
+    Raises:
+        OSError, RuntimeError: no shared memory or no open file is left.
+    """
+    batch = collate(items)
+    if torch.utils.data.get_worker_info() is None:
+        return batch
+    parcel = Parcel(batch)
+    for spare in [os.open(os.devnull, os.O_RDONLY) for _ in range(_SPARE)]:
+        os.close(spare)
+    return parcel
+
+
 @contextmanager
 def telling_limits() -> Iterator[None]:
-    """Around a loop over a loader.
+    """Around a loop over a loader: torch tells that a worker has died wherever the loop stands, not only in the loader.
 
     Raises:
         DataError: a worker met a limit; every other error passes.
@@ -42,7 +107,7 @@ def limit_met(error: BaseException) -> str | None:
             f"loader workers: too many open files; `ulimit -n` is {_open_files()} in this shell. Raise it (ulimit -n "
             f"65536), or use fewer workers: {_FEWER}."
         )
-    if re.search(r"shared memory|/dev/shm|unable to (mmap|write to file </torch_)", text):
+    if re.search(r"shared memory|/dev/shm|unable to (mmap|(open|resize|write to) .*</torch_)", text):
         return (
             f"loader workers: no shared memory is left to hand over images; /dev/shm {_shared_memory()}. Give a "
             f"container more (docker run --shm-size=8g, or --ipc=host), or use fewer workers: {_FEWER}."

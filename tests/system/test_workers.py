@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import resource
 import signal
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from gmssl.errors import DataError
-from gmssl.system.workers import limit_met, telling_limits
+from gmssl.system.workers import batches, hand_over, limit_met, telling_limits
 
 
 class Images(Dataset):
@@ -33,12 +36,35 @@ class Images(Dataset):
             )
         if index == 5 and self.deed == "other":
             raise RuntimeError("a defect")
-        return torch.zeros(3)
+        return torch.full((3,), float(index))
 
 
 def read(deed: str) -> list[torch.Tensor]:
     with telling_limits():
-        return list(DataLoader(Images(deed), batch_size=4, num_workers=1))
+        return list(batches(Images(deed), 4, workers=1))
+
+
+def no_shared_memory(worker: int) -> None:
+    """Files of shared memory cannot grow, as where /dev/shm is full."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def test_a_batch_for_which_no_shared_memory_is_left_is_not_waited_for(within: Callable[[float], Any]) -> None:
+    loader = DataLoader(
+        Images("none"),
+        num_workers=1,
+        collate_fn=functools.partial(hand_over, torch.stack),
+        worker_init_fn=no_shared_memory,
+    )
+    with within(60), pytest.raises(DataError, match=r"no shared memory is left.*--shm-size"), telling_limits():
+        list(loader)
+
+
+def test_workers_hand_over_the_same_batches() -> None:
+    alone, helped = (list(batches(Images("none"), 5, workers)) for workers in (0, 2))
+    assert [len(batch) for batch in alone] == [5] * 12 + [4]
+    assert all(torch.equal(one, other) for one, other in zip(alone, helped, strict=True))
 
 
 def test_a_worker_that_the_system_kills() -> None:
