@@ -15,7 +15,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from gmssl.errors import DataError
-from gmssl.system.workers import batches, hand_over, limit_met, telling_limits
+from gmssl.system.workers import batches, hand_over, limit_met, open_more_files, telling_limits
 
 
 class Images(Dataset):
@@ -72,6 +72,20 @@ def test_a_worker_that_the_system_kills() -> None:
         read("kill")
 
 
+@pytest.mark.parametrize("first", [ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"), EOFError()])
+def test_a_connection_that_ends_before_the_death_of_its_worker_is_known(first: Exception) -> None:
+    def die(*_: object) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    before = signal.signal(signal.SIGALRM, die)  # stands for torch's handler of SIGCHLD
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        assert "loader worker 7 is killed" in str(limit_met(first))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_shared_memory() -> None:
     with pytest.raises(
         DataError, match=r"/dev/shm (has \d+ MB|does not exist).*--shm-size.*train\.workers=0"
@@ -89,5 +103,24 @@ def test_other_errors_pass() -> None:
 def test_too_many_open_files() -> None:
     told = limit_met(OSError(errno.EMFILE, "Too many open files"))
     assert told is not None
-    assert f"`ulimit -n` is {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}" in told
+    assert f"may have {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}." in told
     assert "train.workers=0" in told
+
+
+def test_loaders_may_open_as_many_files_as_the_system_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        open_more_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        batches(Images("none"), 4, workers=0)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == before[1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOMEM, errno.ENFILE])
+def test_faults_of_the_machine_are_told(number: int) -> None:
+    with pytest.raises(DataError, match=r"drive|memory|too many open files"), telling_limits():
+        raise OSError(number, os.strerror(number), "one.png")
