@@ -41,6 +41,7 @@ from gmssl.evaluation.folds import split
 from gmssl.evaluation.loading import Look, Sample, load
 from gmssl.evaluation.runs import run_recipe, trained, untrained
 from gmssl.evaluation.selection import open_source
+from gmssl.system.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDS = 5
@@ -278,7 +279,7 @@ def main() -> None:
         "strengths": STRENGTHS,
     }
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps({"machine": machine, "classifiers": rows, "folds": folds}, indent=2) + "\n")
+    write_whole(given.out, json.dumps({"machine": machine, "classifiers": rows, "folds": folds}, indent=2) + "\n")
     console.print(f"written: {given.out}")
 
 

@@ -26,6 +26,7 @@ from gmssl.evaluation.selection import open_source
 from gmssl.interfaces.data import Images
 from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.recipe.statistics import resolved
+from gmssl.system.files import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -75,7 +76,7 @@ def main() -> None:
         results[task] = {"seconds": round(seconds, 1), **json.loads(report.to_json())}
     machine = {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(), "torch": torch.__version__}
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps({"machine": machine, "tasks": results}, indent=2) + "\n")
+    write_whole(given.out, json.dumps({"machine": machine, "tasks": results}, indent=2) + "\n")
     console.print(f"written: {given.out}")
 
 

@@ -21,6 +21,7 @@ from rich.console import Console
 import gmssl
 from gmssl.benchmarking.solvers.instances import instances
 from gmssl.problem.formats import Instance, read
+from gmssl.system.files import write_whole
 from gmssl.system.grid import Grid
 from gmssl.system.machine import this_machine
 
@@ -133,7 +134,7 @@ def main() -> None:
         "rows": {title: [asdict(row) for row in rows] for title, rows in tables.items()},
         "building_share": build / solve,
     }
-    given.out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(given.out, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

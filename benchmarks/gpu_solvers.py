@@ -25,6 +25,7 @@ from rich.console import Console
 import gmssl
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Problem, Topology
+from gmssl.system.files import write_whole
 from gmssl.system.grid import Grid
 from gmssl.system.machine import cores, this_machine
 from gmssl.testing.strategies import knn_problem
@@ -146,7 +147,7 @@ def main() -> None:
         "rows": [asdict(row) for row in rows],
     }
     given.out.parent.mkdir(exist_ok=True)
-    given.out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(given.out, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

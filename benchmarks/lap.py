@@ -28,6 +28,7 @@ from scipy.optimize import linear_sum_assignment
 
 import gmssl
 from gmssl.parts.solvers.assignment.lap import assign
+from gmssl.system.files import write_whole
 from gmssl.system.grid import Grid
 from gmssl.system.machine import cores, this_machine
 from gmssl.testing.strategies import knn_problem
@@ -181,7 +182,7 @@ def main() -> None:
     if len(devices) == 1:
         report["cuda"] = "not measured: no GPU at hand"
     given.out.parent.mkdir(exist_ok=True)
-    given.out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(given.out, json.dumps(report, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ from gmssl.parts.data.dataset import ViewDataset, collate
 from gmssl.parts.data.folder import Folder
 from gmssl.parts.data.phantoms import Phantoms
 from gmssl.parts.views.multi_crop import MultiCrop
+from gmssl.system.files import write_whole
 
 FILES, SIDE, BATCH = 300, 256, 64
 VIEWS = MultiCrop()
@@ -152,8 +153,8 @@ def main() -> None:
         f"{os.cpu_count()} cores, load {load:.1f}, torch {torch.__version__}; to reach: 900 images/s, ratio 15"
     )
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(
-        json.dumps({"rows": rows, "cores": os.cpu_count(), "load": load, "torch": torch.__version__}, indent=2)
+    write_whole(
+        RESULTS, json.dumps({"rows": rows, "cores": os.cpu_count(), "load": load, "torch": torch.__version__}, indent=2)
     )
 
 

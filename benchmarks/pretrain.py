@@ -23,6 +23,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from gmssl.system.files import write_whole
+
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "pretrain.json"
 GMSSL = str(Path(sys.executable).parent / "gmssl")
@@ -67,7 +69,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for task in arguments.tasks or TASKS:
             results[task] = run(task, arguments.data, (arguments.runs or Path(folder)) / task)
-            RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+            write_whole(RESULTS, json.dumps(results, indent=2) + "\n")
             found = results[task]
             table.add_row(task, f"{found['training seconds']:.0f}", f"{found['noiseless match accuracy']:.1%}")
     Console().print(table)

@@ -38,6 +38,7 @@ from gmssl.parts.estimators.second_solve import solve_unless_certain
 from gmssl.problem import BackwardRecord, Pairs, Problem, solve
 from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.system.clock import StageClock
+from gmssl.system.files import write_whole
 
 RESULTS = Path(__file__).parent / "results" / "second_solve.json"
 STRENGTHS = (1, 5, 20, 80)
@@ -181,7 +182,7 @@ def main() -> None:
     }
     for name, recipe in recipes(arguments.data).items():
         results[name] = measure(name, recipe, arguments, Console())
-        RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+        write_whole(RESULTS, json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ from time import perf_counter
 from rich.console import Console
 from rich.table import Table
 
+from gmssl.system.files import write_whole
+
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "startup.json"
 GMSSL = str(Path(sys.executable).parent / "gmssl")
@@ -84,7 +86,7 @@ def main() -> None:
         table.add_row(name, f"{value:.3f}")
     Console().print(table)
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    write_whole(RESULTS, json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ from gmssl.objective.objective import MatchingObjective, encode
 from gmssl.parts.data.dataset import ViewDataset, collate
 from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.system.clock import StageClock
+from gmssl.system.files import write_whole
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "step.json"
@@ -389,7 +390,7 @@ def main() -> None:
         Console().print(table(title, measured[name]))
     known = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(known | measured, indent=2) + "\n")
+    write_whole(RESULTS, json.dumps(known | measured, indent=2) + "\n")
     return None
 
 

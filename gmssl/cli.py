@@ -29,6 +29,8 @@ _REFUSALS = {
     errno.EPERM: "no permission for",
     errno.EROFS: "nothing can be written to",
     errno.ENAMETOOLONG: "this path is longer than the system allows",
+    errno.EMFILE: "too many files are open (see ulimit -n) to open",
+    errno.EIO: "the disk or network drive fails at",
     errno.ENOSPC: "the disk is full; nothing more can be written to",
 }
 """What a system may say to any path that a user gives; every other error of the system is a defect."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +75,50 @@ def refusal() -> Callable[[Any, str], None]:
         assert "Traceback" not in done.output
 
     return check
+
+
+class StarvedImages:
+    """Images whose first reading in a loader's worker leaves that process room for so many more open files."""
+
+    def __init__(self, images: Any, room: int = 1) -> None:
+        self.images, self.records, self.room, self.starved = images, images.records, room, False
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def load(self, index: int, channels: int) -> Any:
+        from torch.utils.data import get_worker_info
+
+        if get_worker_info() is not None and not self.starved:
+            self.starved = True
+            # The limit is one of numbers, and these are the lowest that are free.
+            numbers = [os.dup(0) for _ in range(self.room)]
+            for number in numbers:
+                os.close(number)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(numbers) + 1,) * 2)
+        return self.images.load(index, channels)
+
+
+@pytest.fixture
+def starved() -> type[StarvedImages]:
+    return StarvedImages
+
+
+@pytest.fixture
+def within() -> Callable[[float], Any]:
+    """`with within(60):` fails after that many seconds, also where the loop in it waits for another process."""
+
+    @contextmanager
+    def watch(seconds: float) -> Iterator[None]:
+        def ring(*_: object) -> None:
+            pytest.fail(f"still waiting after {seconds} s")
+
+        before = signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+    return watch

@@ -101,13 +101,14 @@ def schema(
 
     from gmssl.commands.schema import recipe_schema
     from gmssl.errors import RecipeError
+    from gmssl.system.files import write_whole
 
     text = json.dumps(recipe_schema(), indent=2, ensure_ascii=False)
     if out is None:
         typer.echo(text)
         return
     try:
-        out.write_text(text + "\n", encoding="utf-8")
+        write_whole(out, text + "\n")
     except OSError as error:
         raise RecipeError(f"{out} cannot be written: {error.strerror}. Name a file in a folder that exists.") from None
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from gmssl.errors import DataError, TrainingError
 from gmssl.evaluation.progress import Advance, unwatched
 from gmssl.interfaces.data import Images
 from gmssl.interfaces.views import Views
 from gmssl.parts.data.dataset import PlainDataset
-from gmssl.system.workers import telling_limits
+from gmssl.system.workers import batches, telling_limits
 
 
 @contextmanager
@@ -78,18 +78,13 @@ def extract(
         features `[N,C]` float32 and the indices `[N]` int64 of the readable images, ascending, both on the CPU.
 
     Raises:
-        DataError: no image is readable.
+        DataError: no image is readable, or a worker met a limit of the machine.
         TrainingError: there are features that are not finite.
     """
     device = next((p.device for p in encoder.parameters()), torch.device("cpu"))
-    # The loader draws a base seed even when nothing is shuffled. It has its own generator, so that a probe
-    # during a training does not change what the training draws next.
-    loader = DataLoader(
-        _Readable(images, channels, size), batch_size=batch, num_workers=workers, generator=torch.Generator()
-    )
     features, indices = [], []
     with frozen(encoder), telling_limits():
-        for pixels, index, readable in loader:
+        for pixels, index, readable in batches(_Readable(images, channels, size), batch, workers):
             if readable.any():
                 _, pooled = encoder(views.plain(pixels[readable].to(device)))
                 features.append(pooled.float().cpu())

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from gmssl.errors import DataError
 from gmssl.evaluation.progress import Advance, unwatched
 from gmssl.interfaces.data import Images
-from gmssl.system.workers import telling_limits
+from gmssl.system.workers import batches, telling_limits
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -68,10 +68,9 @@ class _Grey(Dataset[tuple[np.ndarray, str]]):
 
 def read(images: Images, workers: int = 0, advance: Advance = unwatched) -> Pixels:
     """Decode every image once. Colour images are compared and judged in grey; torch's random state is left alone."""
-    loader = DataLoader(_Grey(images), batch_size=64, num_workers=workers, generator=torch.Generator())
     features, digests = [torch.zeros(0, SIDE * SIDE)], list[str | None]()
     with telling_limits():
-        for thumbnails, names in loader:
+        for thumbnails, names in batches(_Grey(images), 64, workers):
             features.append(thumbnails)
             digests.extend(name or None for name in names)
             advance(len(names))

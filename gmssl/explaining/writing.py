@@ -19,6 +19,7 @@ from gmssl.explaining.report import Effort, Report, measure
 from gmssl.explaining.run import open_run
 from gmssl.explaining.sample import Fact, choose, images_of_a_graph, list_images
 from gmssl.system.collection import uncollected
+from gmssl.system.files import alone_in
 
 PAGE = "index.html"
 MISMATCHES = "mismatches.csv"
@@ -79,19 +80,23 @@ def _refuse_file(out: Path) -> None:
 
 
 def _write(out: Path, files: dict[str, bytes]) -> None:
-    """First beside their place; then a rename each, the page last, so that no page lacks its pictures."""
+    """First beside their place; then a rename each, the page last, so that no page lacks its pictures.
+
+    Of two processes that write to one folder, the one that ends last leaves its report, and nothing of the other's.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=out, prefix=".new."))
         try:
             for name, content in files.items():
                 (beside / name).write_bytes(content)
-            if (out / PAGE).is_file():  # an earlier report may have shown more
-                for stale in out.iterdir():
-                    if _OURS.fullmatch(stale.name) and stale.name not in files:
-                        stale.unlink()
-            for name in files:
-                (beside / name).replace(out / name)
+            with alone_in(out):
+                if (out / PAGE).is_file():  # an earlier report may have shown more
+                    for stale in out.iterdir():
+                        if _OURS.fullmatch(stale.name) and stale.name not in files:
+                            stale.unlink()
+                for name in files:
+                    (beside / name).replace(out / name)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
     except OSError as error:

@@ -19,11 +19,7 @@ class Pretraining:
         mean: mean of the pixels in [0, 1], one number for each channel.
         std: their standard deviation, likewise.
         size: side of the images in pixels.
-<<<<<<< HEAD
-        interpolation: the method by which they were resized.
-=======
-        interpolation: by which they were resized; None if unknown.
->>>>>>> cb0681d749115bb51ccf122bdc83b5376e6e9b93
+        interpolation: the method by which they were resized; None if it is unknown.
     """
 
     source: str

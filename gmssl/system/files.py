@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 from collections.abc import Iterator
@@ -34,3 +35,31 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text in UTF-8 to a file that is whole or as it was; a link keeps pointing at it.
+
+    Devices and pipes (`/dev/stdout`) are written to as they are: nothing can take their place.
+    """
+    place = path.resolve()
+    if str(path).startswith("/dev/") or (place.exists() and not place.is_file()):
+        path.write_text(text, encoding="utf-8")
+        return
+    with replacing(place) as file:
+        file.write(text.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in this block for the same folder; it leaves no file behind.
+
+    Where a file system has no locks, nobody waits.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

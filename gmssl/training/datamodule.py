@@ -16,6 +16,7 @@ from torchdata.stateful_dataloader.sampler import StatefulDistributedSampler
 from gmssl.interfaces.views import ImageViews, ViewBatch
 from gmssl.parts.data.dataset import ViewDataset, collate
 from gmssl.recipe.recipe import Recipe
+from gmssl.system.workers import hand_over, open_more_files
 from gmssl.training.plan import Plan
 
 FIRST_LOOK = 2**31 - 1
@@ -92,12 +93,13 @@ class TrainingData(LightningDataModule):
 
     def _loader(self, sampler: Sampler[int] | list[int]) -> StatefulDataLoader[Packed]:
         recipe, train = self._recipe, self._recipe.train
+        open_more_files()
         return StatefulDataLoader(
             ViewDataset(self._plan.images, recipe.views, recipe.encoder.in_channels, recipe.seed),
             batch_size=train.batch_per_step,
             sampler=sampler,
             num_workers=train.workers,
-            collate_fn=pack,
+            collate_fn=functools.partial(hand_over, pack),
             drop_last=True,
             pin_memory=self._trainer().strategy.root_device.type == "cuda",
             worker_init_fn=functools.partial(_one_thread),

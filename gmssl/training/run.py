@@ -14,7 +14,7 @@ from gmssl.recipe.recipe import Recipe
 from gmssl.recipe.statistics import compared, resolved
 from gmssl.system.files import replacing
 from gmssl.system.table import Table
-from gmssl.system.workers import limit_met
+from gmssl.system.workers import FAULTS, limit_met
 from gmssl.training.folder import FOLDER_VARIABLE, choose_folder, discard, make_folder, open_folder, rank, rewind
 from gmssl.training.model import make_objective
 from gmssl.training.plan import Plan, make_plan
@@ -221,7 +221,7 @@ def _of_worker(error: BaseException) -> BaseException:
     _, caught, text = str(error).rpartition(f"{DataError.__module__}.DataError: ")
     if caught and isinstance(error, DataError):
         return DataError(text.strip())
-    told = limit_met(error) if isinstance(error, OSError | RuntimeError) else None
+    told = limit_met(error) if isinstance(error, FAULTS) else None
     return error if told is None else TrainingError(told)
 
 

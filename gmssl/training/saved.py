@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from gmssl.errors import TrainingError
+from gmssl.system.workers import of_the_machine
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -33,6 +34,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"code. {_others(path)}"
         ) from None
     except Exception as error:  # zip, pickle and torch each have their own ways to reject damaged bytes
+        if of_the_machine(error):
+            raise
         raise TrainingError(f"{path} is damaged ({type(error).__name__}: {error}). {_others(path)}") from None
     if not isinstance(loaded, dict) or "loops" not in loaded or "global_step" not in loaded:
         raise TrainingError(f"{path} is no checkpoint of a training. {_others(path)}")

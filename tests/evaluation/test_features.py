@@ -67,3 +67,8 @@ def test_features_that_are_not_finite_are_refused(encoder, squares, views):
     encoder.network[1].running_mean[0] = torch.nan
     with pytest.raises(TrainingError, match=r"features of 6 of 6 images are not finite \(first: 0\.png\)"):
         extract(encoder, squares(6), views, 1, 16)
+
+
+def test_a_worker_that_cannot_hand_over_its_batch_ends_the_reading(encoder, squares, views, starved, within):
+    with within(20), pytest.raises(DataError, match=r"too many open files.*--workers 0"):
+        extract(encoder, starved(squares(8)), views, 1, 16, batch=4, workers=1)

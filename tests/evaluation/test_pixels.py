@@ -1,11 +1,13 @@
 import io
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from gmssl.errors import DataError
 from gmssl.evaluation.pixels import digest, read, thumbnail
 
 
@@ -52,3 +54,8 @@ def test_reading_marks_unreadable_images_and_draws_no_random_numbers(squares):
     assert found.features.shape == (5, 256)
     torch.testing.assert_close(found.features[4], torch.from_numpy(thumbnail(images.load(4, 1))))
     assert found.digests[4] == digest(images.load(4, 1))
+
+
+def test_a_worker_that_cannot_hand_over_its_batch_ends_the_reading(squares, starved, within):
+    with within(20), pytest.raises(DataError, match=r"too many open files.*--workers 0"):
+        read(starved(squares(70)), workers=1)

@@ -57,6 +57,17 @@ def test_the_default_folder_is_found_for_recipes_in_any_order(
     assert plan_sweep([other, quick_file], [], 1).folder.root == plan.folder.root
 
 
+def test_of_two_sweeps_that_were_planned_at_once_one_is_refused(quick_file: Path, tmp_path: Path, program) -> None:
+    first, second = (plan_sweep([quick_file], [grid], 1, out=tmp_path / "one") for grid in (RATES, "margin=0,1"))
+    run_sweep(first, Console(file=StringIO()))
+    before = {path: path.read_bytes() for path in (tmp_path / "one").rglob("*") if path.is_file()}
+    program.calls.clear()
+    with pytest.raises(TrainingError, match=r"one belongs to another sweep.*Name another folder"):
+        run_sweep(second, Console(file=StringIO()))
+    assert program.calls == []
+    assert {path: path.read_bytes() for path in (tmp_path / "one").rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize("grid", ["", "margin: 3", "margin: [3]"])
 def test_a_file_that_was_changed_is_one_message(sweep: Sweep, tmp_path: Path, grid: str) -> None:
     sweep(seeds=1)

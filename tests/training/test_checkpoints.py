@@ -103,3 +103,17 @@ def test_weights_alone_are_no_checkpoint(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "last.ckpt")
     with pytest.raises(TrainingError, match="no checkpoint at"):
         read_checkpoint(tmp_path / "other.ckpt")
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EIO, os.strerror(errno.EIO), "last.ckpt"), MemoryError()])
+def test_a_fault_of_the_machine_does_not_call_a_checkpoint_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    AtomicCheckpointIO().save_checkpoint(GOOD, tmp_path / "last.ckpt")
+
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("torch.load", fail)
+    with pytest.raises(type(fault)):
+        read_checkpoint(tmp_path / "last.ckpt")

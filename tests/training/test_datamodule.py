@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmssl.training.datamodule import EpochSampler
+from gmssl.errors import DataError
+from gmssl.recipe.recipe import Recipe
+from gmssl.system.workers import telling_limits
+from gmssl.training.datamodule import EpochSampler, TrainingData
+from gmssl.training.plan import make_plan
+from gmssl.training.quiet import quiet
 
 epochs = st.tuples(st.integers(1, 4), st.integers(1, 6), st.integers(1, 5), st.integers(0, 40), st.integers(0, 9))
 
@@ -70,3 +81,17 @@ def test_epochs_are_shuffled_differently() -> None:
     assert len(set(orders)) == 3
     assert all(sorted(order) == list(range(64)) for order in orders)
     assert torch.tensor(orders).shape == (3, 64)
+
+
+def test_a_worker_that_cannot_hand_over_its_batch_ends_the_loop(
+    tiny: Callable[..., Recipe], starved: Callable[..., Any], within: Callable[[float], Any]
+) -> None:
+    recipe = tiny("train.workers=1")
+    plan = make_plan(recipe)
+    # The pixels of both views find room; to hand them over takes more.
+    data = TrainingData(recipe, replace(plan, images=starved(plan.images, room=2)))
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    data.trainer = SimpleNamespace(world_size=1, global_rank=0, strategy=strategy)  # type: ignore[assignment]
+    refused = pytest.raises(DataError, match=r"too many open files.*--workers 0")
+    with quiet(), within(20), refused, telling_limits():
+        list(data.first_look())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gmssl.benchmarking.estimators.comparison import EstimatorReport, Row
 from gmssl.benchmarking.estimators.contestants import PROBLEMS
+from gmssl.system.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -108,7 +109,8 @@ def draw(report: EstimatorReport) -> Figure:
 
 def save(report: EstimatorReport, path: Path) -> None:
     """Write the picture as PNG."""
-    draw(report).savefig(path, format="png", dpi=120)
+    with replacing(path) as file:
+        draw(report).savefig(file, format="png", dpi=120)
 
 
 def _cosines(ax: Axes, rows: Sequence[Row], palette: Palette) -> None:

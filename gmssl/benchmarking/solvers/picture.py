@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gmssl.benchmarking.solvers.contestants import REFERENCE
 from gmssl.benchmarking.solvers.report import Report, Row, SizeReport
+from gmssl.system.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -123,7 +124,8 @@ def draw(report: Report) -> Figure:
 
 def save(report: Report, path: Path) -> None:
     """Write the picture as PNG."""
-    draw(report).savefig(path, format="png", dpi=130)
+    with replacing(path) as file:
+        draw(report).savefig(file, format="png", dpi=130)
 
 
 def _gap(row: Row) -> float:

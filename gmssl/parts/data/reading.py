@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gmssl.errors import DataError
 from gmssl.parts.data.depth import deep_image
 from gmssl.parts.data.tiff import MAGIC, read_tiff
+from gmssl.system.workers import of_the_machine
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -29,6 +30,7 @@ def read_image(path: str | os.PathLike[str], channels: int) -> Image.Image:
 
     Raises:
         DataError: missing, unreadable, damaged, of another format, or above `MAX_PIXELS`; says which and why.
+        OSError, MemoryError: the machine is at fault, see `of_the_machine`; the file may be sound.
     """
     if channels not in (1, 3):
         raise DataError(f"images are read with 1 channel (grey) or 3 (colour), not {channels}; set encoder channels.")
@@ -39,6 +41,8 @@ def read_image(path: str | os.PathLike[str], channels: int) -> Image.Image:
     except DataError:
         raise
     except Exception as error:  # Pillow's plugins raise almost anything on damaged files
+        if of_the_machine(error):
+            raise
         raise DataError(f"{os.fspath(path)} cannot be read: {_reason(path, error)}.") from None
 
 

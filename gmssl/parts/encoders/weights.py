@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gmssl.lazy import torch
+from gmssl.system.workers import of_the_machine
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -137,6 +138,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             "it is refused: it is damaged, or holds more than tensors and plain values, and reading that could run code"
         ) from None
     except Exception as error:  # zip, pickle and torch each have their own ways to reject damaged bytes
+        if of_the_machine(error):
+            raise
         reason = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
         raise UnfitError(f"it is damaged ({type(error).__name__}: {reason})") from None
     weights = _unwrapped(found)

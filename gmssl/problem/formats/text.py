@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gmssl.errors import FormatError, ProblemError
 from gmssl.problem.problem import Problem
+from gmssl.system.files import write_whole
 
 LARGEST = 2**28
 """Most numbers in a dense tensor that is made from a sparse description, 2 GiB in float64."""
@@ -26,13 +27,13 @@ def lines_of(path: str | Path) -> list[str]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write a file.
+    """Write a file, whole or not at all.
 
     Raises:
         FormatError: the path is a folder, its folder does not exist, or it may not be written.
     """
     try:
-        Path(path).write_text(text, encoding="utf-8")
+        write_whole(Path(path), text)
     except OSError as error:
         raise FormatError(f"{path} cannot be written: {error.strerror}. Name a file in a folder that exists.") from None
 

@@ -1,5 +1,6 @@
 """Any file is an image or a `DataError` with its reason."""
 
+import errno
 import io
 import os
 import subprocess
@@ -146,6 +147,17 @@ def test_permission_denied(tmp_path, monkeypatch):
         monkeypatch.setattr("PIL.Image.open", refuse)
     with pytest.raises(DataError, match="permission denied"):
         read_image(path, 1)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO])
+def test_faults_of_the_machine_are_none_of_the_file(tmp_path, monkeypatch, number):
+    def fail(*_):
+        raise OSError(number, os.strerror(number), "one.png")
+
+    monkeypatch.setattr(reading, "_opened", fail)
+    with pytest.raises(OSError, match=r"one\.png") as raised:
+        read_image(tmp_path / "one.png", 1)
+    assert raised.value.errno == number
 
 
 def test_channels_are_one_or_three(tmp_path):
