@@ -17,6 +17,7 @@ HEAVY = {
     "kornia",
     "torch_geometric",
     "matplotlib",
+    "jinja2",
     "torchdata",
     "sklearn",
 }

@@ -50,6 +50,9 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     }
     assert len(recipes) > 20
     assert recipes <= names
+    page = {name.rpartition("/")[2] for name in names if name.startswith("gmssl/explaining/page/templates/")}
+    sections = ("run", "curves", "accuracy", "pairs", "causes", "solver")
+    assert page >= {f"{name}.html.jinja" for name in ("page", "tiles", "parts", *sections)} | {"style.css"}
     assert all(name.startswith(("gmssl/", "gmssl-")) for name in names), "nothing else is installed beside the package"
 
 
@@ -96,9 +99,13 @@ def test_installed_it_knows_its_recipes(installed: Callable[..., str]) -> None:
 
 
 @pytest.mark.slow
-def test_installed_it_trains_the_quickstart_in_an_empty_folder(installed: Callable[..., str], tmp_path: Path) -> None:
+def test_installed_it_trains_and_explains_the_quickstart_in_an_empty_folder(
+    installed: Callable[..., str], tmp_path: Path
+) -> None:
     small = ["data.number=64", "train.batch=16", "train.max_steps=2", "train.workers=0", "probe=null"]
     sets = [word for setting in (*small, "views.large_size=32") for word in ("--set", setting)]
     run = tmp_path / "run"
     assert installed("train", "quickstart", *sets, "--out", str(run)).splitlines()[-1] == str(run)
     assert (run / "encoder.safetensors").is_file()
+    page = Path(installed("explain", str(run), "--passes", "1", "--pairs", "1", "--bounds", "0").strip())
+    assert "</html>" in page.read_text(encoding="utf-8")

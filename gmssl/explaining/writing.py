@@ -13,7 +13,8 @@ import torch
 
 from gmssl.errors import TrainingError
 from gmssl.evaluation.progress import Stages
-from gmssl.explaining.page import command_of, to_html
+from gmssl.explaining.page.contents import command_of, gather
+from gmssl.explaining.page.rendering import to_html
 from gmssl.explaining.pictures import draw_all
 from gmssl.explaining.report import Effort, Report, measure
 from gmssl.explaining.run import open_run
@@ -68,7 +69,7 @@ def explain(
     if not report.learnt_truth:  # else there is no energy of a truth
         files[MISMATCHES] = mismatches(report).encode("utf-8", "replace")
     command = command_of(run, effort, data, group, graphs, named)
-    files[PAGE] = to_html(report, pictures, command).encode("utf-8", "replace")
+    files[PAGE] = to_html(gather(report, pictures, command)).encode("utf-8", "replace")
     _write(out, files)
     return out / PAGE
 

@@ -20,7 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from gmssl.cli import app
-from gmssl.explaining.page import command_of
+from gmssl.explaining.page.contents import command_of
 from gmssl.explaining.report import Effort
 from gmssl.parts.data.dataset import ViewDataset, collate
 from gmssl.recipe.recipe import Recipe, load_recipe
@@ -127,8 +127,14 @@ def check(folder: Path) -> Page:
         assert not any(name.startswith("on") for name in attributes)
         if tag == "a":
             assert str(attributes["href"])[1:] in ids
+        if tag == "th":
+            assert attributes["scope"] == "col"
+        if tag == "source":
+            assert attributes["media"] == "(prefers-color-scheme: dark)"
         if tag == "img":
             assert attributes["alt"], "every picture has a text in its place"
+    policy = {a.get("http-equiv"): a["content"] for t, a in page.tags if t == "meta" and "content" in a}
+    assert policy["Content-Security-Policy"] == "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     sources = [str(a.get("src") or a.get("srcset")) for t, a in page.tags if t in ("img", "source")]
     inside = {base64.b64decode(source.removeprefix("data:image/png;base64,"), validate=True) for source in sources}
     files = {path.read_bytes() for path in folder.glob("*.png")}

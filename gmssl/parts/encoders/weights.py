@@ -203,7 +203,7 @@ def refuse_unfit(
     reshaped = [
         f"{name} (the file has {_size(weights[name])}, the network {_size(value)})"
         for name, value in expected.items()
-        if name in weights and weights[name].shape != value.shape
+        if name in weights and _size(weights[name]) != _size(value)
     ]
     if missing or unexpected or reshaped:
         counts = (
@@ -221,8 +221,11 @@ def _below(name: str, modules: Collection[str]) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
 
-def _size(tensor: Tensor) -> str:
-    return "×".join(map(str, tensor.shape)) or "one number"
+def _size(value: object) -> str:
+    """The shape of a tensor; a module may keep a state of other kinds beside its tensors (`get_extra_state`)."""
+    if not isinstance(value, torch.Tensor):
+        return "no tensor"
+    return "×".join(map(str, value.shape)) or "one number"
 
 
 def load_strictly(module: torch.nn.Module, weights: Mapping[str, Tensor], source: str) -> Loaded:

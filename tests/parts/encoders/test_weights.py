@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 import gmssl
 from gmssl.errors import RecipeError
-from gmssl.parts.encoders.weights import UnfitError, freed, header
+from gmssl.parts.encoders.weights import UnfitError, freed, header, load_strictly
 
 SOURCE = "resnet18"
 
@@ -140,3 +140,26 @@ def test_a_header_is_read_without_the_tensors(tmp_path: Path) -> None:
 def test_the_prefix_with_most_of_the_names_wins() -> None:
     weights = {"encoder.a": 1, "encoder.b": 2, "module.a": 3}
     assert freed(weights, ["a", "b"]) == ("encoder.", {"a": 1, "b": 2}, ("module.a",))
+
+
+class Remembers(torch.nn.Linear):
+    """Keeps a state beside its tensors, as the centroids of earlier epochs do."""
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"epoch": self.out_features}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        self.epoch = state["epoch"]
+
+
+def test_a_state_that_is_no_tensor_is_loaded_with_the_weights() -> None:
+    source, module = Remembers(2, 3), Remembers(2, 3)
+    load_strictly(module, source.state_dict(), "a file")
+    torch.testing.assert_close(module.weight, source.weight)
+    assert module.epoch == 3
+
+
+def test_a_state_where_a_tensor_belongs_is_refused() -> None:
+    weights = {**Remembers(2, 3).state_dict(), "bias": {"epoch": 3}}
+    with pytest.raises(UnfitError, match=r"bias \(the file has no tensor, the network 3\)"):
+        load_strictly(Remembers(2, 3), weights, "a file")

@@ -1,12 +1,12 @@
-"""Tables of the page say what the recipe says."""
+"""Numbers and settings as the page writes them."""
 
 from __future__ import annotations
 
 import pytest
 
 from gmssl.explaining.accuracy import Share
-from gmssl.explaining.sections.run import _flow
-from gmssl.explaining.wording import counted, interval, number, percent, signed
+from gmssl.explaining.page.facts import short_form
+from gmssl.explaining.page.wording import counted, interval, number, percent, signed, whole
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from gmssl.explaining.wording import counted, interval, number, percent, signed
     ],
 )
 def test_settings_are_written_as_in_recipes(value: object, text: str) -> None:
-    assert _flow(value) == text
+    assert short_form(value) == text
 
 
 def test_numbers() -> None:
@@ -29,4 +29,5 @@ def test_numbers() -> None:
     assert interval(Share(0.5, 0.25, 0.75, 8, 2)) == "[25.0, 75.0] %"
     assert interval(Share(0.5, float("nan"), float("nan"), 8, 1)) == "–"
     assert [counted(n, "match") for n in (1, 2, 1234)] == ["1 match", "2 matches", "1\u202f234 matches"]
+    assert whole(31_168) == "31\u202f168"
     assert counted(2, "graph") == "2 graphs"
