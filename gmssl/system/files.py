@@ -1,10 +1,11 @@
-"""Files that appear complete or not at all."""
+"""Files that appear complete or not at all, and second names for them."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -34,3 +35,21 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """The bytes of a file, without its dates and permissions; `target` is replaced as in `replacing`."""
+    with replacing(target) as file, source.open("rb") as original:
+        shutil.copyfileobj(original, file)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for the same bytes, or a copy of them on a file system that has no hard links.
+
+    Only for files that are replaced when they change, as `replacing` does it, and never written over.
+    """
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source.resolve(), target)  # resolved: a second name of a symbolic link would lead elsewhere
+    except OSError:
+        copy_whole(source, target)

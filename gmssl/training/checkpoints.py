@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
-import shutil
 import signal
 import threading
 import zipfile
@@ -19,7 +17,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from gmssl.errors import TrainingError
-from gmssl.system.files import replacing
+from gmssl.system.files import link_or_copy, replacing
 from gmssl.training.module import MatchingModule
 
 
@@ -133,9 +131,4 @@ class RunCheckpoints(Checkpoint):
 def _keep(last: Path, kept: Path) -> None:
     """A second name for the same bytes: last.ckpt is replaced, never written over."""
     kept.parent.mkdir(exist_ok=True)
-    try:
-        kept.unlink(missing_ok=True)
-        os.link(last, kept)
-    except OSError:  # a file system without hard links
-        with replacing(kept) as file, last.open("rb") as source:
-            shutil.copyfileobj(source, file)
+    link_or_copy(last, kept)
