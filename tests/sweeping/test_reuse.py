@@ -277,7 +277,16 @@ def test_evaluations_come_along_where_they_are_the_same(
     assert (len(done(program)), len(done(program, "evaluate"))) == (0, 1)
 
 
-def test_folders_that_are_no_sweeps(reusing: Reusing, tmp_path: Path) -> None:
+def test_folders_that_are_no_sweeps(reusing: Reusing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = Path.iterdir
+
+    def listing(path: Path) -> Any:
+        if path.name == "locked":  # the superuser, as in a container, may list every folder
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", listing)
+    (tmp_path / "locked").mkdir()
     reusing("a")
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
@@ -286,7 +295,10 @@ def test_folders_that_are_no_sweeps(reusing: Reusing, tmp_path: Path) -> None:
         "file": "file is a file. Give",
         "empty": r"empty holds nothing, and no sweep \(no sweep.yaml\). Give",
         "a/runs": r"runs holds learning_rate=0.25_seed=0, learning_rate=0.5_seed=0, and no sweep",
+        "locked": "locked cannot be listed: Permission denied. Give",
         "a": "a is this sweep itself, which keeps its runs anyway. Give",
     }.items():
         with pytest.raises(TrainingError, match=said):
             open_sources([tmp_path / name], tmp_path / "a")
+    assert open_sources([tmp_path], tmp_path / "a") == (), "a folder of sweeps may hold this one, and no other yet"
+    assert [each.root.name for each in open_sources([tmp_path, tmp_path / "a"], tmp_path / "b")] == ["a"]

@@ -45,16 +45,16 @@ def open_sources(given: Sequence[Path], own: Path) -> tuple[SweepFolder, ...]:
             what = "is a file" if path.exists() else "does not exist"
             raise TrainingError(f"--reuse {path} {what}. {_ELSEWHERE}")
         try:
-            sweeps = [path] if (path / SWEEP_FILE).is_file() else sorted(p.parent for p in path.glob(f"*/{SWEEP_FILE}"))
+            below = sorted(path.iterdir())
         except OSError as error:
             raise TrainingError(f"--reuse {path} cannot be listed: {error.strerror}. {_ELSEWHERE}") from None
+        sweeps = [each for each in (path, *below) if os.path.isfile(each / SWEEP_FILE)]  # unreadable ones are none
         if not sweeps:
-            names = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+            names = ", ".join(each.name for each in below[:8]) or "nothing"
             raise TrainingError(f"--reuse {path} holds {names}, and no sweep (no {SWEEP_FILE}). {_ELSEWHERE}")
-        others = [sweep for sweep in sweeps if sweep.resolve() != own.resolve()]
-        if not others:
+        if path.resolve() == own.resolve():
             raise TrainingError(f"--reuse {path} is this sweep itself, which keeps its runs anyway. {_ELSEWHERE}")
-        found |= {sweep.resolve(): SweepFolder(sweep) for sweep in others}
+        found |= {sweep.resolve(): SweepFolder(sweep) for sweep in sweeps if sweep.resolve() != own.resolve()}
     return tuple(found.values())
 
 
