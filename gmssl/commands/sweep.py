@@ -86,6 +86,24 @@ Out: TypeAlias = Annotated[
 ]
 
 
+Reuse: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="DIR",
+        help="Take finished runs of the same recipe, images, program and hardware from this sweep, or from the sweeps "
+        "in this folder, instead of training them anew. Repeatable.",
+    ),
+]
+Only: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Show these results only in tables and picture, by metric or classifier, e.g. knn,linear; CSVs hold all.",
+        show_default=False,
+    ),
+]
+
+
 def sweep(
     recipes: Recipes,
     grid: Grid = None,
@@ -97,6 +115,8 @@ def sweep(
     neighbours: Neighbours = 20,
     variants: Variants = None,
     jobs: Annotated[int, typer.Option(min=1, help="Number of runs at a time; they share the cores.")] = 1,
+    reuse: Reuse = None,
+    only: Only = None,
     overrides: Overrides = None,
     out: Out = None,
 ) -> None:
@@ -106,9 +126,8 @@ def sweep(
     """
     from rich.console import Console
 
-    from gmssl.sweeping import (
-        results,  # noqa: F401  before runs of days, in which the program may be renewed
-    )
+    from gmssl.sweeping import results  # before runs of days, in which the program may be renewed
+    from gmssl.sweeping.reuse.taking import open_sources
     from gmssl.sweeping.run import plan_sweep, run_sweep
     from gmssl.sweeping.seeds import read_seeds
 
@@ -125,13 +144,15 @@ def sweep(
         folds=folds,
         neighbours=neighbours,
     )
+    chosen = results.read_only(plan, only)
+    sources = open_sources(reuse or [], plan.folder.root)
     console = Console(stderr=True)
     try:
-        outcome = run_sweep(plan, console, jobs)
+        outcome = run_sweep(plan, console, jobs, sources)
     except (KeyboardInterrupt, SystemExit):
         console.print("stopped; the same command goes on with this sweep", markup=False)
         raise
-    _report(plan, ", ".join(recipe.name for recipe in recipes), outcome)
+    _report(plan, ", ".join(recipe.name for recipe in recipes), outcome, chosen)
     for name, message in outcome.failures.items():
         console.print(f"failed: {name}: {message} (log: {plan.folder.log(name)})", markup=False, soft_wrap=True)
     typer.echo(plan.folder.root)
@@ -139,24 +160,25 @@ def sweep(
         raise typer.Exit(1)
 
 
-def _report(plan: Plan, source: str, outcome: Outcome) -> None:
-    """Write the tables and the picture, and print the tables."""
+def _report(plan: Plan, source: str, outcome: Outcome, only: frozenset[str] | None) -> None:
+    """Write the tables and the picture, and print the tables, of the chosen metrics or of all."""
     from gmssl.sweeping.picture import to_png
     from gmssl.sweeping.results import grids, results_csv, runs_csv, sections, to_markdown
     from gmssl.system.files import replacing
 
     found = sections(plan, outcome)
+    shown = [section for section in found if only is None or section.metric.name in only]
     files = {
-        "results.md": to_markdown(plan, source, found, outcome).encode("utf-8"),
+        "results.md": to_markdown(plan, source, shown, outcome).encode("utf-8"),
         "results.csv": results_csv(plan, found).encode("utf-8"),
         "runs.csv": runs_csv(plan, found).encode("utf-8"),
     }
-    if found:
-        files["results.png"] = to_png(found)
+    if shown:
+        files["results.png"] = to_png(shown)
     for name, content in files.items():
         with replacing(plan.folder.root / name) as file:
             file.write(content)
-    show(grids(plan, found))
+    show(grids(plan, shown))
 
 
 def compare(

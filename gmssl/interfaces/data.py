@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -40,6 +41,18 @@ class Images(Protocol):
         Raises:
             DataError: the image cannot be read; the message names it.
         """
+        ...
+
+
+@runtime_checkable
+class FromFiles(Protocol):
+    """Images that say which files they are read from, so that it is seen when these change.
+
+    A list of images need not say so; a sweep then never takes a finished run of it from another sweep.
+    """
+
+    def files(self) -> Sequence[str] | None:
+        """Paths in a fixed order; empty if no file is read, None if they are not known."""
         ...
 
 

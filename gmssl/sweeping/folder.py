@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -28,7 +29,7 @@ SWEEP_FILE = "sweep.yaml"
 LOCK_FILE = ".lock"
 _WEIGHTS = "encoder.safetensors"
 _LONGEST_NAME = 80
-_OWN = ("runs", "recipes", "logs")
+_OWN = ("runs", "recipes", "logs", "digests")
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,13 @@ class Definition:
 
 def _identity(settings: Mapping[str, Any], grid: Mapping[str, Sequence[str]]) -> str:
     """Equal for two sweeps that differ in the order of axes, variants and values only, or in `train.workers`."""
-    return _text([_lasting(settings, grid), {path: sorted(values) for path, values in grid.items()}])
+    return _text([lasting(settings, grid), {path: sorted(values) for path, values in grid.items()}])
 
 
-def _lasting(settings: Mapping[str, Any], grid: Mapping[str, object]) -> dict[str, Any]:
+def lasting(settings: Mapping[str, Any], grid: Mapping[str, object] = MappingProxyType({})) -> dict[str, Any]:
     """Settings without those that results do not depend on: `train.workers`."""
     if RECIPE in grid or VARIANT in grid:
-        return {name: _lasting(own or {}, {}) for name, own in settings.items()}
+        return {name: lasting(own or {}, {}) for name, own in settings.items()}
     train = settings.get("train")
     if not isinstance(train, Mapping) or "workers" not in train:
         return dict(settings)
@@ -96,6 +97,10 @@ class SweepFolder:
     def log(self, name: str) -> Path:
         """What the processes of a run printed."""
         return self.logs / f"{name}.log"
+
+    def digest(self, name: str) -> Path:
+        """What decides the numbers of a run; see `gmssl.sweeping.reuse`."""
+        return self.root / "digests" / f"{name}.json"
 
     def evaluation(self, name: str, data: LabelledSet) -> Path:
         """The report of `gmssl evaluate`."""
@@ -157,13 +162,13 @@ def refuse_other(root: Path, definition: Definition) -> None:
         return
     written = _read(path)
     grid = definition.grid
-    before, now = _lasting(written["recipe"], written["grid"]), _lasting(definition.settings, grid)
+    before, now = lasting(written["recipe"], written["grid"]), lasting(definition.settings, grid)
     if RECIPE in grid or VARIANT in grid:  # new ones may be added
         now = {name: settings for name, settings in now.items() if name in before}
     difference = _missing(written["grid"], grid)
     name = "grid"
     if difference is None and _text(before) != _text(now):
-        name, difference = "recipe", _first_difference(before, now)
+        name, difference = "recipe", first_difference(before, now)
     if difference is not None:
         raise TrainingError(
             f"--out {root} belongs to another sweep: its {name} has {difference}. Name "
@@ -225,7 +230,7 @@ def _read(path: Path) -> dict[str, Any]:
     return written
 
 
-def _first_difference(written: object, own: object) -> str:
+def first_difference(written: object, own: object) -> str:
     """`train.batch 64, this one 32`, for the first place where two settings differ."""
     found, given = flat(written), flat(own)
     for place in [*found, *(p for p in given if p not in found)]:
@@ -326,7 +331,7 @@ def refuse_other_recipe(run: Path, recipe: Recipe) -> None:
     train = written.train.model_copy(update={"workers": recipe.train.workers})  # results do not depend on them
     written = written.model_copy(update={"train": train})
     if written != recipe:
-        difference = _first_difference(written.model_dump(mode="json"), recipe.model_dump(mode="json"))
+        difference = first_difference(written.model_dump(mode="json"), recipe.model_dump(mode="json"))
         raise TrainingError(f"{run} is a run of another recipe: it has {difference}. {remedy}")
 
 

@@ -25,6 +25,7 @@ class Metric:
         share: a number in 0..1, shown in per cent.
         beside: name of the metric that this is a reference for: what the untrained encoder or raw pixels reach.
         features: of a reference, "untrained" or "pixels".
+        classifier: of an evaluation, "knn" or "linear".
     """
 
     name: str
@@ -32,6 +33,7 @@ class Metric:
     share: bool
     beside: str = ""
     features: str = ""
+    classifier: str = ""
 
     @property
     def reference(self) -> bool:
@@ -66,7 +68,7 @@ def _of_evaluation(data: LabelledSet, classifier: str, features: str, score: str
     title = f"{_CLASSIFIERS[classifier]} {f'on {data.name}' if data.name else 'evaluation'}"
     title += (", test set" if data.test else "") + (f" {_SCORES[score]}" if _SCORES[score] else "")
     if features == "trained":
-        return Metric(own, title, share=True)
+        return Metric(own, title, share=True, classifier=classifier)
     return Metric(f"{own}_{features}", f"{title}, {features}", True, own, features)
 
 
@@ -78,6 +80,23 @@ def metrics_of(sets: Sequence[LabelledSet]) -> tuple[Metric, ...]:
     """All metrics of a sweep whose runs are judged on these labelled sets, in the order of its tables."""
     kinds = itertools.product(sets, _CLASSIFIERS, _SCORES, ("trained", "untrained", "pixels"))
     return (*METRICS, *(_of_evaluation(data, c, f, s) for data, c, s, f in kinds if data.test or not _SCORES[s]))
+
+
+def names_of(sets: Sequence[LabelledSet], classifiers: Sequence[str], probe: bool) -> dict[str, frozenset[str]]:
+    """What results can be chosen by: the name of a metric or a classifier, with the names of the metrics it chooses.
+
+    Args:
+        sets: that runs are judged on.
+        classifiers: that judge them; none where runs are not evaluated.
+        probe: whether trainings have a kNN probe.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for metric in metrics_of(sets):
+        judged = metric.classifier in classifiers if metric.classifier else metric is not PROBE or probe
+        if not metric.reference and judged:
+            for name in filter(None, (metric.name, metric.classifier)):
+                found[name] = found.get(name, frozenset()) | {metric.name}
+    return found
 
 
 def of_training(run: Path) -> dict[str, float]:

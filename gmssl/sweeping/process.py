@@ -15,6 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+from gmssl.system.machine import cores
+
 SWEEP_VARIABLE = "GMSSL_SWEEP_PROCESS"
 """Holds the process number of the sweep; taken out of the environment before the run starts processes of its own."""
 
@@ -66,7 +68,7 @@ def run_command(arguments: Sequence[str], log: Path, lock: int, jobs: int = 1) -
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 # Later ones win: an OMP_NUM_THREADS of the user's over ours.
-                env=_threads(jobs) | os.environ | {SWEEP_VARIABLE: str(os.getpid())},
+                env=threads_of(jobs) | os.environ | {SWEEP_VARIABLE: str(os.getpid())},
                 pass_fds=(lock,),
                 # Ctrl-C in a terminal goes to its whole process group; the command gets one signal, from here.
                 start_new_session=True,
@@ -83,14 +85,9 @@ def run_command(arguments: Sequence[str], log: Path, lock: int, jobs: int = 1) -
     return None if code == 0 else _fault(code, log, start)
 
 
-def _threads(jobs: int) -> dict[str, str]:
-    """Threads that wait for a busy core cost far more than they bring."""
-    return {"OMP_NUM_THREADS": str(max(1, _cores() // jobs))} if jobs > 1 else {}
-
-
-def _cores() -> int:
-    """Those that this process may use; a scheduler often grants some of the machine's only."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def threads_of(jobs: int) -> dict[str, str]:
+    """What limits them where several commands run: threads that wait for a busy core cost far more than they bring."""
+    return {"OMP_NUM_THREADS": str(max(1, cores() // jobs))} if jobs > 1 else {}
 
 
 _running: set[subprocess.Popen[bytes]] = set()

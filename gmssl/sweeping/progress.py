@@ -37,10 +37,6 @@ class Progress:
     ) -> None:
         self._status.stop()
 
-    def tell(self, text: str) -> None:
-        """A line of its own."""
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
     def started(self, name: str) -> None:
         """A run is in progress; any thread may say so."""
         with self._guard:
@@ -57,7 +53,7 @@ class Progress:
             left = self._left()
             self._show()
         times = f" ({duration(took)}{f'; {left}' if left else ''})" if worked else ""
-        self.tell(f"{self._ended}/{self._total} {name}: {outcome}{times}")
+        tell(self._console, f"{self._ended}/{self._total} {name}: {outcome}{times}")
 
     def _left(self) -> str:
         """How long the other runs take if they are like those so far; empty where nothing is known, or left."""
@@ -72,6 +68,11 @@ class Progress:
         left = self._left()
         done = f"{self._ended}/{self._total} done{f', {left}' if left else ''}"
         self._status.update(f"{done}; {', '.join(names[:_SHOWN])}{more}, see {self._logs}")
+
+
+def tell(console: Console, text: str) -> None:
+    """A line of its own."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def duration(seconds: float) -> str:

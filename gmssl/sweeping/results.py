@@ -7,9 +7,11 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gmssl.errors import TrainingError
+from gmssl.interfaces.part import nearest
 from gmssl.sweeping.beside import UNTRAINED, shared
 from gmssl.sweeping.cells import axis_labels
-from gmssl.sweeping.metrics import Metric, metrics_of
+from gmssl.sweeping.metrics import Metric, metrics_of, names_of
 from gmssl.sweeping.run import Outcome, Plan
 from gmssl.sweeping.statistics import Summary, difference, summarise
 from gmssl.system.grid import Grid
@@ -59,6 +61,27 @@ def sections(plan: Plan, outcome: Outcome) -> list[Section]:
         for metric in metrics
     ]
     return [section for section in found if any(line.summary for line in section.lines)]
+
+
+def read_only(plan: Plan, given: str | None) -> frozenset[str] | None:
+    """Names of the metrics that `--only` chooses, such as "knn,linear"; None for all.
+
+    Raises:
+        TrainingError: a name of no metric and no classifier of this sweep.
+    """
+    if given is None:
+        return None
+    names = names_of(plan.definition.data, plan.evaluate, plan.cells[0].recipe.probe is not None)
+    chosen: frozenset[str] = frozenset()
+    for name in (text.strip() for text in given.split(",")):
+        if name not in names:
+            more = "" if plan.evaluate else "; --evaluate knn or --evaluate linear adds more"
+            raise TrainingError(
+                f"--only {given}: this sweep has no result {name!r}{nearest(name, names)}. Choose from "
+                f"{', '.join(names)}{more}."
+            )
+        chosen |= names[name]
+    return chosen
 
 
 def _by_cell(plan: Plan, outcome: Outcome, metric: Metric) -> dict[str, dict[int, float]]:

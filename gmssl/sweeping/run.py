@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,12 @@ from gmssl.sweeping.folder import (
 from gmssl.sweeping.labelled import NEIGHBOURS, read_sets
 from gmssl.sweeping.metrics import of_evaluation, of_training
 from gmssl.sweeping.process import in_order_of_ending, run_command, sigterm_as_exit
-from gmssl.sweeping.progress import Progress
+from gmssl.sweeping.progress import Progress, tell
 from gmssl.sweeping.recipes import read_recipes, read_settings, read_variants, recipe_axis, refuse_foreign, variant_axis
 from gmssl.sweeping.reports import Evaluation, read_report, refuse_other_sets
+from gmssl.sweeping.reuse.digests import Digests
+from gmssl.sweeping.reuse.program import Hardware
+from gmssl.sweeping.reuse.taking import remove_leftovers, take_runs
 from gmssl.system.files import replacing
 from gmssl.training.folder import making
 
@@ -39,6 +43,7 @@ if TYPE_CHECKING:
 
 
 _NOTHING = "finished before"
+_TAKEN = "taken from {}"
 
 
 @dataclass(frozen=True)
@@ -178,8 +183,14 @@ def _cells(
     return axes, make_cells(own, str(variants or recipes[0]), axes, changed), changed or own
 
 
-def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
+def run_sweep(plan: Plan, console: Console, jobs: int = 1, reuse: Sequence[SweepFolder] = ()) -> Outcome:
     """Do the runs that are not done yet, `jobs` at a time, and read the numbers of all.
+
+    Args:
+        plan: from `plan_sweep`.
+        console: for progress.
+        jobs: runs at a time.
+        reuse: other sweeps whose finished runs are taken instead of trained anew, from `open_sources`.
 
     Raises:
         TrainingError: the folder cannot be made.
@@ -190,23 +201,26 @@ def run_sweep(plan: Plan, console: Console, jobs: int = 1) -> Outcome:
         pass  # the lock, which lies there, is held before the first file is written
     failures = {}
     runs = plan.runs
-    progress = Progress(console, len(runs), plan.folder.logs, sum(not _is_done(plan, run) for run in runs), jobs)
+    digests = Digests(plan.folder, Hardware(jobs))
+    say = partial(tell, console)
 
     def do(at: int) -> tuple[str, str | None]:
         progress.started(runs[at].name)
-        return _do(plan, runs[at], lock, jobs)
+        return _do(plan, runs[at], digests, lock, taken.get(runs[at].name))
 
-    def wait() -> None:
-        progress.tell(f"waiting for another process that works in {root}")
-
-    with sigterm_as_exit(), locked(root, wait) as lock:
+    with sigterm_as_exit(), locked(root, lambda: say(f"waiting for another process that works in {root}")) as lock:
         with making(root):
             write_definition(plan.folder, plan.definition)
+        remove_leftovers(plan.folder)
+        sets = plan.definition.data if plan.evaluate else ()
+        taken = take_runs({run.name: run.recipe for run in runs}, sets, reuse, digests, say) if reuse else {}
+        progress = Progress(console, len(runs), plan.folder.logs, sum(not _is_done(plan, run) for run in runs), jobs)
         with progress, contextlib.closing(in_order_of_ending(do, len(runs), jobs)) as endings:
             for at, (done, fault) in endings:
                 if fault is not None:
                     failures[runs[at].name] = fault
-                progress.ended(runs[at].name, done if fault is None else f"failed: {fault}", done != _NOTHING)
+                worked = fault is not None or done not in (_NOTHING, _TAKEN.format(taken.get(runs[at].name)))
+                progress.ended(runs[at].name, done if fault is None else f"failed: {fault}", worked)
         return Outcome(_values(plan, failures), failures)
 
 
@@ -217,10 +231,10 @@ def _is_done(plan: Plan, run: Run) -> bool:
     return is_finished(plan.folder.run(run.name)) and all(report.is_file() for report in reports)
 
 
-def _do(plan: Plan, run: Run, lock: int, jobs: int) -> tuple[str, str | None]:
+def _do(plan: Plan, run: Run, digests: Digests, lock: int, taken: Path | None) -> tuple[str, str | None]:
     """Train and evaluate as far as needed; returns what was done, and why it failed."""
-    folder, log = plan.folder.run(run.name), plan.folder.log(run.name)
-    done = []
+    folder, log, jobs = plan.folder.run(run.name), plan.folder.log(run.name), digests.hardware.jobs
+    done = [] if taken is None else [_TAKEN.format(taken)]
     if not is_finished(folder):
         resumed = has_checkpoint(folder)
         if resumed:
@@ -230,15 +244,18 @@ def _do(plan: Plan, run: Run, lock: int, jobs: int) -> tuple[str, str | None]:
             with replacing(recipe) as file:
                 file.write(run.recipe.dump().encode("utf-8"))
             arguments = [str(recipe), "--out", str(folder)]
+        digests.begin(run.name, run.recipe, resumed)
         fault = run_command(["train", *arguments], log, lock, jobs)
         if fault is not None:
             return "", fault
         done.append("resumed and finished" if resumed else "trained")
+    digests.end(run.name, run.recipe)
     for data in plan.definition.data if plan.evaluate else ():
         if plan.folder.evaluation(run.name, data).is_file():
             continue
         options = [*data.options, "--references", str(plan.folder.references)]
-        fault = run_command(["evaluate", str(folder), *options], log, lock, jobs)
+        evaluate = partial(run_command, ["evaluate", str(folder), *options], log, lock, jobs)
+        fault = digests.around_evaluation(run.name, run.recipe, data, evaluate)
         where = f" on {data.name}" if data.name else ""
         if fault is not None:
             return "", f"evaluation{where}: {fault}"

@@ -1,11 +1,11 @@
-"""Files that appear complete or not at all."""
+"""Files that appear complete or not at all, and second names for them."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -54,8 +54,13 @@ def write_whole(path: Path, text: str) -> None:
 def alone_in(folder: Path) -> Iterator[None]:
     """Wait until no other process is in this block for the same folder; it leaves no file behind.
 
-    Where a file system has no locks, nobody waits.
+    Where a system or file system has no locks, nobody waits.
     """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
@@ -63,3 +68,21 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def copy_whole(source: Path, target: Path) -> None:
+    """The bytes of a file, without its dates and permissions; `target` is replaced as in `replacing`."""
+    with replacing(target) as file, source.open("rb") as original:
+        shutil.copyfileobj(original, file)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A second name for the same bytes, or a copy of them on a file system that has no hard links.
+
+    Only for files that are replaced when they change, as `replacing` does it, and never written over.
+    """
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source.resolve(), target)  # resolved: a second name of a symbolic link would lead elsewhere
+    except OSError:
+        copy_whole(source, target)

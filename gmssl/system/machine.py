@@ -27,7 +27,7 @@ def this_machine() -> Machine:
     """The machine as it is now."""
     load = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     today = datetime.now(UTC).date().isoformat()
-    return Machine(_processor(), cores(), load, today, {"python": platform.python_version(), **_versions()})
+    return Machine(processor(), cores(), load, today, {"python": platform.python_version(), **_versions()})
 
 
 def cores() -> int:
@@ -35,7 +35,8 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Its name, as the system gives it."""
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import threading
 from pathlib import Path
@@ -16,7 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from gmssl.errors import TrainingError
-from gmssl.system.files import replacing
+from gmssl.system.files import link_or_copy, replacing
 from gmssl.training.module import MatchingModule
 from gmssl.training.saved import read_checkpoint
 
@@ -98,9 +96,4 @@ class RunCheckpoints(Checkpoint):
 def _keep(last: Path, kept: Path) -> None:
     """Give the same bytes a second name, because last.ckpt is replaced and never written over."""
     kept.parent.mkdir(exist_ok=True)
-    try:
-        kept.unlink(missing_ok=True)
-        os.link(last, kept)
-    except OSError:  # a file system without hard links
-        with replacing(kept) as file, last.open("rb") as source:
-            shutil.copyfileobj(source, file)
+    link_or_copy(last, kept)

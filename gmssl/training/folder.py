@@ -10,7 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,8 +39,12 @@ _PACKAGES = (
     "numba",
     "numpy",
     "scipy",
+    "scikit-learn",
+    "pygmtools",
     "torchmetrics",
     "pillow",
+    "tifffile",
+    "imagecodecs",
     "pydantic",
     "safetensors",
 )
@@ -212,7 +216,7 @@ def environment(recipe: Recipe) -> dict[str, object]:
         "gmssl": _version("gmssl"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": versions(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "threads": torch.get_num_threads(),
         "git_revision": revision,
@@ -221,6 +225,11 @@ def environment(recipe: Recipe) -> dict[str, object]:
         "command": sys.argv,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def versions(packages: Sequence[str] = _PACKAGES) -> dict[str, str | None]:
+    """Of packages, by default those that the numbers of a run depend on; None for one that is not installed."""
+    return {name: _version(name) for name in packages}
 
 
 def _version(package: str) -> str | None:

@@ -52,6 +52,11 @@ WRONG = [
     ("sweep recipe.yaml --grid margin=1 --evaluate knn --data unlabelled --data unlabelled", "is given twice"),
     ("sweep recipe.yaml --grid margin=1 --evaluate knn --test unlabelled --folds 3", "--folds 3 is for cross-val"),
     ("sweep recipe.yaml --grid margin=1 --seeds 0-2,2", "the seed 2 stands twice"),
+    ("sweep recipe.yaml --grid margin=1 --reuse none", "--reuse none does not exist. Give the folder of another sweep"),
+    ("sweep recipe.yaml --grid margin=1 --reuse recipe.yaml", "--reuse recipe.yaml is a file. Give the folder"),
+    ("sweep recipe.yaml --grid margin=1 --reuse unlabelled", "--reuse unlabelled holds a.png, and no sweep"),
+    ("sweep recipe.yaml --grid margin=1 --only knn", "has no result 'knn'. Choose from loss, match_accuracy, "),
+    ("sweep recipe.yaml --grid margin=1 --only los,loss", "has no result 'los' (did you mean 'loss'?). Choose from"),
     ("compare unlabelled", "give two or more run folders"),
     ("compare unlabelled recipe.yaml", "unlabelled is no run folder"),
 ]
@@ -88,6 +93,32 @@ def test_failures_end_with_code_1(run: Run, tmp_path: Path, monkeypatch: pytest.
     assert done.stdout == "out\n"
     assert "failed: margin=1_seed=0: a full memory (log: out/logs/margin=1_seed=0.log)" in done.stderr
     assert "a full memory" in (tmp_path / "out" / "results.md").read_text()
+
+
+def test_chosen_results_stand_alone_in_tables_and_picture(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(arguments: list[str], *_: object) -> None:
+        folder = Path(arguments[3])
+        folder.mkdir()
+        (folder / "recipe.yaml").write_text(Path(arguments[1]).read_text())
+        (folder / "metrics.csv").write_text("step,epoch,loss,match_accuracy\n1,0,2.0,0.5\n")
+        (folder / "encoder.safetensors").touch()
+
+    monkeypatch.setattr("gmssl.sweeping.run.run_command", trained)
+    drawn: list[str] = []
+    monkeypatch.setattr(
+        "gmssl.sweeping.picture.to_png", lambda found: drawn.extend(s.metric.name for s in found) or b""
+    )
+    words = ("sweep", "recipe.yaml", "--grid", "margin=1", "--seeds", 1, "--out", "out")
+    for options, shown in ((("--only", "match_accuracy"), ["match_accuracy"]), ((), ["loss", "match_accuracy"])):
+        drawn.clear()
+        done = run(*words, *options)
+        assert done.exit_code == 0, done.output
+        assert drawn == shown
+        for heading, name in (("### loss\n", "loss"), ("### match accuracy with noise, %\n", "match_accuracy")):
+            assert (heading in (tmp_path / "out" / "results.md").read_text()) == (name in shown)
+            assert f",{name}," in (tmp_path / "out" / "results.csv").read_text()
 
 
 def test_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

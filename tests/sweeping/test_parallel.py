@@ -96,7 +96,7 @@ def test_each_command_has_its_part_of_the_cores(
     tmp_path: Path, program, monkeypatch: pytest.MonkeyPatch, jobs: int, given: str | None, seen: str
 ) -> None:
     program("print(os.environ.get('OMP_NUM_THREADS'))")
-    monkeypatch.setattr(process, "_cores", lambda: 7)
+    monkeypatch.setattr(process, "cores", lambda: 7)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if given:
         monkeypatch.setenv("OMP_NUM_THREADS", given)

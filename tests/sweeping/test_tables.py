@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gmssl.errors import TrainingError
 from gmssl.sweeping.picture import draw
-from gmssl.sweeping.results import grids, results_csv, runs_csv, sections
+from gmssl.sweeping.results import grids, read_only, results_csv, runs_csv, sections
 from gmssl.sweeping.run import Outcome, Plan, plan_sweep
 
 FIRST, SECOND = "learning_rate=0.25", "learning_rate=0.5"
@@ -78,3 +79,25 @@ def test_references_of_several_encoders(quick_file: Path, tmp_path: Path, progra
     ]
     assert [len(line.beside) for line in section.references] == [2, 2, 4]
     draw(found)
+
+
+def test_results_are_chosen_by_metric_or_classifier(
+    sweep: Sweep, quick_file: Path, labelled: Callable[..., Path], tmp_path: Path
+) -> None:
+    sets = [f"{name}={labelled(tmp_path / name, 2, 10)}" for name in ("brain", "chest")]
+    grid = ["optimiser.learning_rate=0.25,0.5"]
+    plan = plan_sweep([quick_file], grid, 1, ["knn", "linear"], sets, out=tmp_path / "out")
+    assert read_only(plan, None) is None
+    assert read_only(plan, "loss") == {"loss"}
+    assert read_only(plan, "knn, chest_linear") == {"brain_knn", "chest_knn", "chest_linear"}
+    known = (
+        "loss, match_accuracy, match_accuracy_noiseless, brain_knn, knn, brain_linear, linear, chest_knn, chest_linear"
+    )
+    for given in ("probe_knn", "knn,", "brain_knn_untrained"):
+        with pytest.raises(TrainingError, match=rf"--only {given}: .* Choose from {known}\.$"):
+            read_only(plan, given)
+    probed = ["probe.data=phantoms"]
+    plan = plan_sweep([quick_file], grid, 1, ["knn"], sets, probed, out=tmp_path / "probed")
+    assert read_only(plan, "probe_knn") == {"probe_knn"}
+    with pytest.raises(TrainingError, match=r"has no result 'linear'.*chest_knn\.$"):
+        read_only(plan, "linear")

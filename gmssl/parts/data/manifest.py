@@ -121,6 +121,10 @@ class FileImages:
         """Number of images."""
         return len(self.paths)
 
+    def files(self) -> list[str]:
+        """One for each image."""
+        return self.paths
+
     def load(self, index: int, channels: int) -> Image.Image:
         """See `gmssl.parts.data.reading.read_image`."""
         return read_image(self.paths[index], channels)

@@ -51,6 +51,10 @@ class PhantomImages:
         """Number of images."""
         return self.number
 
+    def files(self) -> tuple[str, ...]:
+        """None are read."""
+        return ()
+
     def load(self, index: int, channels: int) -> Image.Image:
         """Draw image `index`; in colour all channels are equal."""
         from PIL import Image

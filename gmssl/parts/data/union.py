@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from gmssl.errors import DataError
-from gmssl.interfaces.data import Data, Images, Record
+from gmssl.interfaces.data import Data, FromFiles, Images, Record
 from gmssl.interfaces.registry import field_of
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ class UnionImages:
     def __len__(self) -> int:
         """Number of images of all sources."""
         return self.ends[-1]
+
+    def files(self) -> list[str] | None:
+        """Those of all sources; None if one of them does not say."""
+        told = [source.files() if isinstance(source, FromFiles) else None for source in self.sources]
+        return None if None in told else [path for paths in told for path in paths or ()]
 
     def load(self, index: int, channels: int) -> Image.Image:
         """The image, as its source loads it."""
