@@ -209,8 +209,9 @@ def test_a_resumed_run_has_a_digest_if_nothing_changed(
 def test_a_run_that_has_a_checkpoint_goes_on(reusing: Reusing, program, tmp_path: Path) -> None:
     reusing("other", rates="0.25")
     interrupted(reusing, program, tmp_path)
-    reusing("a", "other", rates="0.25")
+    _, told = reusing("a", "other", rates="0.25")
     assert [call[1] for call in program.calls] == ["--resume"]
+    assert "taken" not in told
 
 
 @pytest.mark.parametrize("changed", [False, True])
@@ -220,7 +221,8 @@ def test_a_sweep_killed_before_the_second_look_looks_later(
     with monkeypatch.context() as patch:
         patch.setattr("gmssl.sweeping.reuse.digests.Digests.end", lambda *_: None)
         reusing("a", rates="0.25")
-    reusing("b", "a", rates="0.25")
+    _, told = reusing("b", "a", rates="0.25")
+    assert "1 run not taken: no finished run with a digest" in told
     assert len(done(program)) == 1, "nobody has looked whether its images are still the same"
     if changed:
         os.utime(scans, (1, 1))
