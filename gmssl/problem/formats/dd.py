@@ -136,7 +136,7 @@ def _rows(path: str | Path, keyword: str, lines: Lines) -> _Rows:
     except (ValueError, OverflowError):
         raise _first_fault(path, keyword, lines) from None
     if not numpy.isfinite(cost).all():
-        wrong = int((~numpy.isfinite(cost)).argmax())
+        wrong = int(numpy.flatnonzero(~numpy.isfinite(cost))[0])
         raise fault(path, numbers[wrong], f"{shown(texts[wrong])} has no finite cost; expected a number")
     return _Rows(numpy.array(numbers, numpy.int64), numpy.stack(table), cost)
 
@@ -197,7 +197,7 @@ def _referenced(path: str | Path, assignments: _Rows, edges: _Rows) -> numpy.nda
     place = numpy.searchsorted(ids, wanted, sorter=order).clip(max=max(len(ids) - 1, 0))
     known = ids[order[place]] == wanted if len(ids) else numpy.zeros(wanted.shape, bool)
     if not known.all():
-        wrong = int((~known.all(0)).argmax())
+        wrong = int(numpy.flatnonzero(~known.all(0))[0])
         missing = int(wanted[:, wrong][~known[:, wrong]][0])
         what = f"the edge names assignment {missing}; expected the id of an `a` line of this block"
         raise fault(path, int(edges.line[wrong]), what)

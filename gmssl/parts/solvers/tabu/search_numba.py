@@ -115,7 +115,7 @@ def _leave(i, a, b, partner, memory, o):
 def _unmarked(number):
     """The cost in a number of `rows`, without its mark."""
     # The arithmetic shift back restores the sign from bit 28.
-    return np.int32(np.int32(number << 3) >> 3)
+    return np.int32(np.int32(number << 3) >> np.int32(3))
 
 
 @njit(cache=True, nogil=True)
