@@ -95,10 +95,11 @@ def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) ->
     bound = solve(problem, solver).bound
     lifted = lift(matching.to(problem.costs.vertex.dtype), problem.topology)
     double = energy(problem.costs.map(torch.Tensor.double), lifted.map(torch.Tensor.double))
-    reached = double.to(problem.costs.vertex.dtype)
     assert bound is not None, f"{solver.kind} declares gives_bound and returns none"
-    converged = reached - bound <= 1e-6 * reached.abs().clamp(min=1)
-    return Solution(lifted, reached, bound, converged)
+    # A bound in the dtype of the costs is rounded down: by less than that, both are the same.
+    rounding = torch.finfo(bound.dtype).eps * double.abs()
+    converged = double - bound.double() <= torch.maximum(1e-6 * double.abs(), rounding)
+    return Solution(lifted, double.to(problem.costs.vertex.dtype), bound, converged)
 
 
 def completed(problem: Problem) -> Problem:

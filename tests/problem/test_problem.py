@@ -152,7 +152,7 @@ def test_certify_refuses_what_is_no_matching():
     found = gmssl.solve(problem, lap)
     certified = gmssl.certify(problem, found.matching.vertex, lap)
     assert certified.converged.all()
-    assert certified.gap.item() == 0
+    assert certified.gap.item() <= torch.finfo(torch.float32).eps, "the bound is rounded down"
     worse = gmssl.certify(problem, found.matching.vertex.roll(1, 2), lap)
     assert worse.gap.item() > 0
     with pytest.raises(ProblemError, match="instance 0 of matching does not fit this problem"):

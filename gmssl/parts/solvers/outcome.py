@@ -21,22 +21,32 @@ def outcome(
         threads: over the batch, on the CPU.
 
     Returns:
-        The solution; energies are summed in float64, so that solvers agree, and returned in the costs' dtype.
+        The solution; energies are summed in float64, so that solvers agree, and returned in the costs' dtype. A bound
+        is rounded down, so that it is none above the optimum.
+
+    Raises:
+        ProblemError: an energy that the dtype of the costs cannot hold.
     """
+    matching, energy = evaluated(problem, columns, threads)
+    dtype = problem.costs.vertex.dtype
+    bound = rounded_down(energy, dtype) if proven else None
+    return Solution(matching, in_dtype(energy, dtype), bound, converged)
+
+
+def evaluated(problem: Problem, columns: torch.Tensor, threads: int = 1) -> tuple[Pairs, torch.Tensor]:
+    """The matching of an assignment, and its energy `[G]` in float64; arguments as in `outcome`."""
     costs = problem.costs
     dtype, m = costs.vertex.dtype, costs.vertex.shape[2]
     if costs.vertex.device.type == "cpu" and dtype in (torch.float32, torch.float64):
-        matching, energy = _evaluated(problem, columns, threads)
-        return Solution(matching, energy, energy.clone() if proven else None, converged)
+        return _compiled(problem, columns, threads)
     matching = Pairs(vertex_matching(columns, m, dtype), _lifted(columns, m, problem.topology).to(dtype))
     # A product with 0 or 1 is exact, so only the sum needs float64.
     energy = (costs.vertex * matching.vertex).sum((1, 2), dtype=torch.float64)
-    energy = (energy + (costs.edge * matching.edge).sum((1, 2), dtype=torch.float64)).to(dtype)
-    return Solution(matching, energy, energy.clone() if proven else None, converged)
+    return matching, energy + (costs.edge * matching.edge).sum((1, 2), dtype=torch.float64)
 
 
-def _evaluated(problem: Problem, columns: torch.Tensor, threads: int) -> tuple[Pairs, torch.Tensor]:
-    """The matching and its energy `[G]` on the CPU: few of the E·F pairs of edges are matched, so none else is read."""
+def _compiled(problem: Problem, columns: torch.Tensor, threads: int) -> tuple[Pairs, torch.Tensor]:
+    """On the CPU few of the E·F pairs of edges are matched, so none else is read."""
     from gmssl.parts.solvers.kernels.lift_numba import evaluate
 
     costs, topology = problem.costs.detach(), problem.topology
@@ -53,7 +63,32 @@ def _evaluated(problem: Problem, columns: torch.Tensor, threads: int) -> tuple[P
         )
 
     in_slices(run, len(columns), threads)
-    return matching, energy.to(costs.vertex.dtype)
+    return matching, energy
+
+
+def in_dtype(energy: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Float64 energies `[G]` in the dtype of their costs.
+
+    Raises:
+        ProblemError: one of them is beyond the largest number of that dtype.
+    """
+    given = energy.to(dtype)
+    if bool(given.isinf().any()):
+        graph = int(given.isinf().nonzero()[0])
+        wider = " or pass float64 costs" if dtype != torch.float64 else ""
+        raise ProblemError(
+            f"the energy of instance {graph}, {energy[graph].item():.3g}, is beyond the numbers of {dtype}; divide all "
+            f"costs by a constant{wider}."
+        )
+    return given
+
+
+def rounded_down(bound: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Float64 bounds in another dtype, never above what they were."""
+    # Rounded to the nearest, a bound could end up above the optimum and would then be none.
+    given = bound.to(dtype)
+    lower = torch.nextafter(given, torch.full_like(given, -torch.inf))
+    return torch.where(given.double() > bound, lower, given)
 
 
 def _lifted(columns: torch.Tensor, m: int, topology: Topology) -> torch.Tensor:

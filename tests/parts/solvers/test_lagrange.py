@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import gmssl
 from gmssl.errors import ProblemError
-from gmssl.parts.solvers.lagrange.dual import rounded_down
+from gmssl.parts.solvers.outcome import rounded_down
 from gmssl.parts.solvers.relabelling import turned
 from gmssl.problem import Problem
 from gmssl.testing.generators import paired_embeddings

@@ -12,6 +12,7 @@ depend on how many there are.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from time import perf_counter
@@ -19,10 +20,11 @@ from time import perf_counter
 from gmssl.lazy import torch
 from gmssl.parts.solvers.lagrange.ascent import climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
+from gmssl.parts.solvers.outcome import evaluated
 from gmssl.problem import Multipliers, Problem, Topology
 
 AT_ONCE = 8  # nodes that branch together
-ROUNDING = 1e-9  # of sums, relative to the largest cost: closes the search where the energy is 0
+ROUNDING = 1e-12  # of sums in float64, relative to what the known matching pays: closes a search at energy 0
 
 
 @dataclass(order=True)
@@ -39,7 +41,8 @@ class Search:
 
     Attributes:
         problem: G = 1.
-        ascent: of every node; its tolerance is the relative gap that counts as proven.
+        ascent: of every node.
+        fair: the gap that counts as proven, of an energy.
         nodes: how many may be bounded.
         seconds: how long the search may take, or None.
         columns, energy: the best assignment `[n]` known, and its energy.
@@ -48,14 +51,21 @@ class Search:
 
     problem: Problem
     ascent: Ascent
+    fair: Callable[[float], float]
     nodes: int
     seconds: float | None
     columns: torch.Tensor
-    energy: float
+    energy: float = float("inf")
     proven: float = float("inf")
 
-    def run(self, root: Dual) -> tuple[torch.Tensor, float, bool]:
-        """From the root's ascent to the best assignment `[n]`, a bound on all, and whether that was completed."""
+    def __post_init__(self) -> None:
+        double = self.problem.costs.map(torch.Tensor.double)
+        self._exactly = self.problem.with_costs(double)
+        self._magnitudes = self.problem.with_costs(double.map(torch.Tensor.abs))
+        self._paid = 0.0
+
+    def run(self, root: Dual) -> float:
+        """From the root's ascent to the best assignment, and a bound on all."""
         began, ages, bounded = perf_counter(), count(), 1
         heap: list[_Node] = []
         self._learn(root)
@@ -76,14 +86,18 @@ class Search:
                 self._keep(heap, ages, dual, masks, floor)
         for node in heap:
             self.proven = min(self.proven, node.bound)
-        completed = all(self._closed(node.bound) for node in heap)
-        # Pairs were forbidden on the strength of the limit, so nothing above it is proven.
-        return self.columns, min(self.proven, self._limit()), completed
+        # Pairs were forbidden on the strength of the limit, so nothing above it is proven. Less than rounding below the
+        # energy is the energy.
+        bound = min(self.proven, self._limit())
+        return self.energy if bound >= self.energy - self._rounding() else bound
 
     def _limit(self) -> float:
         """What has at least this bound is not worth a look; pairs were forbidden for no more."""
-        costs = [x.abs().max().item() for x in (self.problem.costs.vertex, self.problem.costs.edge) if x.numel()]
-        return self.energy - max(self.ascent.tolerance * abs(self.energy), ROUNDING * max(costs))
+        return self.energy - max(self.fair(self.energy), self._rounding())
+
+    def _rounding(self) -> float:
+        """How far apart equal energies may come out, by what the known matching pays: dearer costs are in no sum."""
+        return ROUNDING * self._paid
 
     def _closed(self, bound: float) -> bool:
         closed = bound >= self._limit()
@@ -102,8 +116,12 @@ class Search:
     def _learn(self, dual: Dual) -> None:
         """Take over a better assignment. The ascent returns another energy only with the assignment it belongs to."""
         best = int(dual.upper.argmin())
-        if float(dual.upper[best]) < self.energy:
-            self.energy, self.columns = float(dual.upper[best]), dual.columns[best].clone()
+        self._take(float(dual.upper[best]), dual.columns[best])
+
+    def _take(self, energy: float, columns: torch.Tensor) -> None:
+        if energy < self.energy:
+            self.energy, self.columns = energy, columns.clone()
+            self._paid = float(evaluated(self._magnitudes, self.columns[None])[1])
 
     def _keep(
         self, heap: list[_Node], ages: count[int], dual: Dual, masks: torch.Tensor, floor: torch.Tensor | None = None
@@ -117,9 +135,22 @@ class Search:
             bound = float(bounds[k])
             if self._closed(bound):
                 continue
-            if bool(masks[k].any(1).all()):  # else a row has no column left, and nothing better is in this node
+            if not bool(masks[k].any(1).all()):
+                continue  # a row has no column left, and nothing better is in this node
+            if bool((masks[k].sum(1) == 1).all()):
+                self._price(masks[k])
+            else:
                 own = dual.multipliers.select(torch.tensor([k]))
                 heapq.heappush(heap, _Node(bound, next(ages), masks[k], own))
+
+    def _price(self, allowed: torch.Tensor) -> None:
+        """Close a node that holds one assignment at most: it has no children, and its energy is known exactly."""
+        columns = allowed.int().argmax(1)
+        if len(columns.unique()) < len(columns):
+            return
+        energy = float(evaluated(self._exactly, columns[None])[1])
+        self._take(energy, columns)
+        self.proven = min(self.proven, energy)
 
 
 def _children(allowed: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import inf
+from time import perf_counter
 from typing import ClassVar
 
 from pydantic import Field
@@ -9,14 +12,19 @@ from pydantic import Field
 from gmssl.interfaces.registry import field_of
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
+from gmssl.parts.solvers.certificate import certified, on_device
 from gmssl.parts.solvers.exact.branch_and_bound import Search
 from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb
-from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of, rounded_down
-from gmssl.parts.solvers.outcome import outcome, refuse_unmatchable
+from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
+from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
+from gmssl.parts.solvers.plain import Plain, plain
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Problem, Solution
+
+SHARE = 0.9  # of the tolerance closes a node; the rest is for rounding
+TWICE = 2  # where the energy falls while the tree is searched, nodes were closed by the gap of a higher one
 
 
 class Exact(Solver):
@@ -51,23 +59,62 @@ class Exact(Solver):
         device, (n, m) = problem.costs.vertex.device, problem.costs.vertex.shape[1:]
         columns = columns_of(searched.matching.vertex).cpu()
         here = on_cpu(problem)
-        shorter, begin = (here, columns) if n <= m else (turned(here), opposite(columns, m))
-        found = [self._search(shorter.select(g), begin[g]) for g in torch.arange(len(columns))[:, None]]
-        chosen, bounds, proven = (torch.stack(list(x)) for x in zip(*found, strict=True))
+        found = plain(here, searched.matching.map(torch.Tensor.cpu))
+        posed = here if found is None else found.problem
+        shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
+        units = _Units.of(here, columns, found)
+        each = torch.arange(len(columns))[:, None]
+        done = [self._search(shorter.select(g), begin[g], unit) for g, unit in zip(each, units, strict=True)]
+        chosen, bounds = (torch.stack(list(x)) for x in zip(*done, strict=True))
         refuse_unmatchable(bounds == torch.inf)
         chosen = chosen if n <= m else opposite(chosen, n)
-        solution = outcome(problem, chosen.to(device), proven.to(device), proven=False)
-        bound = rounded_down(bounds.to(device), problem.costs.vertex.dtype)
-        return Solution(solution.matching, solution.energy, bound, solution.converged)
+        solution = certified(here, chosen, bounds, found, self.tolerance)
+        return on_device(solution, device)
 
-    def _search(self, problem: Problem, columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Columns `[n]`, bound and proof of one instance with n ≤ m."""
+    def _search(self, problem: Problem, columns: torch.Tensor, units: _Units) -> tuple[torch.Tensor, torch.Tensor]:
+        """Columns `[n]` and bound of one instance with n ≤ m."""
+
+        def fair(energy: float) -> float:
+            return SHARE * self.tolerance * units.relative_to(energy)
+
+        best, began = columns, perf_counter()
         with stopping_after(self.seconds) as stop:
             # All nodes begin at multipliers that descend from the root's: steps here pay for the whole tree.
             root = Ascent(10 * self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
-            dual = climb(root, problem, columns)
             ascent = Ascent(self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
-            # No energy yet: the root evaluates the given assignment itself, to the precision of its bounds.
-            search = Search(problem, ascent, self.nodes, self.seconds, columns[0], float("inf"))
-            best, bound, completed = search.run(dual)
-        return best, torch.tensor(bound, dtype=torch.float64), torch.tensor(completed)
+            for _ in range(TWICE):
+                left = None if self.seconds is None else self.seconds + began - perf_counter()
+                # No energy yet: the root evaluates the given assignment itself, to the precision of its bounds.
+                search = Search(problem, ascent, fair, self.nodes, left, best[0])
+                bound = search.run(climb(root, problem, best))
+                best = search.columns[None]
+                if stop[0] or search.energy - bound <= self.tolerance * units.relative_to(search.energy):
+                    break
+        return best[0], torch.tensor(bound, dtype=torch.float64)
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What gaps of one instance are relative to, in the units of the costs that are searched, as in `certified`.
+
+    Attributes:
+        offset: given energy − searched energy.
+        most: B where the instance is not ordinary, else +inf.
+    """
+
+    offset: float
+    most: float
+
+    @classmethod
+    def of(cls, problem: Problem, columns: torch.Tensor, found: Plain | None) -> list[_Units]:
+        """Of each instance of a batch with known `columns [G,n]`."""
+        if found is None:
+            return [cls(0.0, inf)] * len(columns)
+        given, searched = (evaluated(each, columns)[1] for each in (problem, found.problem))
+        offset = torch.where(found.changed, given * found.factor - searched, 0.0)
+        most = torch.where(found.changed, found.decisive, inf)
+        return [cls(*pair) for pair in zip(offset.tolist(), most.tolist(), strict=True)]
+
+    def relative_to(self, energy: float) -> float:
+        """The magnitude that tolerances of gaps at this energy are multiplied by."""
+        return min(abs(energy + self.offset), self.most)

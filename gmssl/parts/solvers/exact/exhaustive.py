@@ -11,6 +11,7 @@ from gmssl.errors import ProblemError
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
 from gmssl.parts.solvers.outcome import outcome, refuse_unmatchable
+from gmssl.parts.solvers.plain import in_range
 from gmssl.parts.solvers.relabelling import restored, shuffled
 from gmssl.problem import Problem, Solution
 
@@ -44,7 +45,7 @@ class Exhaustive(Solver):
                 "use robust_tabu (or lap without edges), or raise the solver's `limit`."
             )
         # A minimum prefers the first of equal energies; renamed, that is anyone.
-        again, rows, columns = shuffled(problem, seed=0)
+        again, rows, columns = shuffled(in_range(problem)[0], seed=0)
         choices = _injections(n, m, rows.device)
         best, chosen = [], []
         group = max(1, CHUNK // count)

@@ -43,11 +43,3 @@ def columns_of(vertex: torch.Tensor) -> torch.Tensor:
     """The column of each row, `[G,n]`, −1 where unmatched, of a matching `[G,n,m]`."""
     value, index = vertex.max(2)
     return torch.where(value > 0.5, index, -1)
-
-
-def rounded_down(bound: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Float64 bounds in another dtype, never above what they were."""
-    # Rounded to the nearest, a bound could end up above the optimum and would then be none.
-    given = bound.to(dtype)
-    lower = torch.nextafter(given, torch.full_like(given, -torch.inf))
-    return torch.where(given.double() > bound, lower, given)

@@ -9,10 +9,12 @@ from pydantic import Field
 from gmssl.interfaces.registry import field_of
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
+from gmssl.parts.solvers.certificate import certified, in_given, in_units
 from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb
-from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of, rounded_down
-from gmssl.parts.solvers.outcome import outcome, refuse_unmatchable
+from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
+from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
+from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.relabelling import opposite, turned
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Multipliers, Problem, Solution
@@ -66,25 +68,27 @@ class Lagrange(Solver):
         # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
         problem, searched = problem.detach(), self.polish.solve(problem)
         n, m = problem.costs.vertex.shape[1:]
+        found = plain(problem, searched.matching)
+        posed = problem if found is None else found.problem
         columns = columns_of(searched.matching.vertex)
-        shorter, begin = (problem, columns) if n <= m else (turned(problem), opposite(columns, m))
+        shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
         with stopping_after(self.seconds) as stop:
             ascent = Ascent(self.iterations, self.every, self.tolerance, self.pairs == "all", self.threads, stop)
-            dual = climb(ascent, shorter, begin, multipliers=multipliers)
+            dual = climb(ascent, shorter, begin, multipliers=in_units(multipliers, found))
         refuse_unmatchable(dual.bound == torch.inf)
         rounded = dual.columns if n <= m else opposite(dual.columns, n)
-        solution = self._search_on(problem, searched, columns, rounded)
-        bound = rounded_down(dual.bound, problem.costs.vertex.dtype)
-        gap = solution.energy.double() - bound.double()
-        converged = gap <= self.tolerance * solution.energy.double().abs()
-        return Solution(solution.matching, solution.energy, bound, converged, dual.multipliers)
+        columns = self._search_on(posed, columns, rounded)
+        return certified(problem, columns, dual.bound, found, self.tolerance, in_given(dual.multipliers, found))
 
-    def _search_on(
-        self, problem: Problem, searched: Solution, columns: torch.Tensor, rounded: torch.Tensor
-    ) -> Solution:
+    def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
         """Search again from roundings that the ascent returned, which it does only where they are better."""
         better = (rounded != columns).any(1).nonzero().flatten()
         if not len(better):
-            return searched
-        again = self.polish.improve(problem.select(better), rounded[better][:, None])
-        return outcome(problem, columns.index_copy(0, better, again.to(columns)), searched.converged, proven=False)
+            return columns
+        part = problem.select(better)
+        again = self.polish.improve(part, rounded[better][:, None]).to(columns)
+        # The search counts in fixed point: what it ends with may cost a little more than what it was given.
+        known = [columns[better], rounded[better], again]
+        energies = torch.stack([evaluated(part, x)[1] for x in known])
+        best = torch.stack(known)[energies.argmin(0), torch.arange(len(better), device=columns.device)]
+        return columns.index_copy(0, better, best)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import ClassVar
@@ -11,9 +12,12 @@ from pydantic import Field
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import in_slices
-from gmssl.parts.solvers.outcome import outcome, refuse_unmatchable
+from gmssl.parts.solvers.outcome import evaluated, outcome, refuse_unmatchable
+from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.relabelling import opposite, turned, with_dummies
 from gmssl.problem import Costs, Problem, Solution
+
+RESCALED = 4  # searches in plain costs at most; the first finds what the second can trust
 
 
 class RobustTabu(Solver):
@@ -48,14 +52,44 @@ class RobustTabu(Solver):
     def solve(self, problem: Problem) -> Solution:
         """Search; `converged` tells whether the agreement rule ended the search of an instance before its budget.
 
+        Where constants, or costs that no optimum pays, dwarf what decides, plain costs are searched once more.
+
         Raises:
-            ProblemError: `allowed` permits no matching of the shorter side.
+            ProblemError: `allowed` permits no matching of the shorter side, or an energy is beyond the costs' dtype.
         """
+        problem = problem.detach()
+        columns, converged = self._search(problem)
+        solution = outcome(problem, columns, converged, proven=False, threads=self._threads)
+        refuse_unmatchable((columns < 0).all(1))  # after all kernels: on a GPU it waits for the device
+        return self._in_plain_costs(problem, columns, solution)
+
+    @property
+    def _threads(self) -> int:
+        return self.threads or torch.get_num_threads()
+
+    def _search(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
         search = self._compiled if problem.costs.vertex.device.type == "cpu" else self._on_device
-        columns, converged = search(problem.detach())
-        threads = self.threads or torch.get_num_threads()
-        solution = outcome(problem, columns, converged, proven=False, threads=threads)
-        refuse_unmatchable((columns < 0).all(1))  # last: on a GPU it is the only wait for the device
+        return search(problem)
+
+    def _in_plain_costs(self, problem: Problem, columns: torch.Tensor, solution: Solution) -> Solution:
+        """Search again where a large cost hid the others, as long as that helps: each time fewer are too dear."""
+        columns, converged = columns.clone(), solution.converged.clone()
+        for _ in range(RESCALED):
+            found = plain(problem, solution.matching)
+            if found is None:
+                break
+            rows = found.changed.nonzero().flatten()
+            part = found.problem.select(rows)
+            again, agreed = self._search(part)
+            # In plain costs, where no constant swallows a difference.
+            before, after = (evaluated(part, x, self._threads)[1] for x in (columns[rows], again))
+            better = after < before
+            columns[rows] = torch.where(better[:, None], again, columns[rows])
+            converged[rows] = agreed & ~found.coarse[rows]
+            solution = outcome(problem, columns, converged, proven=False, threads=self._threads)
+            if not bool(better.any()):
+                _warn_of(found.coarse)
+                break
         return solution
 
     def _on_device(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
@@ -131,8 +165,17 @@ class RobustTabu(Solver):
                 columns[part], converged[part],
             )  # fmt: skip
 
-        in_slices(run, graphs, self.threads or torch.get_num_threads())
+        in_slices(run, graphs, self._threads)
         return torch.from_numpy(columns), torch.from_numpy(converged)
+
+
+def _warn_of(coarse: torch.Tensor) -> None:
+    if bool(coarse.any()):
+        warnings.warn(
+            f"robust_tabu: in {int(coarse.sum())} of {len(coarse)} instances the dearest cost that decides is a "
+            "million times what is left to decide, more than the search resolves; `converged` is False there.",
+            stacklevel=2,
+        )
 
 
 def _with_longer_left(

@@ -1,0 +1,134 @@
+"""Problems of any scale as *plain* ones: the same optimal matchings, under costs as large as what decides among them.
+
+Searches count in fixed point and ascents step in float32, both relative to the largest cost. That cost may decide
+nothing: it is a constant that all matchings pay, as distances with an offset have it, or one that no optimum pays, as
+a forbidden pair that is written as 10⁸. Let n ≤ m, so that every row is matched, and
+
+    u_i = min_s c_is,  v_s = min_i c_is − u_i if n = m, else 0     constants of rows and columns
+    c'_is = c_is − u_i − v_s ≥ 0
+    μ_e = min(0, min_f c_ef),  r = the most equal right edges      a left edge e adds r μ_e at least
+    L   = Σ u_i + Σ v_s + Σ r μ_e                                  is at most the energy of every matching
+    B   = E − L ≥ 0                                                for the energy E of any known matching
+
+A matching with i at s has at least the energy L + c'_is, and one that matches e with f at least L + c_ef − μ_e. Above E
+neither is in an optimum. Such pairs of vertices become forbidden, and such pairs of edges cost μ_e + 2B, which keeps
+every matching that has one above E. What is left lies in [0, B] for vertices and in [μ_e, μ_e + 2B] for edges, and is
+scaled by a power of two.
+
+Gilmore (1962) and Lawler (1963) bound quadratic assignment in the same way, by constants of rows and columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gmssl.lazy import torch
+from gmssl.problem import Pairs, Problem, Topology
+
+ORDINARY = 64
+"""Costs that are at most this much larger than the plain ones stay as they are, to the last bit."""
+RANGE = 2.0**-90, 2.0**90
+"""Magnitudes whose products and sums float32 carries with room to spare."""
+MARGIN = 1e-9
+"""Relative to B: rounding of B itself forbids nothing that an optimum has."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """Plain problems, float64.
+
+    Attributes:
+        problem: G problems; those that were ordinary have the given costs.
+        changed: `[G]` bool, which were not.
+        factor: `[G]` float64, by what costs were multiplied, a power of two; 1 for ordinary ones.
+        decisive: `[G]` float64, B in these units: the known matching is no farther from the optimum.
+    """
+
+    problem: Problem
+    changed: torch.Tensor
+    factor: torch.Tensor
+    decisive: torch.Tensor
+
+    @property
+    def coarse(self) -> torch.Tensor:
+        """`[G]` bool: a large cost decides, so that small ones are lost beside it in 22 bits."""
+        largest = _largest(self.problem)
+        return self.changed & (largest * 2.0**-20 > self.decisive) & (self.decisive > 0)
+
+
+def plain(problem: Problem, matching: Pairs) -> Plain | None:
+    """Plain problems for a batch, or None if all are ordinary.
+
+    Args:
+        problem: G problems that are not partial.
+        matching: one of each, `Solution.matching`: the better it is, the more is known to be too dear.
+    """
+    within, first = in_range(problem)  # else differences of costs near 10³⁰⁸ would overflow
+    given, outside, before = within.costs, first != 1, _largest(within)
+    allowed = problem.topology.allowed
+    vertex, least = _reduced(given.vertex.masked_fill(~allowed, torch.inf)), _least(given.edge)
+    paid = (given.edge * matching.edge).sum(2) - _repeats(problem.topology) * least
+    slack = (vertex.masked_fill(~allowed, 0) * matching.vertex).sum((1, 2)) + paid.sum(1)
+    limit = slack[:, None, None] * (1 + MARGIN)
+    cheap = allowed & ((vertex <= limit) | (matching.vertex > 0))
+    raised = least[:, :, None] + 2 * slack[:, None, None]
+    edge = torch.where(given.edge - least[:, :, None] > limit, torch.minimum(given.edge, raised), given.edge)
+    topology = Topology(problem.topology.left, problem.topology.right, cheap)
+    left = Problem(Pairs(vertex.masked_fill(~cheap, 0), edge), topology)
+    after = _largest(left)
+    changed = outside | (before > ORDINARY * after)
+    if not bool(changed.any()):
+        return None
+    second = torch.where(changed & (after > 0), _to_one(after), 1.0)
+    pick, scaled = changed[:, None, None], left.costs.scale(second)
+    costs = Pairs(torch.where(pick, scaled.vertex, given.vertex), torch.where(pick, scaled.edge, given.edge))
+    again = Problem(costs, Topology(topology.left, topology.right, torch.where(pick, cheap, allowed)))
+    return Plain(again, changed, first * second, slack * second)
+
+
+def in_range(problem: Problem) -> tuple[Problem, torch.Tensor]:
+    """The problem in float64, scaled by a power of two where costs are outside `RANGE`; and that factor `[G]`."""
+    largest = _largest(problem)
+    outside = (largest > 0) & ((largest < RANGE[0]) | (largest > RANGE[1]))
+    factor = torch.where(outside, _to_one(largest), 1.0)
+    return problem.with_costs(problem.costs.map(torch.Tensor.double).scale(factor)), factor
+
+
+def _to_one(largest: torch.Tensor) -> torch.Tensor:
+    """The power of two that takes a magnitude to 1 … 2, as far as there is one."""
+    return torch.exp2(-torch.log2(largest.clamp(min=1e-300)).floor())
+
+
+def _reduced(vertex: torch.Tensor) -> torch.Tensor:
+    """Vertex costs `[G,n,m]`, +inf where forbidden, without the constants of the vertices that are always matched."""
+    n, m = vertex.shape[1:]
+    for side, always in ((2, n <= m), (1, m <= n)):
+        if always:
+            least = vertex.amin(side, keepdim=True)
+            vertex = vertex - least.masked_fill(least.isinf(), 0)
+    return vertex
+
+
+def _least(edge: torch.Tensor) -> torch.Tensor:
+    """μ `[G,E]`."""
+    if not edge.shape[2]:
+        return edge.new_zeros(edge.shape[:2])
+    return edge.amin(2).clamp(max=0)
+
+
+def _repeats(topology: Topology) -> torch.Tensor:
+    """r `[G,1]`: how many right edges are equal at most, 1 at least."""
+    right, m = topology.right, topology.allowed.shape[2]
+    places = right[..., 0] * m + right[..., 1]
+    counts = torch.zeros(len(right), m * m, dtype=torch.float64, device=right.device)
+    counts.scatter_add_(1, places, torch.ones_like(places, dtype=torch.float64))
+    return counts.amax(1, keepdim=True).clamp(min=1)
+
+
+def _largest(problem: Problem) -> torch.Tensor:
+    """Largest magnitude of allowed costs `[G]`, float64."""
+    costs = problem.costs
+    found = costs.vertex.abs().masked_fill(~problem.topology.allowed, 0).amax((1, 2))
+    if costs.edge.numel():
+        found = torch.maximum(found, costs.edge.abs().amax((1, 2)))
+    return found.double()

@@ -1,0 +1,152 @@
+"""Costs of any size: offsets, forbidden pairs written as large costs, units; and numbers that a dtype cannot hold."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+import torch
+
+import gmssl
+from gmssl.errors import ProblemError
+from gmssl.problem import Problem, energy
+
+EXHAUSTIVE = gmssl.part("solver", "exhaustive")
+SIZES = [(2, 2), (2, 3), (3, 2), (3, 3), (4, 3), (3, 5), (5, 5)]
+SOLVERS = {"robust_tabu": 1e-6, "lagrange": 1e-4, "exact": 1e-6}
+"""And the relative gap at which each may call itself converged."""
+
+
+def integers(graphs: int, n: int, m: int, seed: int) -> tuple[list[torch.Tensor], torch.Generator]:
+    """Vertex costs, left edges, right edges and edge costs, in units of 1; and the generator that drew them."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def edges(size: int) -> torch.Tensor:
+        tails = torch.randint(0, size, (graphs, 6), generator=generator)
+        steps = torch.randint(1, size, (graphs, 6), generator=generator)
+        return torch.stack([tails, (tails + steps) % size], 2)
+
+    vertex = torch.randint(-50, 50, (graphs, n, m), generator=generator).double()
+    edge = torch.randint(-20, 20, (graphs, 6, 6), generator=generator).double()
+    return [vertex, edges(n), edges(m), edge], generator
+
+
+def optimum(problem: Problem) -> torch.Tensor:
+    """By enumeration in float64."""
+    double = problem.with_costs(problem.costs.map(torch.Tensor.double))
+    return gmssl.solve(double, EXHAUSTIVE).energy
+
+
+def reached(problem: Problem, solution: gmssl.Solution) -> torch.Tensor:
+    """The energy of a solution's matching in float64."""
+    double = (x.map(torch.Tensor.double) for x in (problem.costs, solution.matching))
+    return energy(*double)
+
+
+def require_honest(problem: Problem, kind: str) -> None:
+    best, solution = optimum(problem), gmssl.solve(problem, gmssl.part("solver", kind))
+    found = reached(problem, solution)
+    wrong = found - best > 1.001 * SOLVERS[kind] * best.abs()
+    assert not (wrong & solution.converged).any(), (found - best)[wrong & solution.converged]
+    if solution.bound is not None:
+        assert (solution.bound.double() <= best + 1e-15 * best.abs()).all(), "a bound is above the optimum"
+    if kind == "exact":
+        assert solution.converged.all()
+
+
+@pytest.mark.parametrize("kind", SOLVERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("offset", [1e3, 1e7, 1e12])
+def test_a_constant_on_all_vertex_costs_changes_no_answer(kind: str, dtype: torch.dtype, offset: float) -> None:
+    for seed, (n, m) in enumerate(SIZES):
+        (vertex, left, right, edge), _ = integers(8, n, m, seed)
+        problem = Problem.build((vertex + offset).to(dtype), left, right, edge.to(dtype))
+        require_honest(problem, kind)
+        if kind == "exact":
+            solution = gmssl.solve(problem, gmssl.part("solver", kind))
+            assert torch.equal(reached(problem, solution), optimum(problem)), "integers: float64 tells them apart"
+
+
+@pytest.mark.parametrize("kind", SOLVERS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("large", [1e3, 1e8, 1e12, 1e30])
+def test_pairs_may_be_forbidden_by_a_large_cost(kind: str, dtype: torch.dtype, large: float) -> None:
+    for seed, (n, m) in enumerate(SIZES):
+        (vertex, left, right, edge), generator = integers(8, n, m, seed)
+        vertex[torch.rand(vertex.shape, generator=generator) < 0.3] = large
+        vertex[:, torch.arange(min(n, m)), torch.arange(min(n, m))] = 40  # one matching pays none of them
+        edge[torch.rand(edge.shape, generator=generator) < 0.1] = large
+        require_honest(Problem.build(vertex.to(dtype), left, right, edge.to(dtype)), kind)
+
+
+@pytest.mark.parametrize("kind", SOLVERS)
+@pytest.mark.parametrize("unit", [1e-30, 1e-10, 1e30])
+def test_units_change_no_answer(kind: str, unit: float) -> None:
+    for seed, (n, m) in enumerate(SIZES):
+        (vertex, left, right, edge), _ = integers(8, n, m, seed)
+        for dtype in (torch.float32, torch.float64):
+            problem = Problem.build((vertex * unit).to(dtype), left, right, (edge * unit).to(dtype))
+            require_honest(problem, kind)
+
+
+def test_a_decided_node_is_no_child_of_itself() -> None:
+    one = torch.tensor([[[1, 0]]])
+    vertex = torch.tensor([[[-4000.0, 9000.0, 7000.0], [6000.0, 4000.0, 8000.0]]])
+    problem = Problem.build(vertex, one, one, torch.tensor([[[5.0]]]))
+    solution = gmssl.solve(problem, gmssl.part("solver", "exact", nodes=100))  # of six matchings
+    assert solution.converged.item()
+    assert solution.energy.item() == optimum(problem).item()
+
+
+@pytest.mark.parametrize("ratio", [1, 100, 1e4, 1e6])
+def test_all_small_problems_are_proven(ratio: float) -> None:
+    for n, m in product(range(2, 5), repeat=2):
+        (vertex, left, right, edge), _ = integers(6, n, m, n + 4 * m)
+        problem = Problem.build(vertex * ratio, left, right, edge)
+        solution = gmssl.solve(problem, gmssl.part("solver", "exact", nodes=2000))
+        assert solution.converged.all()
+        torch.testing.assert_close(solution.energy, optimum(problem), rtol=1e-6, atol=0)
+
+
+def test_no_solver_returns_less_than_the_best_it_has_seen() -> None:
+    """A crippled search leaves all the work to the roundings of the ascent, among which one is best."""
+    weak = {"kind": "robust_tabu", "starts": 1, "iterations": 0}
+    for seed in range(20):
+        (vertex, left, right, edge), generator = integers(4, 6, 7, seed)
+        vertex[torch.rand(vertex.shape, generator=generator) < 0.4] = 1e8
+        problem = Problem.build(vertex, left, right, edge)
+        searched = gmssl.solve(problem, gmssl.part("solver", **weak))
+        found = gmssl.solve(problem, gmssl.part("solver", "lagrange", polish=weak))
+        assert (found.energy <= searched.energy).all()
+        assert (found.energy >= optimum(problem)).all()
+
+
+def test_bounds_are_rounded_down() -> None:
+    none = torch.zeros(1, 0, 2, dtype=torch.long)
+    vertex = torch.tensor([[[2.0**24, 2.0**26], [2.0**26, 3.0]]])
+    problem = Problem.build(vertex, none, none, torch.zeros(1, 0, 0))
+    for kind in ("lap", "exhaustive", "exact", "lagrange"):
+        solution = gmssl.solve(problem, gmssl.part("solver", kind))
+        assert solution.bound is not None
+        assert solution.bound.double().item() <= 2**24 + 3, "which float32 does not hold"
+
+
+@pytest.mark.parametrize("kind", ["lap", "exhaustive", "robust_tabu", "lagrange", "exact"])
+@pytest.mark.parametrize(("dtype", "large"), [(torch.float16, 6e4), (torch.float32, 3e38), (torch.float64, 1e308)])
+def test_energies_beyond_the_dtype_are_refused_by_that_reason(kind: str, dtype: torch.dtype, large: float) -> None:
+    none = torch.zeros(1, 0, 2, dtype=torch.long)
+    problem = Problem.build(torch.full((1, 2, 2), large, dtype=dtype), none, none, torch.zeros(1, 0, 0, dtype=dtype))
+    with pytest.raises(ProblemError, match="beyond the numbers of"):
+        gmssl.solve(problem, gmssl.part("solver", kind))
+
+
+def test_an_optimum_of_zero_has_no_gap() -> None:
+    none = torch.zeros(1, 0, 2, dtype=torch.long)
+    vertex = torch.tensor([[[0.1, 0.7, 0.3], [0.2, -0.3, 0.9], [0.6, 0.8, 0.2]]], dtype=torch.float64)
+    problem = Problem.build(vertex, none, none, torch.zeros(1, 0, 0, dtype=torch.float64))
+    for kind in ("exact", "lagrange", "lap", "exhaustive"):
+        solution = gmssl.solve(problem, gmssl.part("solver", kind))
+        assert abs(solution.energy.item()) < 1e-15
+        assert solution.gap is not None
+        assert solution.gap.item() == 0
+        assert solution.converged.all()
