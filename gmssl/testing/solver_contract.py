@@ -49,6 +49,23 @@ class SolverOptimum(SolverLaws):
             require(low <= least + slack, f"the bound {low} is above the least energy {least}")
 
     @law
+    def test_converged_is_proven(self, data: st.DataObject) -> None:
+        """With an offset on all vertex costs or a few huge ones, `converged` still means a gap within `tolerance`."""
+        applies_if(self.solver.gives_bound, "it gives no bound")
+        problem = self._draw(data)
+        vertex = problem.costs.vertex + data.draw(st.sampled_from([0.0, 1e3, 1e6, 1e9]))
+        huge = torch.zeros(vertex.shape, dtype=torch.bool)
+        huge[:, data.draw(st.integers(0, vertex.shape[1] - 1)), 0] = data.draw(st.booleans())
+        problem = problem.with_costs(gmssl.Costs(vertex.masked_fill(huge, 1e12), problem.costs.edge))
+        solution = self._solve(problem)
+        assert solution.gap is not None
+        # A bound is rounded down, and the energy to the nearest: together less than two units in the last place.
+        most = getattr(self.solver, "tolerance", 0.0) + 2 * torch.finfo(vertex.dtype).eps
+        require(
+            (solution.gap <= most)[solution.converged].all(), f"it says converged at gaps of {solution.gap.tolist()}"
+        )
+
+    @law
     def test_partial_problems(self, data: st.DataObject) -> None:
         """Where vertices may stay unmatched, the least energy is that of all enumerated partial matchings."""
         self._only_matchings()

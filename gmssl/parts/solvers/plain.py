@@ -63,6 +63,8 @@ def plain(problem: Problem, matching: Pairs) -> Plain | None:
         problem: G problems that are not partial.
         matching: one of each, `Solution.matching`: the better it is, the more is known to be too dear.
     """
+    if _plainly_ordinary(problem.costs):
+        return None
     within, first = in_range(problem)  # else differences of costs near 10³⁰⁸ would overflow
     given, outside, before = within.costs, first != 1, _largest(within)
     allowed = problem.topology.allowed
@@ -84,6 +86,19 @@ def plain(problem: Problem, matching: Pairs) -> Plain | None:
     costs = Pairs(torch.where(pick, scaled.vertex, given.vertex), torch.where(pick, scaled.edge, given.edge))
     again = Problem(costs, Topology(topology.left, topology.right, torch.where(pick, cheap, allowed)))
     return Plain(again, changed, first * second, slack * second)
+
+
+def _plainly_ordinary(costs: Pairs) -> bool:
+    """A look that takes a hundredth of a search's time and answers for the costs of training: some edge pairs pay.
+
+    The least cost of edges is some μ_e, which plain costs keep.
+    """
+    if not costs.edge.numel():
+        return False
+    low, high = costs.edge.flatten(1).amin(1), costs.edge.flatten(1).amax(1)
+    largest = torch.maximum(torch.maximum(-low, high), costs.vertex.abs().amax((1, 2))).double()
+    inside = (largest > RANGE[0]) & (largest < RANGE[1])
+    return bool((inside & (largest <= ORDINARY * -low.double())).all())
 
 
 def in_range(problem: Problem) -> tuple[Problem, torch.Tensor]:
