@@ -12,13 +12,13 @@ from pydantic import Field
 from gmssl.interfaces.registry import field_of
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
-from gmssl.parts.solvers.certificate import certified, on_device
 from gmssl.parts.solvers.exact.branch_and_bound import Search
 from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
 from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
 from gmssl.parts.solvers.plain import Plain, plain
+from gmssl.parts.solvers.proof import certified, on_device
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Problem, Solution

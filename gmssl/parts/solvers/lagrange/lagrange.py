@@ -9,12 +9,12 @@ from pydantic import Field
 from gmssl.interfaces.registry import field_of
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
-from gmssl.parts.solvers.certificate import certified, in_given, in_units
 from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
 from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
+from gmssl.parts.solvers.proof import certified, in_given, in_units
 from gmssl.parts.solvers.relabelling import opposite, turned
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Multipliers, Problem, Solution
