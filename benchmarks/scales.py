@@ -10,8 +10,8 @@ wrong    wrong answers that do not
 open     answers that do not say `converged`, wrong or right
 above    bounds above the optimum
 
-An answer is wrong if its energy, summed in float64, exceeds the optimum by more than the solver's `tolerance` (1e-6 where
-it has none).
+An answer is wrong if its energy, summed in float64, exceeds the optimum by more than the solver's `tolerance` (1e-6
+where it has none).
 """
 
 from __future__ import annotations
