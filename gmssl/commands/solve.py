@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SOLVE_EXAMPLES = examples(
     "gmssl solve qap/*.dat  # all problems of a folder",
     "gmssl solve house.txt --solver robust_tabu --set starts=64 --json",
+    "gmssl solve - < house.txt  # from standard input, a pipe for example",
 )
 
 _EVERY = 5.0
@@ -46,7 +47,7 @@ class Result:
 
 def solve(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Files with matching problems: .dd, .txt or .dat.")
+        list[Path], typer.Argument(metavar="FILE", help="Files with matching problems, or - for standard input.")
     ],
     solver: Annotated[
         str,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     write_sln("known.sln", least(), [0, 1, 2])
     Path("pairs.txt").write_text(PAIRS, encoding="utf-8")
     Path("broken.dd").write_text("p 1 1 1 0\na 0 0 zero 1\n", encoding="utf-8")
-    return lambda *arguments: CliRunner().invoke(app, ["solve", *map(str, arguments)])
+    return lambda *arguments, **given: CliRunner().invoke(app, ["solve", *map(str, arguments)], **given)
 
 
 def least() -> float:
@@ -89,6 +91,37 @@ def test_json(run: Run) -> None:
     assert (one["energy"], one["assignment"], one["fault"]) == (-4.0, [2, None], None)
     assert (two["energy"], two["assignment"]) == (-0.5, [0])
     assert all(i["seconds"] > 0 and isinstance(i["converged"], bool) for i in document["instances"])
+
+
+def test_standard_input(run: Run) -> None:
+    done = run("small.dat", "-", *TABU, "--json", input=PAIRS)
+    assert done.exit_code == 0, done.output
+    small, one, two = json.loads(done.stdout)["instances"]
+    assert (small["file"], small["name"]) == ("small.dat", "small")
+    assert [(i["file"], i["name"], i["energy"]) for i in (one, two)] == [
+        ("-", "stdin 0-1", -4.0),
+        ("-", "stdin 0-2", -0.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (b"", "/dev/stdin is empty; expected the dd format"),
+        (b"p 1 1 1 0\na 0 0 zero 1\n", "/dev/stdin, line 2: expected `a id i j cost`"),
+        (b"1\n2\n", "/dev/stdin, line 2: 1 numbers after n = 1"),
+    ],
+)
+def test_faults_of_standard_input_are_told_as_such(run: Run, refusal: Refusal, given: bytes, message: str) -> None:
+    refusal(run("-", *TABU, input=given), message)
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="standard input has no path here")
+def test_a_pipe_by_the_path_of_standard_input(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gmssl", "solve", "/dev/stdin", *TABU, "--json"]
+    done = subprocess.run(command, input=PARTIAL, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["instances"][0]["energy"] == -4
 
 
 def test_json_to_a_file(run: Run) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +16,26 @@ LARGEST = 2**28
 
 
 def lines_of(path: str | Path) -> list[str]:
-    """The lines of a file; bytes that are no UTF-8 (comments may hold any) become replacement characters.
+    """The lines of a file, as `lines_in` gives them. A pipe has them once: who tells formats apart passes them on.
 
     Raises:
         FormatError: there is no such file, it is a folder, or it may not be read.
     """
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
+        return lines_in(Path(path).read_bytes())
     except OSError as error:
         what = "is a folder" if isinstance(error, IsADirectoryError) else f"cannot be read: {error.strerror}"
         raise FormatError(f"{path} {what}. Give the path of a .dd, .txt or .dat file.") from None
+
+
+def lines_in(content: bytes) -> list[str]:
+    """The lines of a text in UTF-8, or in UTF-16 if it starts with the mark of its byte order; any ends of lines.
+
+    Bytes that are no such text (comments may hold any) become replacement characters.
+    """
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+    return re.split(r"\r\n?|\n", text)
 
 
 def write_text(path: str | Path, text: str) -> None:
