@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gmssl.errors import ProblemError
 from gmssl.lazy import torch
+from gmssl.problem.memory import refuse_without_room
 from gmssl.problem.problem import Problem
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def from_networkx(
 
     Raises:
         ProblemError: an empty graph, a cost that is no finite number, or no edge cost (only vertex pairs can be
-            forbidden).
+            forbidden), or the machine has no room for the costs of edge pairs.
     """
     dtype = dtype or torch.float64
     rows, columns = list(left.nodes(data=True)), list(right.nodes(data=True))
@@ -56,6 +57,9 @@ def from_networkx(
     # If both sides are undirected, turning one of them is enough to meet each way round once.
     lefts = _edges(left, turned=both and not left.is_directed()) if edge_cost else []
     rights = _edges(right, turned=not right.is_directed()) if edge_cost else []
+    refuse_without_room(
+        8 * len(lefts) * len(rights), f"costs of {len(lefts)}×{len(rights)} edge pairs", "use smaller graphs"
+    )
     edge = [[_number("edge_cost", edge_cost(e, a, f, b)) for f, b in rights] for e, a in lefts] if edge_cost else []
     return Problem.build(
         torch.tensor(vertex, dtype=dtype).view(1, len(rows), len(columns)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmssl.errors import FormatError, ProblemError
+from gmssl.problem.memory import refuse_without_room
 from gmssl.problem.problem import Problem
 from gmssl.system.files import write_whole
 
@@ -69,13 +70,14 @@ def refuse_too_large(count: int, what: str) -> None:
     """Refuse a sparse description that asks for more dense costs than a machine holds.
 
     Raises:
-        ProblemError: `count` is above `LARGEST`.
+        ProblemError: `count` is above `LARGEST`, or the machine has no room for so many.
     """
     if count > LARGEST:
         raise ProblemError(
             f"{what} are {count} numbers, {count * 8 / 2**30:.1f} GiB in float64; a Problem holds them densely, "
             f"{LARGEST} at most are read. Use a smaller instance."
         )
+    refuse_without_room(8 * count, what, "use a smaller instance")
 
 
 @dataclass(frozen=True, eq=False)
