@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SOLVE_EXAMPLES = examples(
     "gmssl solve qap/*.dat  # all problems of a folder",
     "gmssl solve house.txt --solver robust_tabu --set starts=64 --json",
+    "gmssl solve - < house.txt  # from standard input, a pipe for example",
 )
 
 _EVERY = 5.0
@@ -28,7 +29,10 @@ _EVERY = 5.0
 
 @dataclass
 class Result:
-    """What is reported of an instance. Without `fault` it was solved; with one, the numbers are missing."""
+    """What is reported of an instance. Without `fault` it was solved; with one, the numbers are missing.
+
+    All numbers are finite, since JSON has no others; a bound or gap that is not is missing, as if there were none.
+    """
 
     file: str
     name: str
@@ -46,7 +50,7 @@ class Result:
 
 def solve(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Files with matching problems: .dd, .txt or .dat.")
+        list[Path], typer.Argument(metavar="FILE", help="Files with matching problems, or - for standard input.")
     ],
     solver: Annotated[
         str,
@@ -136,6 +140,7 @@ def _warm_up(solver: Solver, partial: bool) -> None:
 
 
 def _solved(path: Path, instance: Instance, solver: Solver) -> Result:
+    from math import isfinite
     from time import perf_counter
 
     from gmssl.errors import ProblemError
@@ -150,9 +155,17 @@ def _solved(path: Path, instance: Instance, solver: Solver) -> Result:
         result.fault = str(error)
         return result
     result.seconds = perf_counter() - start
-    result.energy, result.converged = solution.energy.item(), bool(solution.converged)
-    if solution.bound is not None and solution.gap is not None:
-        result.bound, result.gap = solution.bound.item(), solution.gap.item()
+    energy = solution.energy.item()
+    if not isfinite(energy):
+        result.fault = (
+            f"the energy of its matching is {energy}: costs are so large that {solution.energy.dtype} does not hold "
+            "their sum; divide all of them by one number."
+        )
+        return result
+    result.energy, result.converged = energy, bool(solution.converged)
+    if solution.bound is not None and solution.gap is not None and isfinite(solution.bound.item()):
+        result.bound, gap = solution.bound.item(), solution.gap.item()
+        result.gap = gap if isfinite(gap) else None
     result.assignment = [row.index(1) if 1 in row else None for row in solution.matching.vertex[0].tolist()]
     return result
 
@@ -167,6 +180,8 @@ def _report(done: list[Result], solver: Solver, as_json: bool, out: Path | None)
 
     document = {"solver": solver.model_dump(mode="json"), "instances": [asdict(result) for result in done]}
     text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+    # Bytes of a file name that are no UTF-8 are lone surrogates in Python, and written as such in JSON's own escapes.
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     if as_json:
         typer.echo(text)
     else:

@@ -1,9 +1,10 @@
-"""Where a measurement was made."""
+"""The machine: where a measurement was made, and how much memory there is."""
 
 from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -33,6 +34,25 @@ def this_machine() -> Machine:
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> int | None:
+    """Bytes of main memory that this process may still get without swapping; None where the system does not tell.
+
+    Within a container at most what the container may have. Other processes may take or free some at any time.
+    """
+    told = re.search(r"^MemAvailable:\s+(\d+) kB$", _text("/proc/meminfo"), re.MULTILINE)
+    if told is None:
+        return None
+    limit = _text("/sys/fs/cgroup/memory.max").strip()
+    return min(int(told[1]) * 1024, *([int(limit)] if limit.isdecimal() else []), 2**63)
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def processor() -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +37,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     write_sln("known.sln", least(), [0, 1, 2])
     Path("pairs.txt").write_text(PAIRS, encoding="utf-8")
     Path("broken.dd").write_text("p 1 1 1 0\na 0 0 zero 1\n", encoding="utf-8")
-    return lambda *arguments: CliRunner().invoke(app, ["solve", *map(str, arguments)])
+    return lambda *arguments, **given: CliRunner().invoke(app, ["solve", *map(str, arguments)], **given)
 
 
 def least() -> float:
@@ -89,6 +93,95 @@ def test_json(run: Run) -> None:
     assert (one["energy"], one["assignment"], one["fault"]) == (-4.0, [2, None], None)
     assert (two["energy"], two["assignment"]) == (-0.5, [0])
     assert all(i["seconds"] > 0 and isinstance(i["converged"], bool) for i in document["instances"])
+
+
+def test_standard_input(run: Run) -> None:
+    done = run("small.dat", "-", *TABU, "--json", input=PAIRS)
+    assert done.exit_code == 0, done.output
+    small, one, two = json.loads(done.stdout)["instances"]
+    assert (small["file"], small["name"]) == ("small.dat", "small")
+    assert [(i["file"], i["name"], i["energy"]) for i in (one, two)] == [
+        ("-", "stdin 0-1", -4.0),
+        ("-", "stdin 0-2", -0.5),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (b"", "/dev/stdin is empty; expected the dd format"),
+        (b"p 1 1 1 0\na 0 0 zero 1\n", "/dev/stdin, line 2: expected `a id i j cost`"),
+        (b"1\n2\n", "/dev/stdin, line 2: 1 numbers after n = 1"),
+    ],
+)
+def test_faults_of_standard_input_are_told_as_such(run: Run, refusal: Refusal, given: bytes, message: str) -> None:
+    refusal(run("-", *TABU, input=given), message)
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="standard input has no path here")
+def test_a_pipe_by_the_path_of_standard_input(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gmssl", "solve", "/dev/stdin", *TABU, "--json"]
+    done = subprocess.run(command, input=PARTIAL, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["instances"][0]["energy"] == -4
+
+
+@pytest.mark.parametrize("costs", ["0 1e308 1e308 0", "0 -1e308 -1e308 0"])
+def test_an_energy_that_no_number_holds_is_told_and_null(run: Run, costs: str) -> None:
+    """Finite costs, whose sum is not: 2e308 is infinite in float64, which JSON has no word for."""
+    Path("dear.dat").write_text(f"2\n{costs}\n0 1 1 0\n")
+    done = run("dear.dat", "small.dat", *TABU, "--json", "--out", "result.json")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("error: dear.dat, dear: ")
+    assert isinstance(done.exception, SystemExit), "no traceback"
+    dear, small = json.loads(done.stdout, parse_constant=pytest.fail)["instances"]
+    assert [dear[key] for key in ("energy", "bound", "gap", "assignment")] == [None] * 4
+    assert dear["fault"]
+    assert small["energy"] == least()
+    assert Path("result.json").read_text(encoding="utf-8") == done.stdout
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    ("energy", "bound", "shown"),
+    [
+        (-1.0, -torch.inf, (-1.0, None, None)),
+        (-1.0, torch.nan, (-1.0, None, None)),
+        (1e-300, -1e300, (1e-300, -1e300, None)),
+        (torch.inf, 3.0, (None, None, None)),
+        (torch.nan, 3.0, (None, None, None)),
+    ],
+)
+def test_what_is_not_finite_is_missing(
+    run: Run, monkeypatch: pytest.MonkeyPatch, energy: float, bound: float, shown: Any, as_json: bool
+) -> None:
+    def strange(problem: gmssl.Problem, solver: Any) -> gmssl.Solution:
+        one, other = (torch.tensor([x], dtype=torch.float64) for x in (energy, bound))
+        return replace(honest(problem, solver), energy=one, bound=other)
+
+    honest = gmssl.problem.solving.solve
+    monkeypatch.setattr("gmssl.problem.solve", strange)
+    done = run("small.dat", *TABU, *(["--json"] if as_json else []))
+    assert done.exit_code == (0 if shown[0] else 2), done.output
+    assert (f"the energy of its matching is {energy}" in done.stderr) == (shown[0] is None)
+    if as_json:
+        (small,) = json.loads(done.stdout, parse_constant=pytest.fail)["instances"]
+        assert (small["energy"], small["bound"], small["gap"]) == shown
+    else:
+        assert [cell == "-" for cell in cells(done.stdout.splitlines()[1])[2:5]] == [x is None for x in shown]
+
+
+def test_a_file_name_of_any_bytes_is_written_and_read_back(run: Run) -> None:
+    name = os.fsdecode(b"x\xff.dat")
+    try:
+        Path(name).write_text("1\n2\n3\n")
+    except OSError:
+        pytest.skip("names of files are texts here")
+    done = run(name, *TABU, "--json", "--out", "result.json")
+    assert done.exit_code == 0, done.output
+    text = Path("result.json").read_text(encoding="utf-8")
+    assert text == done.stdout
+    assert json.loads(text)["instances"][0]["file"] == name
 
 
 def test_json_to_a_file(run: Run) -> None:

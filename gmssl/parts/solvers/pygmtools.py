@@ -16,6 +16,7 @@ from gmssl.parts.solvers.kernels.threads import one_thread
 from gmssl.parts.solvers.outcome import outcome
 from gmssl.parts.solvers.relabelling import on_cpu, restored, shuffled, turned
 from gmssl.problem import Pairs, Problem, Solution, Topology
+from gmssl.problem.memory import refuse_without_room
 
 
 def affinity_matrix(problem: Problem) -> torch.Tensor:
@@ -24,10 +25,16 @@ def affinity_matrix(problem: Problem) -> torch.Tensor:
     The pair (i, s) has index s·n + i: pygmtools vectorises matchings column by column. Entries that no matching of
     allowed pairs can use are 0: those of forbidden pairs, and of two pairs that share a row or a column. Edges in
     both directions, duplicates and self-loops add up in their entries.
+
+    Raises:
+        ProblemError: the machine has no room for it.
     """
     costs, topology = problem.costs, problem.topology
     graphs, n, m = costs.vertex.shape
     size = n * m
+    refuse_without_room(
+        8 * graphs * size**2, f"{size}×{size} entries of an affinity matrix", "use a smaller problem, or robust_tabu"
+    )
     tail, head = (_pairs(topology.left[..., end], topology.right[..., end], n) for end in (0, 1))
     matrix = torch.zeros(graphs, size * size, dtype=torch.float64, device=costs.vertex.device)
     matrix.scatter_add_(1, tail * size + head, -costs.edge.double().flatten(1))

@@ -65,7 +65,12 @@ def read_dd(path: str | Path) -> list[Instance]:
     Raises:
         FormatError: file and line of what is malformed, and what was expected.
     """
-    return [Instance(block.name, _problem(path, block)) for block in _blocks(path)]
+    return parse_dd(path, lines_of(path))
+
+
+def parse_dd(path: str | Path, lines: list[str]) -> list[Instance]:
+    """All instances in the lines of a file, as `read_dd` reads them; `path` is only named."""
+    return [Instance(block.name, _problem(path, block)) for block in _blocks(path, lines)]
 
 
 def write_dd(path: str | Path, instances: Sequence[Instance]) -> None:
@@ -88,11 +93,10 @@ def write_dd(path: str | Path, instances: Sequence[Instance]) -> None:
     write_text(path, "\n".join(lines) + "\n")
 
 
-def _blocks(path: str | Path) -> list[_Block]:
+def _blocks(path: str | Path, lines: list[str]) -> list[_Block]:
     found: list[_Block] = []
     pair = ""
-    numbered = enumerate(lines_of(path), 1)
-    for keyword, group in groupby(numbered, lambda line: next(iter(line[1].split(None, 1)), "")):
+    for keyword, group in groupby(enumerate(lines, 1), lambda line: next(iter(line[1].split(None, 1)), "")):
         run = list(group)
         first = run[0][0]
         if keyword in _COSTLESS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gmssl.errors import ProblemError
 from gmssl.lazy import torch
+from gmssl.problem.memory import refuse_without_room
 from gmssl.problem.problem import Problem
 
 
@@ -69,9 +70,16 @@ def to_lawler(problem: Problem, instance: int = 0, column_major: bool = False) -
         problem: G matching problems.
         instance: which of them.
         column_major: as in `from_lawler`.
+
+    Raises:
+        ProblemError: the machine has no room for so large a matrix.
     """
     costs, topology = problem.costs, problem.topology
     _, n, m = costs.vertex.shape
+    numbers = (n * m) ** 2
+    refuse_without_room(
+        numbers * costs.vertex.element_size(), f"{n * m}×{n * m} entries of Lawler's matrix", "use a smaller instance"
+    )
     left, right = topology.left[instance], topology.right[instance]
     tail = left[:, None, 0] * m + right[None, :, 0]  # [E,F]
     head = left[:, None, 1] * m + right[None, :, 1]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gmssl.errors import ProblemError
 from gmssl.lazy import torch
+from gmssl.problem.memory import refuse_without_room
 from gmssl.problem.problem import Problem
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def from_networkx(
 
     Raises:
         ProblemError: an empty graph, a cost that is no finite number, or no edge cost (only vertex pairs can be
-            forbidden).
+            forbidden), or the machine has no room for the costs of edge pairs.
     """
     dtype = dtype or torch.float64
     rows, columns = list(left.nodes(data=True)), list(right.nodes(data=True))
@@ -56,6 +57,9 @@ def from_networkx(
     # If both sides are undirected, turning one of them is enough to meet each way round once.
     lefts = _edges(left, turned=both and not left.is_directed()) if edge_cost else []
     rights = _edges(right, turned=not right.is_directed()) if edge_cost else []
+    refuse_without_room(
+        8 * len(lefts) * len(rights), f"costs of {len(lefts)}×{len(rights)} edge pairs", "use smaller graphs"
+    )
     edge = [[_number("edge_cost", edge_cost(e, a, f, b)) for f, b in rights] for e, a in lefts] if edge_cost else []
     return Problem.build(
         torch.tensor(vertex, dtype=dtype).view(1, len(rows), len(columns)),
@@ -70,9 +74,10 @@ def from_networkx(
 def to_networkx(problem: Problem, instance: int = 0) -> tuple[networkx.MultiDiGraph, networkx.MultiDiGraph]:
     """The graphs of one instance, costs included; `stored_vertex_cost` and `stored_edge_cost` find them again.
 
-    Nodes are numbers. The attribute `costs` of a left node holds its cost with each allowed right node. A right edge
-    has its `number`; the attribute `costs` of a left edge holds its cost with each right edge, by number, unless zero.
-    Whether the problem is partial is `problem.topology.partial`, and goes beside the graphs.
+    Nodes are numbers. Right nodes and right edges have their `number` as an attribute, too, and the attribute `costs`
+    of a left node holds its cost with each allowed right node by that number; `costs` of a left edge holds its cost
+    with each right edge, unless zero. So nodes may be renamed, and the graphs may go through JSON, whose keys are
+    texts. Whether the problem is partial is `problem.topology.partial`, and goes beside the graphs.
 
     Returns:
         The left and the right graph: directed, and multigraphs, since a problem may list an edge twice.
@@ -84,7 +89,7 @@ def to_networkx(problem: Problem, instance: int = 0) -> tuple[networkx.MultiDiGr
     vertex, allowed = problem.costs.vertex[instance].tolist(), topology.allowed[instance].tolist()
     for i, (costs, permitted) in enumerate(zip(vertex, allowed, strict=True)):
         left.add_node(i, costs={s: cost for s, cost in enumerate(costs) if permitted[s]})
-    right.add_nodes_from(range(problem.costs.vertex.shape[2]))
+    right.add_nodes_from((s, {"number": s}) for s in range(problem.costs.vertex.shape[2]))
     for (i, j), costs in zip(topology.left[instance].tolist(), problem.costs.edge[instance].tolist(), strict=True):
         left.add_edge(i, j, costs={number: cost for number, cost in enumerate(costs) if cost != 0})
     for number, (s, t) in enumerate(topology.right[instance].tolist()):
@@ -93,13 +98,25 @@ def to_networkx(problem: Problem, instance: int = 0) -> tuple[networkx.MultiDiGr
 
 
 def stored_vertex_cost(left_node: Node, left: Attributes, right_node: Node, right: Attributes) -> float | None:
-    """The vertex cost that `to_networkx` stored."""
-    return left["costs"].get(right_node)
+    """The vertex cost that `to_networkx` stored.
+
+    Raises:
+        ProblemError: one of the nodes lacks what `to_networkx` stored in it.
+    """
+    costs = _stored("costs", "left node", left_node, left)
+    number = _stored("number", "right node", right_node, right)
+    return costs.get(number, costs.get(str(number)))
 
 
 def stored_edge_cost(left_edge: Edge, left: Attributes, right_edge: Edge, right: Attributes) -> float:
-    """The edge cost that `to_networkx` stored."""
-    return left["costs"].get(right["number"], 0.0)
+    """The edge cost that `to_networkx` stored.
+
+    Raises:
+        ProblemError: one of the edges lacks what `to_networkx` stored in it.
+    """
+    costs = _stored("costs", "left edge", left_edge, left)
+    number = _stored("number", "right edge", right_edge, right)
+    return costs.get(number, costs.get(str(number), 0.0))
 
 
 def matched_nodes(left: networkx.Graph, right: networkx.Graph, matching: torch.Tensor) -> dict[Node, Node]:
@@ -124,6 +141,17 @@ def matched_nodes(left: networkx.Graph, right: networkx.Graph, matching: torch.T
             "`solution.matching.vertex[g]` of a one-to-one solver."
         )
     return {rows[i]: columns[s] for i, s in matched.nonzero().tolist()}
+
+
+def _stored(name: str, kind: str, label: Node, attributes: Attributes) -> Any:
+    if name not in attributes:
+        has = ", ".join(map(repr, attributes)) or "no attributes"
+        raise ProblemError(
+            f"{kind} {label!r} has no attribute {name!r}; it has {has}. The functions stored_vertex_cost and "
+            "stored_edge_cost read graphs of to_networkx, left and right, with all attributes of their nodes and "
+            "edges; remove what was added to them, or pass cost functions of your own."
+        )
+    return attributes[name]
 
 
 def _edges(graph: networkx.Graph, turned: bool) -> list[tuple[Edge, Attributes]]:

@@ -1,4 +1,8 @@
-"""QAPLIB (Burkard, Karisch and Rendl 1997): `.dat` holds n, A and B; `.sln` the best known value and permutation."""
+"""QAPLIB (Burkard, Karisch and Rendl 1997): `.dat` holds n, A and B; `.sln` the best known value and permutation.
+
+Line ends mean nothing to either, but that in Taillard's `.dat` files the first line holds n and the best known value.
+From `#` to the end of a line stands a comment.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +20,19 @@ from gmssl.problem.formats.text import Instance, fault, lines_of, number_text, s
 def read_qaplib(path: str | Path) -> Instance:
     """The instance of a `.dat` file: minimise Σ A_ij B_p(i)p(j) over permutations p, in float64.
 
-    `best_known` is the value of the `.sln` file of the same name beside it, if there is one.
+    `best_known` is the value of the `.sln` file of the same name beside it, if there is one, else that of the first
+    line, if it holds one.
 
     Raises:
         FormatError: file and line of what is malformed, and what was expected.
     """
+    return parse_qaplib(path, lines_of(path))
+
+
+def parse_qaplib(path: str | Path, lines: list[str]) -> Instance:
+    """The instance in the lines of a `.dat` file, as `read_qaplib` reads it; a `.sln` file may lie beside `path`."""
     path = Path(path)
-    a, b = read_dat(path)
-    best = None
+    a, b, best = _matrices(path, lines)
     solution = path.with_suffix(".sln")
     if solution.is_file():
         best, permutation = read_sln(solution)
@@ -41,14 +50,8 @@ def read_dat(path: str | Path) -> tuple[torch.Tensor, torch.Tensor]:
     Raises:
         FormatError: as `read_qaplib`.
     """
-    numbers, lines = _numbers(path)
-    n = _size(path, numbers, lines)
-    if len(numbers) != 1 + 2 * n * n:
-        place = lines[min(len(numbers) - 1, 1 + 2 * n * n)]
-        what = f"{len(numbers) - 1} numbers after n = {n}; expected A and B of {n}×{n} each, {2 * n * n} numbers"
-        raise fault(path, place, what)
-    matrices = torch.from_numpy(numpy.array(numbers[1:])).view(2, n, n)
-    return matrices[0], matrices[1]
+    a, b, _ = _matrices(path, lines_of(path))
+    return a, b
 
 
 def write_dat(path: str | Path, a: torch.Tensor, b: torch.Tensor) -> None:
@@ -75,7 +78,7 @@ def read_sln(path: str | Path) -> tuple[float, list[int]]:
     Raises:
         FormatError: as `read_qaplib`.
     """
-    numbers, lines = _numbers(path)
+    numbers, lines = _numbers(path, lines_of(path))
     n = _size(path, numbers, lines)
     if len(numbers) != n + 2:
         what = f"{max(len(numbers) - 2, 0)} places of a permutation of {n}; expected n, the value, and n places"
@@ -102,12 +105,25 @@ def write_sln(path: str | Path, value: float, permutation: Sequence[int]) -> Non
     write_text(path, f"{len(permutation)} {number_text(float(value))}\n{places}\n")
 
 
-def _numbers(path: str | Path) -> tuple[list[float], list[int]]:
+def _matrices(path: str | Path, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor, float | None]:
+    """A, B, and the best known value if the first line holds one beside n."""
+    numbers, lines = _numbers(path, texts)
+    n = _size(path, numbers, lines)
+    with_best = lines.count(lines[0]) == 2 and len(numbers) == 2 + 2 * n * n
+    if not with_best and len(numbers) != 1 + 2 * n * n:
+        place = lines[min(len(numbers) - 1, 1 + 2 * n * n)]
+        what = f"{len(numbers) - 1} numbers after n = {n}; expected A and B of {n}×{n} each, {2 * n * n} numbers"
+        raise fault(path, place, what)
+    a, b = torch.from_numpy(numpy.array(numbers[1 + with_best :])).view(2, n, n)
+    return a, b, numbers[1] if with_best else None
+
+
+def _numbers(path: str | Path, texts: list[str]) -> tuple[list[float], list[int]]:
     """All numbers of a file, and the line of each. Commas occur between the numbers of some `.sln` files."""
     numbers: list[float] = []
     lines: list[int] = []
-    for line, text in enumerate(lines_of(path), 1):
-        words = re.split(r"[\s,]+", text.strip(" \t,"))
+    for line, text in enumerate(texts, 1):
+        words = re.split(r"[\s,]+", text.partition("#")[0].strip(" \t,"))
         try:
             row = [float(word) for word in words if word]
         except ValueError:

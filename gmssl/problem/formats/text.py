@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from gmssl.errors import FormatError, ProblemError
+from gmssl.problem.memory import refuse_without_room
 from gmssl.problem.problem import Problem
 from gmssl.system.files import write_whole
 
@@ -14,16 +17,26 @@ LARGEST = 2**28
 
 
 def lines_of(path: str | Path) -> list[str]:
-    """The lines of a file; bytes that are no UTF-8 (comments may hold any) become replacement characters.
+    """The lines of a file, as `lines_in` gives them. A pipe has them once: who tells formats apart passes them on.
 
     Raises:
         FormatError: there is no such file, it is a folder, or it may not be read.
     """
     try:
-        return Path(path).read_text(encoding="utf-8", errors="replace").split("\n")
+        return lines_in(Path(path).read_bytes())
     except OSError as error:
         what = "is a folder" if isinstance(error, IsADirectoryError) else f"cannot be read: {error.strerror}"
         raise FormatError(f"{path} {what}. Give the path of a .dd, .txt or .dat file.") from None
+
+
+def lines_in(content: bytes) -> list[str]:
+    """The lines of a text in UTF-8, or in UTF-16 if it starts with the mark of its byte order; any ends of lines.
+
+    Bytes that are no such text (comments may hold any) become replacement characters.
+    """
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if wide else "utf-8-sig", errors="replace")
+    return re.split(r"\r\n?|\n", text)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -57,13 +70,14 @@ def refuse_too_large(count: int, what: str) -> None:
     """Refuse a sparse description that asks for more dense costs than a machine holds.
 
     Raises:
-        ProblemError: `count` is above `LARGEST`.
+        ProblemError: `count` is above `LARGEST`, or the machine has no room for so many.
     """
     if count > LARGEST:
         raise ProblemError(
             f"{what} are {count} numbers, {count * 8 / 2**30:.1f} GiB in float64; a Problem holds them densely, "
             f"{LARGEST} at most are read. Use a smaller instance."
         )
+    refuse_without_room(8 * count, what, "use a smaller instance")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
+import re
 from itertools import permutations
 
 import networkx as nx
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gmssl
@@ -74,6 +76,58 @@ def test_round_trip_keeps_energies(same_energies, problem, partial):
         back = from_networkx(left, right, stored_vertex_cost, stored_edge_cost, partial, problem.costs.vertex.dtype)
         same_energies(problem, g, back)
         assert back.costs.vertex.dtype == problem.costs.vertex.dtype
+
+
+def through_json(graph):
+    """A graph that was written and read as JSON, whose objects have only texts as keys."""
+    return nx.node_link_graph(json.loads(json.dumps(nx.node_link_data(graph, edges="edges"))), edges="edges")
+
+
+def renamed(graph):
+    return nx.relabel_nodes(graph, {node: f"node {node}" for node in graph})
+
+
+def exchanged(graph):
+    """The same nodes in the same order under each other's names."""
+    return nx.relabel_nodes(graph, dict(zip(graph, reversed(list(graph)), strict=True)))
+
+
+@pytest.mark.parametrize("change", [through_json, renamed, exchanged, lambda graph: renamed(through_json(graph))])
+@given(problem=problems(max_n=3))
+@settings(max_examples=15)
+def test_stored_costs_outlast_json_and_other_names(same_energies, change, problem):
+    for g in range(len(problem.costs.vertex)):
+        left, right = map(change, to_networkx(problem, g))
+        back = from_networkx(left, right, stored_vertex_cost, stored_edge_cost, dtype=problem.costs.vertex.dtype)
+        same_energies(problem, g, back)
+
+
+def stored():
+    edge = torch.tensor([[[0, 1]]])
+    costs = torch.tensor([[[-10.0, 0.0], [0.0, -10.0]]])
+    return to_networkx(gmssl.Problem.build(costs, edge, edge, torch.full((1, 1, 1), -3.0)))
+
+
+@pytest.mark.parametrize(
+    ("lose", "message"),
+    [
+        (lambda left, right: left.add_node("new"), "left node 'new' has no attribute 'costs'"),
+        (lambda left, right: right.add_node("new"), "right node 'new' has no attribute 'number'"),
+        (lambda left, right: left.add_edge(1, 0), "left edge (1, 0) has no attribute 'costs'"),
+        (lambda left, right: right.add_edge("b", 0), "right edge ('b', 0) has no attribute 'number'"),
+        (
+            lambda left, right: right.nodes["b"].pop("number"),
+            "right node 'b' has no attribute 'number'; it has 'colour'.",
+        ),
+    ],
+)
+def test_what_lost_its_stored_costs_is_refused_by_name(lose, message):
+    left, right = stored()
+    right = nx.relabel_nodes(right, {1: "b"})
+    right.nodes["b"]["colour"] = "red"
+    lose(left, right)
+    with pytest.raises(ProblemError, match=re.escape(message)):
+        from_networkx(left, right, stored_vertex_cost, stored_edge_cost)
 
 
 def test_an_edge_is_shown_as_it_is_matched():

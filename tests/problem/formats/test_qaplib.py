@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gmssl.errors import FormatError, ProblemError
 from gmssl.problem import energy, lift, vertex_matching
-from gmssl.problem.formats import read_dat, read_qaplib, read_sln, write_dat, write_sln
+from gmssl.problem.formats import read, read_dat, read_qaplib, read_sln, write_dat, write_sln
 
 DATA = Path("/work/shared/data/qap")
 INVERSE = {"nug30"}
@@ -70,7 +70,37 @@ def test_layout_is_free_and_commas_are_spaces(tmp_path):
     assert read_qaplib(tmp_path / "x.dat").best_known is None
 
 
+def test_comments_are_passed_over(tmp_path):
+    (tmp_path / "x.dat").write_text("# 1 2 3\n2 # vertices\n\n#A\n0 1\n2 3\n  # B, é\n1 0 0 1#")
+    (tmp_path / "x.sln").write_text("#optimal\n2 5.5 # proven\n2 1\n")
+    (instance,) = read(tmp_path / "x.dat")
+    assert instance.best_known == 5.5
+    assert [matrix.tolist() for matrix in read_dat(tmp_path / "x.dat")] == [[[0, 1], [2, 3]], [[1, 0], [0, 1]]]
+    assert read_sln(tmp_path / "x.sln") == (5.5, [1, 0])
+
+
+def test_the_first_line_may_hold_the_best_known_value(tmp_path):
+    """Taillard's files."""
+    path = tmp_path / "tai2.dat"
+    path.write_text("2 7.5\n\n0 1\n2 3\n\n1 0\n0 1\n")
+    instance = read_qaplib(path)
+    assert instance.best_known == 7.5
+    assert [matrix.tolist() for matrix in read_dat(path)] == [[[0, 1], [2, 3]], [[1, 0], [0, 1]]]
+    write_sln(path.with_suffix(".sln"), 5.5, [1, 0])
+    assert read_qaplib(path).best_known == 5.5, "the file of the solution is newer than the problem"
+
+
+def test_without_a_best_known_value_the_first_line_may_hold_the_first_cost(tmp_path):
+    (tmp_path / "x.dat").write_text("2 7\n1 2 3\n\n1 0\n0 1\n")
+    assert read_dat(tmp_path / "x.dat")[0].tolist() == [[7, 1], [2, 3]]
+    assert read_qaplib(tmp_path / "x.dat").best_known is None
+
+
 WRONG_DAT = [
+    ("# only\n", "is empty"),
+    ("# A\n1\n5 x # y\n", "line 3: expected numbers, not '5 x # y'"),
+    ("2 9\n0 1\n1 0\n\n0 1\n1 0 1\n", "line 6: 10 numbers after n = 2"),
+    ("2 9 9\n0 1\n1 0\n\n0 1\n1\n", "line 6: 9 numbers after n = 2"),
     ("", "is empty"),
     ("\n\n", "is empty"),
     ("two\n", "line 1: expected numbers, not 'two'"),

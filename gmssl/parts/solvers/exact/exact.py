@@ -14,7 +14,7 @@ from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
 from gmssl.parts.solvers.exact.branch_and_bound import Search
 from gmssl.parts.solvers.kernels.threads import stopping_after
-from gmssl.parts.solvers.lagrange.ascent import climb
+from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
 from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
 from gmssl.parts.solvers.plain import Plain, plain
@@ -53,8 +53,9 @@ class Exact(Solver):
         """Search; `bound` is the least over what was closed and what is open.
 
         Raises:
-            ProblemError: `allowed` permits no matching of the shorter side.
+            ProblemError: `allowed` permits no matching of the shorter side, or the machine has no room for the tables.
         """
+        refuse_without_room_to_climb(problem, every_pair=True)
         problem, searched = problem.detach(), self.polish.solve(problem)
         device, (n, m) = problem.costs.vertex.device, problem.costs.vertex.shape[1:]
         columns = columns_of(searched.matching.vertex).cpu()

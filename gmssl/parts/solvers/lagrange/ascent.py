@@ -9,6 +9,7 @@ from gmssl.lazy import torch
 from gmssl.parts.solvers.kernels.threads import in_slices
 from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
 from gmssl.problem import Multipliers, Problem
+from gmssl.problem.memory import refuse_without_room
 
 
 def climb(
@@ -34,6 +35,25 @@ def climb(
 
         return ascend(ascent, problem, columns, multipliers, upper)
     return _compiled(ascent, problem, columns, upper, multipliers)
+
+
+def refuse_without_room_to_climb(problem: Problem, every_pair: bool) -> None:
+    """Refuse problems whose ascent on the CPU needs more memory than there is, before anything else takes its time.
+
+    Raises:
+        ProblemError: the machine has no room for the tables of one instance, or for the multipliers of all.
+    """
+    if problem.costs.vertex.device.type != "cpu":
+        return
+    graphs, *sides = problem.costs.vertex.shape
+    edges = problem.topology.left if sides[0] <= sides[1] else problem.topology.right
+    n, m = sorted(sides)
+    pairs = n * (n - 1) // 2
+    pairs = pairs if every_pair else min(pairs, edges.shape[1])  # edges may be listed twice, or in both directions
+    # Costs in float64 and in float32, and y; multipliers as they are given and as they are found.
+    size = 16 * pairs * m * m + 2 * 4 * graphs * (2 * pairs * m + n * m * m)
+    what = f"the tables of a bound for {n}×{m} vertices, of which {pairs} pairs are relaxed,"
+    refuse_without_room(size, what, "use a smaller problem, or robust_tabu, which gives no bound")
 
 
 def _zero(ascent: Ascent, problem: Problem) -> Multipliers:

@@ -10,7 +10,7 @@ from gmssl.interfaces.registry import field_of
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
 from gmssl.parts.solvers.kernels.threads import stopping_after
-from gmssl.parts.solvers.lagrange.ascent import climb
+from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
 from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
@@ -63,8 +63,9 @@ class Lagrange(Solver):
             multipliers: `Solution.multipliers` of problems with the same edges, for a warm start.
 
         Raises:
-            ProblemError: `allowed` permits no matching of the shorter side.
+            ProblemError: `allowed` permits no matching of the shorter side, or the machine has no room for the tables.
         """
+        refuse_without_room_to_climb(problem, self.pairs == "all")
         # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
         problem, searched = problem.detach(), self.polish.solve(problem)
         n, m = problem.costs.vertex.shape[1:]

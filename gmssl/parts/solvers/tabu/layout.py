@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gmssl.parts.solvers.kernels.simd_numba import LANES, swap_blocks
+from gmssl.problem.memory import refuse_without_room
 
 
 class Layout(NamedTuple):
@@ -55,6 +56,9 @@ def lay_out(n: int, m: int, edges: int, starts: int) -> tuple[np.ndarray, Layout
         n, m: vertices, n ≥ m.
         edges: of the left graph; a pair of vertices takes part in at most two entries.
         starts: searches per instance.
+
+    Raises:
+        ProblemError: the machine has no room for them.
     """
     # The ring: an event is due at most 1 + 3n/2 iterations ahead. In a longer ring no slot holds events of two
     # iterations, and a power of two makes the modulo a mask. Each iteration makes two events, hence 2 · ring of them.
@@ -71,6 +75,11 @@ def lay_out(n: int, m: int, edges: int, starts: int) -> tuple[np.ndarray, Layout
     for name, size in sizes.items():
         offsets[name] = end
         end += -(-size // LANES) * LANES  # whole vectors: what is aligned once stays so
+    refuse_without_room(
+        4 * end,
+        f"the tables of robust_tabu for {n} vertices, of which {entries} ordered pairs are adjacent,",
+        "use a smaller problem, or a graph with fewer edges",
+    )
     layout = Layout(n, m, stride, blocks, ring, **offsets, end=end)
     memory = np.empty(end, np.int32)
     memory[: layout.pairs] = 0  # not the largest part: `fold` clears what it uses of it
