@@ -126,6 +126,19 @@ def part(slot: str, kind: str, **settings: Any) -> Any:
         raise RecipeError(f"{slot} {kind!r}: {describe(error)}") from None
 
 
+def part_of(slot: str, given: object) -> Any:
+    """A part that was given in any form of a recipe: `part_of("solver", "lap")`; see `resolve`.
+
+    Raises:
+        RecipeError, PluginError: as `part`.
+    """
+    try:
+        return resolve(slot, given)
+    except ValidationError as error:
+        kind = f" {given['kind']!r}" if isinstance(given, Mapping) else ""
+        raise RecipeError(f"{slot}{kind}: {describe(error)}") from None
+
+
 def resolve(slot: str, given: object) -> Part:
     """A part from a recipe: an instance, the name of a kind, or a mapping with `kind` and settings.
 
@@ -135,7 +148,8 @@ def resolve(slot: str, given: object) -> Part:
     if isinstance(given, Part):
         if given.slot != slot:
             raise RecipeError(
-                f"a {given.slot} part ({given.kind}) stands where a {slot} is needed; move it to its slot."
+                f"the {given.slot} part {given.kind} stands where a part of the slot {slot} is needed; "
+                "move it to its slot."
             )
         return given
     if isinstance(given, str):

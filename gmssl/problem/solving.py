@@ -40,18 +40,10 @@ class MatchingSolver(Protocol):
 
 
 def solve(problem: Problem, solver: MatchingSolver) -> Solution:
-    """Find a matching of low energy for each instance of a batch.
-
-    Args:
-        problem: G matching problems; see `Problem.build`.
-        solver: any solver part, for example `gmssl.part("solver", "robust_tabu")`.
-
-    Returns:
-        `Solution(matching, energy, bound, converged)`; energies are minimised.
+    """What `gmssl.solve` does, by anything with the attributes of `MatchingSolver`: names of kinds are not known here.
 
     Raises:
-        ProblemError: the problem has edges that the solver would ignore, it is partial and the solver relaxed, or it
-            forbids so much that a row (or, for n > m and one-to-one matchings, a column) has no allowed partner.
+        ProblemError: the problem and the solver do not fit, or a vertex has no allowed partner.
     """
     costs = problem.costs
     if not solver.uses_edges and costs.edge.numel() and bool((costs.edge != 0).any()):
@@ -75,16 +67,7 @@ def solve(problem: Problem, solver: MatchingSolver) -> Solution:
 
 
 def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) -> Solution:
-    """Bound how far a matching, found by whatever method, is from the optimum.
-
-    Args:
-        problem: G matching problems.
-        matching: 0/1 vertex matchings `[G,n,m]`.
-        solver: a solver that gives bounds, for example `gmssl.part("solver", "lagrange")`.
-
-    Returns:
-        The given matching with its energy, the solver's bound, and `converged` where the bound reaches the energy
-        within 1e-6 of it. `Solution.gap` is relative.
+    """What `gmssl.certify` does for a matching `[G,n,m]`, by anything with the attributes of `MatchingSolver`.
 
     Raises:
         ProblemError: `matching` is no matching of this problem, or the solver gives no bound.
