@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gmssl.problem import Costs, Matching, Problem, Solution, Topology, certify, energy, solve
+from gmssl.problem import Costs, Matching, Problem, Solution, Topology, energy
 from gmssl.system.caches import settle_caches
 
 # All of this is light: neither torch nor pydantic is imported. What needs them is looked up at its first use.
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gmssl.evaluation.encoders import load_encoder
     from gmssl.evaluation.evaluating import evaluate
     from gmssl.interfaces.registry import part
+    from gmssl.interfaces.solving import certify, solve
     from gmssl.recipe.recipe import load_recipe
     from gmssl.training.notebook import Run, train
 
@@ -44,10 +45,12 @@ __all__ = [
 
 _HOME = {
     "Run": "gmssl.training.notebook",
+    "certify": "gmssl.interfaces.solving",
     "evaluate": "gmssl.evaluation.evaluating",
     "load_encoder": "gmssl.evaluation.encoders",
     "load_recipe": "gmssl.recipe.recipe",
     "part": "gmssl.interfaces.registry",
+    "solve": "gmssl.interfaces.solving",
     "train": "gmssl.training.notebook",
 }
 

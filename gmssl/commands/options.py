@@ -79,19 +79,16 @@ def part_with(slot: str, kind: str, overrides: list[str]) -> Part:
         RecipeError: unknown slot, kind or setting, or a setting of the wrong type.
         PluginError: the plugin that provides the kind is broken.
     """
-    from pydantic import ValidationError
-
-    from gmssl.errors import RecipeError
-    from gmssl.interfaces.registry import describe, resolve
+    from gmssl.interfaces.part import Part
+    from gmssl.interfaces.registry import part_of
     from gmssl.recipe.recipe import apply_override
 
     settings: dict[str, Any] = {"kind": kind}
     for override in overrides:
         apply_override(settings, override)
-    try:
-        return resolve(slot, settings)
-    except ValidationError as error:
-        raise RecipeError(f"{slot} {kind!r}: {describe(error)}") from None
+    part = part_of(slot, settings)
+    assert isinstance(part, Part)
+    return part
 
 
 def show(grids: Sequence[Grid], summary: str = "") -> None:

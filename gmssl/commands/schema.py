@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 from gmssl.errors import PluginError
@@ -67,11 +67,33 @@ def _settings(slot: str, kind: str, part: type[Part]) -> Schema:
     schema = part.model_json_schema()
     inner: Schema = schema.pop("$defs", {})
     renamed = {name: f"{slot}.{kind}.{name}" for name in inner}
+    changes: Schema = {}
+    for name, default in _default_parts(part):
+        changes |= _changes(default)
+        change = _reference(f"{default.slot}.{default.kind}.changes")
+        schema["properties"][name] = {"anyOf": [schema["properties"][name], change]}
     schema["title"] = kind
     schema["properties"] = {"kind": {"const": kind}, **schema.get("properties", {})}
     schema["required"] = ["kind", *schema.get("required", [])]
     named = {f"{slot}.{kind}": schema, **{renamed[name]: model for name, model in inner.items()}}
-    return {name: _renamed(model, renamed) for name, model in named.items()}
+    return {name: _renamed(model, renamed) for name, model in named.items()} | changes
+
+
+def _default_parts(part: type[Part]) -> Iterator[tuple[str, Part]]:
+    """Settings that hold a part by default, and that part."""
+    for name, field in part.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, Part):
+            yield name, default
+
+
+def _changes(default: Part) -> Schema:
+    """Definitions of a mapping without `kind`, which changes settings of a part that is there by default."""
+    name = f"{default.slot}.{default.kind}"
+    definitions = _settings(default.slot, default.kind, type(default))
+    whole = definitions.pop(name)
+    settings = {key: value for key, value in whole["properties"].items() if key != "kind"}
+    return definitions | {f"{name}.changes": {**whole, "properties": settings, "required": []}}
 
 
 def _renamed(node: Any, names: dict[str, str]) -> Any:

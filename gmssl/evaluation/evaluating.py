@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -26,10 +26,12 @@ from gmssl.evaluation.report import Counts, Leaks, Reference, Report
 from gmssl.evaluation.runs import run_recipe, trained, untrained
 from gmssl.evaluation.selection import open_source
 from gmssl.interfaces.data import Data, Images
+from gmssl.interfaces.registry import part_of
 from gmssl.system.files import replacing
 
-Labelled: TypeAlias = Images | Data | str | os.PathLike[str]
-"""Labelled images, given as `Images`, as a part of the slot `data`, or as the path of a folder or CSV manifest."""
+Labelled: TypeAlias = Images | Data | Mapping[str, object] | str | os.PathLike[str]
+"""Labelled images, given as `Images`, as a part of the slot `data`, as a mapping of its `kind` and settings, or as the
+path of a folder or CSV manifest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ def evaluate(
 
     Raises:
         TrainingError: there is no run folder, it has no weights, or their features are not finite.
-        RecipeError: a recipe that this version does not understand.
+        RecipeError: a recipe that this version does not understand, or an unknown kind or setting of a mapping.
         DataError: there are no labels, one class only, fewer patients than folds, nothing readable or unknown test
             labels, or the report cannot be written.
     """
@@ -151,7 +153,8 @@ def compare(
 def _images(given: Labelled) -> Images:
     if isinstance(given, str | os.PathLike):
         return open_source(Path(given))
-    return given.images() if isinstance(given, Data) else given
+    data = part_of("data", given) if isinstance(given, Mapping) else given
+    return data.images() if isinstance(data, Data) else data
 
 
 def _leaked(known: Sample, held: Sample) -> torch.Tensor:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from typing import Any, ClassVar, Self, get_args
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self, TypeGuard, get_args
 
 from pydantic import (
     BaseModel,
@@ -67,6 +67,19 @@ class Settings(BaseModel):
                 raise ValueError(f"{value!r} is no number; correct the value")
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _settings_without_a_kind_change_the_default(cls, value: object, info: ValidationInfo) -> object:
+        """Read `polish: {starts: 64}` as a change of the part that is there by default."""
+        if info.field_name is None or not _without_kind(value):
+            return value
+        default = cls.model_fields[info.field_name].get_default(call_default_factory=True)
+        return _changed(default, value) if isinstance(default, Part) else value
+
+
+def _without_kind(value: object) -> TypeGuard[Mapping[Any, object]]:
+    return isinstance(value, Mapping) and "kind" not in value
+
 
 class Part(Settings):
     """Frozen settings of one exchangeable piece of a recipe; unknown settings are refused.
@@ -82,3 +95,12 @@ class Part(Settings):
     @model_serializer(mode="wrap")
     def _with_kind(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {"kind": self.kind, **handler(self)}
+
+
+def _changed(part: Part, settings: Mapping[Any, object]) -> dict[Any, object]:
+    """A part with some settings changed, as a mapping that is yet to be checked; the others stay, at any depth."""
+    kept = {name: getattr(part, name) for name in part.model_fields_set}
+    for name, value in settings.items():
+        inner = kept.get(name)
+        kept[name] = _changed(inner, value) if isinstance(inner, Part) and _without_kind(value) else value
+    return {"kind": part.kind, **kept}

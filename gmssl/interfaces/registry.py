@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import reprlib
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, TypeVar
@@ -126,8 +127,26 @@ def part(slot: str, kind: str, **settings: Any) -> Any:
         raise RecipeError(f"{slot} {kind!r}: {describe(error)}") from None
 
 
-def resolve(slot: str, given: object) -> Part:
+def part_of(slot: str, given: object) -> Any:
+    """A part that was given in any form of a recipe: `part_of("solver", "lap")`; see `resolve`.
+
+    Raises:
+        RecipeError, PluginError: as `part`.
+    """
+    try:
+        return resolve(slot, given)
+    except ValidationError as error:
+        kind = f" {given['kind']!r}" if isinstance(given, Mapping) else ""
+        raise RecipeError(f"{slot}{kind}: {describe(error)}") from None
+
+
+def resolve(slot: str, given: object, interface: type[Part] = Part) -> Part:
     """A part from a recipe: an instance, the name of a kind, or a mapping with `kind` and settings.
+
+    Args:
+        slot: where it stands.
+        given: the part, in one of these forms.
+        interface: what it must be an instance of.
 
     Raises:
         RecipeError, PluginError: as `find`; pydantic's ValidationError for settings, with their place.
@@ -135,27 +154,47 @@ def resolve(slot: str, given: object) -> Part:
     if isinstance(given, Part):
         if given.slot != slot:
             raise RecipeError(
-                f"a {given.slot} part ({given.kind}) stands where a {slot} is needed; move it to its slot."
+                f"the {given.slot} part {given.kind} stands where a part of the slot {slot} is needed; "
+                "move it to its slot."
             )
-        return given
+        return _fitting(given, interface)
     if isinstance(given, str):
-        return find(slot, given)()
+        return _fitting(find(slot, given)(), interface)
     if not isinstance(given, Mapping):
         raise RecipeError(
             f"give the name of a kind or a mapping with `kind`, not {brief(given)}; installed kinds are "
-            f"{', '.join(kinds(slot))}."
+            f"{', '.join(_kinds_of(slot, interface))}."
         )
     settings = dict(given)
     kind = settings.pop("kind", None)
     if not isinstance(kind, str):
-        raise RecipeError(f"`kind` is missing; add one of {', '.join(kinds(slot))}.")
-    return find(slot, kind).model_validate(settings)
+        raise RecipeError(f"`kind` is missing; add one of {', '.join(_kinds_of(slot, interface))}.")
+    return _fitting(find(slot, kind).model_validate(settings), interface)
 
 
-def _validator(slot: str) -> BeforeValidator:
+def _fitting(given: Part, interface: type[Part]) -> Part:
+    if isinstance(given, interface):
+        return given
+    known = ", ".join(_kinds_of(given.slot, interface))
+    raise RecipeError(f"{given.slot} kind {given.kind!r} does not fit here; use {known}.")
+
+
+def _kinds_of(slot: str, interface: type[Part]) -> list[str]:
+    """The kinds that derive from an interface. All of a slot do from the one that names it, so none is imported."""
+    if interface is Part or "slot" in vars(interface):
+        return kinds(slot)
+    found = []
+    for kind in kinds(slot):
+        with suppress(PluginError):
+            if issubclass(find(slot, kind), interface):
+                found.append(kind)
+    return found
+
+
+def _validator(interface: type[Part]) -> BeforeValidator:
     def validate(given: object) -> Part:
         try:
-            return resolve(slot, given)
+            return resolve(interface.slot, given, interface)
         except (RecipeError, PluginError) as error:
             raise ValueError(str(error)) from error
 
@@ -166,7 +205,7 @@ def field_of(interface: type[P]) -> Any:
     """The annotation of a recipe field that holds a part: resolves names and mappings, dumps with `kind`."""
     # The interface itself has no settings; `gmssl parts schema` puts the installed kinds in the place of this mark.
     mark = WithJsonSchema({SLOT_MARK: interface.slot})
-    return Annotated[SerializeAsAny[interface], _validator(interface.slot), mark]  # type: ignore[valid-type, misc]
+    return Annotated[SerializeAsAny[interface], _validator(interface), mark]  # type: ignore[valid-type, misc]
 
 
 _NEEDED = {

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from gmssl.interfaces.part import Part
-from gmssl.problem import Problem, Solution
+from gmssl.problem import Problem, Solution, completing
 
 
 class Solver(Part):
@@ -21,6 +21,8 @@ class Solver(Part):
         uses_edges: the solver reads `costs.edge`.
         gives_bound: the solver returns proven lower bounds.
         constant: the matching does not depend on the costs.
+        solves_partial: `solve` takes partial problems as they are. Other solvers only ever see complete ones: whoever
+            calls their `solve` with a partial problem, it is completed with dummies, which are taken away again.
         constrained: the solution is a matching, or its rows are distributions. The contract is about these.
     """
 
@@ -30,7 +32,13 @@ class Solver(Part):
     uses_edges: ClassVar[bool] = False
     gives_bound: ClassVar[bool] = False
     constant: ClassVar[bool] = False
+    solves_partial: ClassVar[bool] = False
     constrained: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "solve" in vars(cls):
+            cls.solve = completing(cls.solve)  # type: ignore[method-assign]
 
     @abstractmethod
     def solve(self, problem: Problem) -> Solution:

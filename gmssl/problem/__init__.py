@@ -6,7 +6,7 @@ problems. `gmssl.problem.formats` reads and writes them.
 
 from gmssl.problem.pairs import Costs, Matching, Pairs, energy, lift, vertex_matching
 from gmssl.problem.problem import BackwardRecord, Multipliers, Problem, Solution
-from gmssl.problem.solving import MatchingSolver, certify, completed, solve
+from gmssl.problem.solving import MatchingSolver, certify, completed, completing, solve
 from gmssl.problem.topology import Topology
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Topology",
     "certify",
     "completed",
+    "completing",
     "energy",
     "lift",
     "solve",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import wraps
 from typing import Protocol
 
 from gmssl.errors import ProblemError
@@ -35,23 +37,19 @@ class MatchingSolver(Protocol):
     def constant(self) -> bool:
         """Whether the matching does not depend on the costs."""
 
+    @property
+    def solves_partial(self) -> bool:
+        """Whether it takes partial problems as they are; others get them `completed`."""
+
     def solve(self, problem: Problem) -> Solution:
         """Solve a checked problem on its own device."""
 
 
 def solve(problem: Problem, solver: MatchingSolver) -> Solution:
-    """Find a matching of low energy for each instance of a batch.
-
-    Args:
-        problem: G matching problems; see `Problem.build`.
-        solver: any solver part, for example `gmssl.part("solver", "robust_tabu")`.
-
-    Returns:
-        `Solution(matching, energy, bound, converged)`; energies are minimised.
+    """What `gmssl.solve` does, by anything with the attributes of `MatchingSolver`: names of kinds are not known here.
 
     Raises:
-        ProblemError: the problem has edges that the solver would ignore, it is partial and the solver relaxed, or it
-            forbids so much that a row (or, for n > m and one-to-one matchings, a column) has no allowed partner.
+        ProblemError: the problem and the solver do not fit, or a vertex has no allowed partner.
     """
     costs = problem.costs
     if not solver.uses_edges and costs.edge.numel() and bool((costs.edge != 0).any()):
@@ -60,13 +58,9 @@ def solve(problem: Problem, solver: MatchingSolver) -> Solution:
             f"{costs.edge.shape[2]} of them; use a second-order solver (robust_tabu, exhaustive) or pass no edges."
         )
     if problem.topology.partial:
-        if solver.differentiable:
-            raise ProblemError(
-                f"solver {solver.kind!r} gives relaxed matchings and the problem is partial; use a one-to-one solver "
-                "(robust_tabu, lap, exhaustive, lagrange)."
-            )
-        return _without_dummies(problem, solve(completed(problem), solver))
-    if not solver.constant:  # solvers that copy the target need no partners, and padded graphs of `patches` lack some
+        if not solver.solves_partial:
+            return _by_completion(problem, solver, lambda whole: solve(whole, solver))
+    elif not solver.constant:  # solvers that copy the target need no partners, and padded graphs of `patches` lack some
         _refuse_lonely(problem, solver.differentiable)
     if len(costs.vertex) == 0:
         return _nothing(problem, solver)
@@ -75,16 +69,7 @@ def solve(problem: Problem, solver: MatchingSolver) -> Solution:
 
 
 def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) -> Solution:
-    """Bound how far a matching, found by whatever method, is from the optimum.
-
-    Args:
-        problem: G matching problems.
-        matching: 0/1 vertex matchings `[G,n,m]`.
-        solver: a solver that gives bounds, for example `gmssl.part("solver", "lagrange")`.
-
-    Returns:
-        The given matching with its energy, the solver's bound, and `converged` where the bound reaches the energy
-        within 1e-6 of it. `Solution.gap` is relative.
+    """What `gmssl.certify` does for a matching `[G,n,m]`, by anything with the attributes of `MatchingSolver`.
 
     Raises:
         ProblemError: `matching` is no matching of this problem, or the solver gives no bound.
@@ -116,8 +101,31 @@ def completed(problem: Problem) -> Problem:
     return Problem(Pairs(vertex, problem.costs.edge), topology)  # without the target, which says nothing about dummies
 
 
-def _without_dummies(problem: Problem, solution: Solution) -> Solution:
+def completing(solve: Callable[..., Solution]) -> Callable[..., Solution]:
+    """A method `solve` that knows complete problems only, as one that takes partial problems, too."""
+
+    @wraps(solve)
+    def solve_any(self: MatchingSolver, problem: Problem, *more: object, **named: object) -> Solution:
+        if self.solves_partial or not problem.topology.partial:
+            return solve(self, problem, *more, **named)
+        return _by_completion(problem, self, lambda whole: solve(self, whole, *more, **named))
+
+    return solve_any
+
+
+def _by_completion(problem: Problem, solver: MatchingSolver, solve_whole: Callable[[Problem], Solution]) -> Solution:
+    """Solve a partial problem by one without partial matchings, and take the dummies away again.
+
+    Raises:
+        ProblemError: the solver is relaxed, and dummies would share the rows with real vertices.
+    """
+    if solver.differentiable:
+        raise ProblemError(
+            f"solver {solver.kind!r} gives relaxed matchings and the problem is partial; use a one-to-one solver "
+            "(robust_tabu, lap, exhaustive, lagrange)."
+        )
     n, m = problem.costs.vertex.shape[1:]
+    solution = solve_whole(completed(problem))
     return replace(solution, matching=Pairs(solution.matching.vertex[:, :n, :m], solution.matching.edge))
 
 

@@ -339,12 +339,19 @@ def test_schema_agrees_with_the_loader(shipped_recipe: str, settings_of_a_recipe
     for settings in (yaml.safe_load(Path(shipped_recipe).read_text(encoding="utf-8")), settings_of_a_recipe):
         validator.validate(settings)
         validator.validate(json.loads(load_recipe(settings).model_dump_json()))
+    for key, changes in {
+        "solver": {"kind": "exact", "polish": {"starts": 64}},
+        "estimator": {"kind": "imle", "noise": {"temperature": 0.3}},
+    }.items():
+        validator.validate({**settings_of_a_recipe, key: changes})
+        load_recipe({**settings_of_a_recipe, key: changes})
     for key, wrong in {
         "sede": 1,
         "solver": "tabu",
         "loss": {"kind": "hamming", "x": 1},
         "affinity": {"vertex": ["cosine_of_differences"]},
         "train": {"epochs": 0},
+        "estimator": {"kind": "imle", "noise": {"start": 3}},
     }.items():
         assert not validator.is_valid({**settings_of_a_recipe, key: wrong}), key
 

@@ -320,3 +320,10 @@ def test_default_solver_gives_a_bound(run: Run) -> None:
     (known,) = json.loads(run("known.dat", "--json").stdout)["instances"]
     assert known["bound"] <= least() + 1e-6 <= known["energy"] + 2e-6
     assert known["gap"] >= 0
+
+
+def test_settings_of_a_nested_part_are_set_one_by_one(run: Run) -> None:
+    done = run("pairs.txt", "--solver", "lagrange", "--set", "polish.starts=3", "--json")
+    assert done.exit_code == 0, done.output
+    polish = gmssl.part("solver", "robust_tabu", starts=3).model_dump(mode="json")
+    assert json.loads(done.stdout)["solver"]["polish"] == polish

@@ -6,11 +6,12 @@ import torch
 from rich.console import Console
 from safetensors.torch import save_file
 
-from gmssl.errors import DataError
+from gmssl.errors import DataError, RecipeError
 from gmssl.evaluation.evaluating import Candidate, compare, evaluate
 from gmssl.evaluation.loading import Look
 from gmssl.evaluation.rendering import render
 from gmssl.interfaces.data import Record
+from gmssl.interfaces.registry import part
 from gmssl.recipe.recipe import load_recipe
 
 
@@ -137,3 +138,9 @@ def test_a_run_is_evaluated_and_its_report_written(tmp_path, settings_of_a_recip
     evaluate(tmp_path, train=squares(12), test=squares(6, seed=1), neighbours=3, name="pair", device=cpu, quiet=True)
     assert capsys.readouterr() == ("", "")
     assert json.loads((tmp_path / "evaluation" / "pair.json").read_text())["leaks"]["removed"] == 0
+    phantoms = {"kind": "phantoms", "number": 10, "size": 16}
+    known, held = phantoms, part("data", **phantoms, seed=1)
+    judged = evaluate(tmp_path, train=known, test=held, neighbours=3, name="phantoms", device=cpu, quiet=True)
+    assert (judged.train.used, judged.test.used) == (10, 10)
+    with pytest.raises(RecipeError, match=r"data 'phantoms': numbers: unknown key \(did you mean 'number'\?\)"):
+        evaluate(tmp_path, train={"kind": "phantoms", "numbers": 3}, device=cpu, quiet=True)

@@ -333,7 +333,7 @@ def test_parts_may_be_instances(settings_of_a_recipe: dict) -> None:
 
     solver = gmssl.part("solver", "robust_tabu", starts=3)
     assert load_recipe({**settings_of_a_recipe, "solver": solver}).solver == solver
-    with pytest.raises(RecipeError, match=r"a solver part .* stands where a loss is needed"):
+    with pytest.raises(RecipeError, match=r"the solver part .* stands where a part of the slot loss is needed"):
         load_recipe({**settings_of_a_recipe, "loss": solver})
 
 

@@ -32,6 +32,14 @@ def test_product(quick: dict) -> None:
     assert quick["optimiser"] == "adamw"
 
 
+def test_a_setting_of_a_default_part_is_an_axis(quick: dict) -> None:
+    cells = make_cells({**quick, "solver": "exact"}, "quick.yaml", axes(("solver.polish.starts", "3;5")))
+    assert [(c.recipe.solver.polish.kind, c.recipe.solver.polish.starts) for c in cells] == [
+        ("robust_tabu", 3),
+        ("robust_tabu", 5),
+    ]
+
+
 def test_all_wrong_cells_are_told(quick: dict) -> None:
     with pytest.raises(RecipeError) as caught:
         make_cells(quick, "quick.yaml", axes(("train.batch", "8;many;-1")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import perm
+from math import comb, perm
 from typing import ClassVar
 
 from pydantic import Field
@@ -21,13 +21,15 @@ CHUNK = 1 << 20  # matchings whose energies are in memory at once
 class Exhaustive(Solver):
     """Evaluate every one-to-one matching and keep the best: exact, for a handful of vertices.
 
-    Matchings are min(n,m)-permutations of max(n,m) vertices: 40 320 for 8 and 8, 30 240 for 5 and 10.
+    Matchings are min(n,m)-permutations of max(n,m) vertices: 40 320 for 8 and 8, 30 240 for 5 and 10. Of a partial
+    problem they are those of all sizes k, Σ C(n,k) C(m,k) k!: 13 327 for 6 and 6, 4051 for 5 and 6.
     """
 
     kind: ClassVar[str] = "exhaustive"
     exact: ClassVar[bool] = True
     uses_edges: ClassVar[bool] = True
     gives_bound: ClassVar[bool] = True
+    solves_partial: ClassVar[bool] = True
 
     limit: int = Field(50_000, ge=1, description="most matchings of one instance; larger problems are refused")
 
@@ -38,15 +40,16 @@ class Exhaustive(Solver):
             ProblemError: more than `limit` matchings, or `allowed` permits none.
         """
         graphs, n, m = problem.costs.vertex.shape
-        count = perm(max(n, m), min(n, m))
+        partial = problem.topology.partial
+        count = sum(comb(n, k) * perm(m, k) for k in range(min(n, m) + 1)) if partial else perm(max(n, m), min(n, m))
         if count > self.limit:
             raise ProblemError(
-                f"{n}×{m} vertices have {count} matchings, more than the limit of {self.limit}; "
+                f"{n}×{m} vertices have {count} {'partial ' * partial}matchings, more than the limit of {self.limit}; "
                 "use robust_tabu (or lap without edges), or raise the solver's `limit`."
             )
         # A minimum prefers the first of equal energies; renamed, that is anyone.
         again, rows, columns = shuffled(in_range(problem)[0], seed=0)
-        choices = _injections(n, m, rows.device)
+        choices = _injections(n, m, partial, rows.device)
         best, chosen = [], []
         group = max(1, CHUNK // count)
         for lo in range(0, graphs, group):
@@ -58,18 +61,19 @@ class Exhaustive(Solver):
         return outcome(problem, restored(torch.cat(chosen), rows, columns), converged, proven=True)
 
 
-def _injections(n: int, m: int, device: torch.device) -> torch.Tensor:
-    """All ways to match the shorter side, as columns `[K,n]`, −1 where a row stays unmatched."""
+def _injections(n: int, m: int, partial: bool, device: torch.device) -> torch.Tensor:
+    """All ways to match the shorter side, or, if partial, some of it, as columns `[K,n]`, −1 for unmatched rows."""
     short, long = min(n, m), max(n, m)
     rows = torch.zeros(1, 0, dtype=torch.long, device=device)
     for _ in range(short):
-        free = torch.ones(len(rows), long, dtype=torch.bool, device=device).scatter_(1, rows, False)
+        free = torch.ones(len(rows), long + 1, dtype=torch.bool, device=device).scatter_(1, rows, False)
+        free[:, long] = partial  # alone, as any number of vertices may be
         which, following = free.nonzero().unbind(1)
         rows = torch.cat([rows[which], following[:, None]], 1)
     if n <= m:
-        return rows
-    columns = torch.full((len(rows), n), -1, dtype=torch.long, device=device)
-    return columns.scatter_(1, rows, torch.arange(m, device=device).expand(len(rows), m))
+        return torch.where(rows < m, rows, -1)
+    columns = torch.full((len(rows), n + 1), -1, dtype=torch.long, device=device)
+    return columns.scatter_(1, rows, torch.arange(m, device=device).expand(len(rows), m))[:, :n]
 
 
 def _energies(problem: Problem, part: slice, choices: torch.Tensor) -> torch.Tensor:

@@ -98,7 +98,7 @@ def _checked(given: Multipliers, zero: Multipliers) -> Multipliers:
         if one.shape != other.shape:
             raise ProblemError(
                 f"multipliers.{name} has shape {list(one.shape)}, these problems need {list(other.shape)}; warm-start "
-                "problems of the same G, n, m and edges, with the same setting of `pairs`."
+                "problems of the same G, n, m and edges, all partial or none, with the same setting of `pairs`."
             )
         if not bool(torch.isfinite(one).all()) or (name == "capacity" and bool((one < 0).any())):
             raise ProblemError(f"multipliers.{name} is not finite, or capacity is below 0; start without multipliers.")
