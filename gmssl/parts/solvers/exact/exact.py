@@ -52,15 +52,18 @@ class Exact(Solver):
         columns = columns_of(searched.matching.vertex).cpu()
         here = on_cpu(problem)
         shorter, begin = (here, columns) if n <= m else (turned(here), opposite(columns, m))
-        found = [self._search(shorter.select(g), begin[g]) for g in torch.arange(len(columns))[:, None]]
-        chosen, bounds, proven = (torch.stack(list(x)) for x in zip(*found, strict=True))
+        chosen, proven = torch.empty_like(begin), torch.empty(len(begin), dtype=torch.bool, device=begin.device)
+        bounds = torch.empty_like(proven, dtype=torch.float64)
+        for g in range(len(begin)):
+            one = torch.tensor([g], device=begin.device)
+            chosen[g], bounds[g], proven[g] = self._search(shorter.select(one), begin[one])
         refuse_unmatchable(bounds == torch.inf)
         chosen = chosen if n <= m else opposite(chosen, n)
         solution = outcome(problem, chosen.to(device), proven.to(device), proven=False)
         bound = rounded_down(bounds.to(device), problem.costs.vertex.dtype)
         return Solution(solution.matching, solution.energy, bound, solution.converged)
 
-    def _search(self, problem: Problem, columns: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _search(self, problem: Problem, columns: torch.Tensor) -> tuple[torch.Tensor, float, bool]:
         """Columns `[n]`, bound and proof of one instance with n ≤ m."""
         with stopping_after(self.seconds) as stop:
             # All nodes begin at multipliers that descend from the root's: steps here pay for the whole tree.
@@ -69,5 +72,4 @@ class Exact(Solver):
             ascent = Ascent(self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
             # No energy yet: the root evaluates the given assignment itself, to the precision of its bounds.
             search = Search(problem, ascent, self.nodes, self.seconds, columns[0], float("inf"))
-            best, bound, completed = search.run(dual)
-        return best, torch.tensor(bound, dtype=torch.float64), torch.tensor(completed)
+            return search.run(dual)
