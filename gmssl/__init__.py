@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from gmssl.problem import Costs, Matching, Problem, Solution, Topology, energy
 from gmssl.system.caches import settle_caches
+from gmssl.system.forks import survive_forks
 
 # All of this is light: neither torch nor pydantic is imported. What needs them is looked up at its first use.
 settle_caches()
+survive_forks()
 
 __version__ = "0.1.0"
 

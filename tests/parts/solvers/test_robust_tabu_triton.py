@@ -143,6 +143,8 @@ def check_form():
     expect_the_same("cpu", random_problem(2, 3, 5, 5, integers=True), starts=3, iterations=4, agree=2)
     expect_the_same("cpu", random_problem(1, 1, 1, 0), starts=1, iterations=1)
     expect_the_same("cpu", unmatchable_among_others(), starts=2, iterations=3, agree=2)
+    for n, m in ((3, 5), (5, 3)):
+        expect_the_same("cpu", random_problem(0, n, m, 5), starts=2, iterations=3)  # no instance at all
     expect_the_same("cpu", completed(random_problem(1, 4, 4, 5)), starts=2, iterations=12)  # blanks
     # Where stopping at ties, and prices lowered along a path, decide.
     expect_the_same_assignments("cpu", 8, (2265, 2976, 20, 45))
@@ -264,6 +266,12 @@ def test_on_cuda_unmatchable():
     expect_the_same("cuda", problem, starts=3)
     with pytest.raises(ProblemError, match="instance 1"):
         gmssl.solve(on("cuda", problem), tabu())
+
+
+@needs_triton
+@needs_cuda
+def test_on_cuda_no_instance_at_all():
+    expect_the_same("cuda", random_problem(0, 16, 12, 40))
 
 
 @needs_triton

@@ -64,15 +64,17 @@ class Exact(Solver):
         posed = here if found is None else found.problem
         shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
         units = _Units.of(here, columns, found)
-        each = torch.arange(len(columns))[:, None]
-        done = [self._search(shorter.select(g), begin[g], unit) for g, unit in zip(each, units, strict=True)]
-        chosen, bounds = (torch.stack(list(x)) for x in zip(*done, strict=True))
+        chosen = torch.empty_like(begin)
+        bounds = torch.empty(len(begin), dtype=torch.float64, device=begin.device)
+        for g, unit in enumerate(units):
+            one = torch.tensor([g], device=begin.device)
+            chosen[g], bounds[g] = self._search(shorter.select(one), begin[one], unit)
         refuse_unmatchable(bounds == torch.inf)
         chosen = chosen if n <= m else opposite(chosen, n)
         solution = certified(here, chosen, bounds, found, self.tolerance)
         return on_device(solution, device)
 
-    def _search(self, problem: Problem, columns: torch.Tensor, units: _Units) -> tuple[torch.Tensor, torch.Tensor]:
+    def _search(self, problem: Problem, columns: torch.Tensor, units: _Units) -> tuple[torch.Tensor, float]:
         """Columns `[n]` and bound of one instance with n ≤ m."""
 
         def fair(energy: float) -> float:
@@ -91,7 +93,7 @@ class Exact(Solver):
                 best = search.columns[None]
                 if stop[0] or search.energy - bound <= self.tolerance * units.relative_to(search.energy):
                     break
-        return best[0], torch.tensor(bound, dtype=torch.float64)
+        return best[0], bound
 
 
 @dataclass(frozen=True)

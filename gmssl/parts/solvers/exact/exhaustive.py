@@ -52,7 +52,7 @@ class Exhaustive(Solver):
         choices = _injections(n, m, partial, rows.device)
         best, chosen = [], []
         group = max(1, CHUNK // count)
-        for lo in range(0, graphs, group):
+        for lo in range(0, max(graphs, 1), group):  # no instance at all is a group of none
             value, index = _energies(again, slice(lo, lo + group), choices).min(1)
             best.append(value)
             chosen.append(choices[index])

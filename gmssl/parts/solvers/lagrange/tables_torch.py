@@ -85,7 +85,9 @@ def list_pairs(left: torch.Tensor, n: int, every_pair: bool) -> VertexPairs:
     order = rank.argsort(1)
     adjacent = (rank < never).view(graphs, n, n)
     degree = adjacent.sum(1) + adjacent.sum(2)
-    count, most = torch.stack([adjacent.sum((1, 2)).max(), degree.max()]).clamp(min=1).tolist()
+    # At least one, of an empty batch, too.
+    largest = (torch.nn.functional.pad(x, (0, 1), value=1).max() for x in (adjacent.sum((1, 2)), degree.flatten()))
+    count, most = torch.stack(list(largest)).tolist()
     number = order.argsort(1).view(graphs, n, n)
     number = torch.where(upper.view(n, n), number, number.mT)
     as_head = ~upper.view(n, n)

@@ -116,6 +116,10 @@ class RobustTabu(Solver):
     def _batched(
         self, problem: Problem, search: Callable[[Problem, int, int, int, int], tuple[torch.Tensor, torch.Tensor]]
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        vertex = problem.costs.vertex
+        if len(vertex) == 0:
+            return vertex.new_empty(vertex.shape[:2], dtype=torch.int64), vertex.new_empty(0, dtype=torch.bool)
+
         def run(longer: Problem) -> tuple[torch.Tensor, torch.Tensor]:
             single = longer.with_costs(_single_precision(longer.costs))
             swaps = self.swaps(longer.costs.vertex.shape[1])
