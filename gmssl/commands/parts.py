@@ -42,7 +42,7 @@ def list_kinds(
     from rich.table import Column, Table
 
     from gmssl.errors import PluginError
-    from gmssl.interfaces.registry import GROUPS, find, kinds, source
+    from gmssl.interfaces.registry import GROUPS, find, kinds, misspelt, source
 
     rows, broken = [], []
     for name in [slot] if slot is not None else GROUPS:
@@ -60,7 +60,7 @@ def list_kinds(
         table.add_row(*map(_plain, row))
     widen(console, [table])
     console.print(table)
-    for message in broken:
+    for message in [*broken, *misspelt()]:
         console.print(message, style="red", markup=False, soft_wrap=True)
 
 

@@ -44,8 +44,10 @@ def check_part(
     """
     from rich.console import Console
 
-    from gmssl.interfaces.registry import source
+    from gmssl.interfaces.registry import misspelt, source
 
+    for message in misspelt():
+        typer.echo(message, err=True)
     part = part_with(slot, kind, overrides or [])
     report_card = _report_card()
     if slot not in report_card.CONTRACTS:

@@ -7,9 +7,11 @@ it, so a broken plugin never harms a run that does not use it.
 from __future__ import annotations
 
 import inspect
+import re
 import reprlib
 from collections.abc import Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, TypeVar
@@ -67,6 +69,26 @@ def kinds(slot: str) -> list[str]:
     return list(_entry_points(slot))
 
 
+def misspelt() -> list[str]:
+    """A sentence for each group of entry points that looks like one of gmssl and is none, so that nothing reads it."""
+    every = entry_points()
+    groups = {group for group in every.groups if re.match(r"gmssl\b|gmssl_", group, re.IGNORECASE)}
+    found = []
+    for group in sorted(groups - set(GROUPS.values())):
+        points = every.select(group=group)
+        packages = ", ".join(sorted({point.dist.name for point in points if point.dist})) or "a package"
+        # Without what all groups begin with, by which anything would be near.
+        near = get_close_matches(
+            group[len("gmssl.") :].lower(), [name.removeprefix("gmssl.") for name in GROUPS.values()]
+        )
+        remedy = f" (did you mean 'gmssl.{near[0]}'?)" if near else f"; groups are {', '.join(GROUPS.values())}"
+        found.append(
+            f"{packages} offers {', '.join(sorted(points.names))} in the entry-point group {group!r}, which gmssl "
+            f"does not read{remedy}; correct it in the pyproject.toml of the package and install that again."
+        )
+    return found
+
+
 def source(slot: str, kind: str) -> str:
     """The `package version` that provides a kind, for `gmssl parts list`."""
     distribution = _entry_points(slot)[kind][0].dist
@@ -93,7 +115,9 @@ def find(slot: str, kind: str) -> type[Part]:
         raise PluginError(f"{slot} kind {kind!r} is offered more than once: {values}. Uninstall or rename one.")
     try:
         loaded = points[0].load()
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module that ends the program, as by sys.exit, must not end ours
         raise PluginError(
             f"{slot} kind {kind!r} ({points[0].value}) does not import: {type(error).__name__}: {error}. "
             "Repair or reinstall the package that provides it."
@@ -111,7 +135,28 @@ def find(slot: str, kind: str) -> type[Part]:
     if inspect.isabstract(loaded):
         missing = ", ".join(sorted(loaded.__abstractmethods__))
         raise PluginError(f"{points[0].value} does not implement {missing}; the {slot} interface asks for it.")
+    _refuse_loose(loaded, points[0].value, slot)
     return loaded
+
+
+_PROMISED = ("frozen", "extra", "allow_inf_nan")
+"""What `Part.model_config` promises of the settings of every part."""
+
+
+def _refuse_loose(loaded: type[Part], place: str, slot: str) -> None:
+    """Refuse a class that is no part of its own, or whose settings are not those of a part."""
+    concrete = next((base for base in loaded.__mro__[1:] if "kind" in vars(base)), None)
+    if concrete is not None:
+        raise PluginError(
+            f"{place} is a subclass of the concrete part {concrete.__name__} ({vars(concrete)['kind']!r}); derive it "
+            f"from the {slot} interface, and hold the other part in a setting."
+        )
+    loosened = [name for name in _PROMISED if loaded.model_config.get(name) != Part.model_config.get(name)]
+    if loosened:
+        raise PluginError(
+            f"{place} changes {', '.join(loosened)} in its model_config; remove that: parts are frozen and refuse "
+            "unknown settings and numbers that are not finite."
+        )
 
 
 def part(slot: str, kind: str, **settings: Any) -> Any:

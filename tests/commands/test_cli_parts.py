@@ -21,6 +21,15 @@ def first_line(slot: str, kind: str) -> str:
     return " ".join((inspect.getdoc(find(slot, kind)) or "").partition("\n\n")[0].split())
 
 
+def test_a_misspelt_group_is_told_by_list_and_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gmssl.interfaces.registry.misspelt", lambda: ["gmssl-shift offers shifted in [gmssl.solver]."])
+    listed = CliRunner().invoke(app, ["parts", "list", "solver"])
+    assert (listed.exit_code, listed.stdout.splitlines()[-1]) == (0, "gmssl-shift offers shifted in [gmssl.solver].")
+    checked = CliRunner().invoke(app, ["parts", "check", "solver", "shifted"])
+    assert checked.exit_code == 2
+    assert "gmssl-shift offers shifted in [gmssl.solver]." in checked.stderr
+
+
 @pytest.mark.parametrize("width", ["30", "80"])
 def test_a_pipe_gets_whole_lines(monkeypatch: pytest.MonkeyPatch, width: str) -> None:
     monkeypatch.setenv("COLUMNS", width)

@@ -12,7 +12,7 @@ import pytest
 import gmssl
 from gmssl.errors import PluginError, RecipeError
 from gmssl.interfaces.part import Part
-from gmssl.interfaces.registry import GROUPS, describe, find, kinds, part, resolve, source
+from gmssl.interfaces.registry import GROUPS, describe, find, kinds, misspelt, part, resolve, source
 from gmssl.recipe.recipe import load_recipe
 
 ROOT = Path(__file__).parents[2]
@@ -67,6 +67,14 @@ class Shifted(Solver):
         matching = lift(vertex_matching(columns, m, problem.costs.vertex.dtype), problem.topology)
         return Solution(matching, energy(problem.costs, matching), None, torch.zeros(graphs, dtype=torch.bool))
 """
+
+
+SUBCLASS = """
+from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
+class X(RobustTabu):
+    kind = "fake"
+"""
+LOOSE = SOLVER.replace('"shifted"', '"fake"').replace("    uses_edges", "    model_config = dict({})\n    uses_edges")
 
 
 @pytest.mark.parametrize(("slot", "kind"), FIRST_PARTY)
@@ -168,13 +176,64 @@ def test_a_broken_plugin_does_not_spoil_the_message_of_another_fault(
             "X",
             "does not implement solve",
         ),
+        ("import sys\nsys.exit(3)", "X", "does not import: SystemExit: 3"),
+        ("raise GeneratorExit('gone')", "X", "does not import: GeneratorExit: gone"),
+        (
+            SUBCLASS,
+            "X",
+            r"subclass of the concrete part RobustTabu \('robust_tabu'\); derive it from the solver interface",
+        ),
+        (LOOSE.format("extra='allow'"), "Shifted", "changes extra in its model_config"),
+        (LOOSE.format("frozen=False"), "Shifted", "changes frozen in its model_config"),
+        (LOOSE.format("allow_inf_nan=True"), "Shifted", "changes allow_inf_nan in its model_config"),
     ],
-    ids=["import", "name", "no part", "function", "kind", "no slot", "abstract"],
+    ids=[
+        "import",
+        "name",
+        "no part",
+        "function",
+        "kind",
+        "no slot",
+        "abstract",
+        "exit",
+        "base exception",
+        "subclass",
+        "extra",
+        "mutable",
+        "infinite",
+    ],
 )
 def test_broken_plugins(install: Install, code: str, target: str, message: str) -> None:
     install(code.replace("kind = ", "kind: 'typing.ClassVar[str]' = "), "gmssl.solvers", {"fake": target})
     with pytest.raises(PluginError, match=message):
         find("solver", "fake")
+
+
+def test_ctrl_c_is_no_fault_of_a_plugin(install: Install) -> None:
+    install("raise KeyboardInterrupt", "gmssl.solvers", {"fake": "X"})
+    with pytest.raises(KeyboardInterrupt):
+        find("solver", "fake")
+
+
+@pytest.mark.parametrize(
+    ("group", "told"),
+    [
+        ("gmssl.solver", "did you mean 'gmssl.solvers'?"),
+        ("gmssl_solvers", "did you mean 'gmssl.solvers'?"),
+        ("GMSSL.Losses", "did you mean 'gmssl.losses'?"),
+        ("gmssl.q", "groups are gmssl.affinities, gmssl.data"),
+    ],
+)
+def test_a_misspelt_group_is_told(install: Install, group: str, told: str) -> None:
+    install(SOLVER, group, {"shifted": "Shifted"}, name="gmssl-shift")
+    (sentence,) = misspelt()
+    assert sentence.startswith(f"gmssl-shift offers shifted in the entry-point group {group!r}")
+    assert told in sentence
+
+
+def test_groups_of_others_are_not_told(install: Install) -> None:
+    install(SOLVER, "gmsslike.solver", {"shifted": "Shifted"}, name="other")
+    assert misspelt() == []
 
 
 def test_two_packages_with_one_kind(install: Install) -> None:
