@@ -51,9 +51,12 @@ def solve(problem: Problem, solver: MatchingSolver) -> Solution:
 
     Raises:
         ProblemError: the problem has edges that the solver would ignore, it is partial and the solver relaxed, or it
-            forbids so much that a row (or, for n > m and one-to-one matchings, a column) has no allowed partner.
+            forbids so much that a row (or, for n > m and one-to-one matchings, a column) has no allowed partner; or
+            it is of a transform of `torch.func` and the solver not differentiable.
     """
     costs = problem.costs
+    if not solver.differentiable:
+        refuse_transformed(problem, f"solver {solver.kind!r}")
     if not solver.uses_edges and costs.edge.numel() and bool((costs.edge != 0).any()):
         raise ProblemError(
             f"solver {solver.kind!r} does not read edge costs, but the problem has {costs.edge.shape[1]}×"
@@ -99,6 +102,25 @@ def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) ->
     assert bound is not None, f"{solver.kind} declares gives_bound and returns none"
     converged = reached - bound <= 1e-6 * reached.abs().clamp(min=1)
     return Solution(lifted, reached, bound, converged)
+
+
+def refuse_transformed(problem: Problem, by: str) -> None:
+    """Raise if tensors of the problem belong to a transform of `torch.func`, which hides the numbers in them.
+
+    Args:
+        problem: G matching problems.
+        by: who needs the numbers, for the message.
+
+    Raises:
+        ProblemError: with what to do instead.
+    """
+    costs, topology = problem.costs, problem.topology
+    tensors = (costs.vertex, costs.edge, topology.left, topology.right, topology.allowed)
+    if any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors):
+        raise ProblemError(
+            f"{by} cannot run under transforms of torch.func (grad, vmap, jvp, …); take gradients by backward() or "
+            "torch.autograd.grad, and put several problems into one batch [G,n,m]."
+        )
 
 
 def completed(problem: Problem) -> Problem:
