@@ -49,9 +49,12 @@ def solve(problem: Problem, solver: MatchingSolver) -> Solution:
     """What `gmssl.solve` does, by anything with the attributes of `MatchingSolver`: names of kinds are not known here.
 
     Raises:
-        ProblemError: the problem and the solver do not fit, or a vertex has no allowed partner.
+        ProblemError: the problem and the solver do not fit, a vertex has no allowed partner, or the costs are those of a
+            `torch.func` transform, which only differentiable solvers take.
     """
     costs = problem.costs
+    if not solver.differentiable:
+        refuse_transformed(problem, f"solver {solver.kind!r}")
     if not solver.uses_edges and costs.edge.numel() and bool((costs.edge != 0).any()):
         raise ProblemError(
             f"solver {solver.kind!r} does not read edge costs, but the problem has {costs.edge.shape[1]}×"
@@ -85,6 +88,25 @@ def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) ->
     rounding = torch.finfo(bound.dtype).eps * double.abs()
     converged = double - bound.double() <= torch.maximum(1e-6 * double.abs(), rounding)
     return Solution(lifted, double.to(problem.costs.vertex.dtype), bound, converged)
+
+
+def refuse_transformed(problem: Problem, by: str) -> None:
+    """Raise if tensors of the problem belong to a transform of `torch.func`, which hides the numbers in them.
+
+    Args:
+        problem: G matching problems.
+        by: who needs the numbers, for the message.
+
+    Raises:
+        ProblemError: with what to do instead.
+    """
+    costs, topology = problem.costs, problem.topology
+    tensors = (costs.vertex, costs.edge, topology.left, topology.right, topology.allowed)
+    if any(torch._C._functorch.is_functorch_wrapped_tensor(x) for x in tensors):
+        raise ProblemError(
+            f"{by} cannot run under transforms of torch.func (grad, vmap, jvp, …); take gradients by backward() or "
+            "torch.autograd.grad, and put several problems into one batch [G,n,m]."
+        )
 
 
 def completed(problem: Problem) -> Problem:

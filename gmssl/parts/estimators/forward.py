@@ -17,6 +17,7 @@ from gmssl.interfaces.estimator import Noise
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
 from gmssl.problem import BackwardRecord, Matching, Pairs, Problem, Solution, solve
+from gmssl.problem.solving import refuse_transformed
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +62,14 @@ class Sampling:
     def match(
         self, solver: Solver, problem: Problem, generator: torch.Generator | None, backward: Backward
     ) -> Solution:
-        """Solve under noise, and send gradients back by `backward`; see `GradientEstimator.match`."""
+        """Solve under noise, and send gradients back by `backward`; see `GradientEstimator.match`.
+
+        Raises:
+            ProblemError: under a transform of `torch.func`; and what `solve` raises.
+        """
         from gmssl.parts.estimators.function import with_gradient
 
+        refuse_transformed(problem, "a gradient estimator")
         # Half precision loses the differences of energies that a matching hangs on. This is what
         # custom_fwd(cast_inputs=float32) does, without naming a device when the module is imported.
         costs = problem.costs.map(lambda x: x if x.dtype == torch.float64 else x.float())
