@@ -49,8 +49,8 @@ def solve(problem: Problem, solver: MatchingSolver) -> Solution:
     """What `gmssl.solve` does, by anything with the attributes of `MatchingSolver`: names of kinds are not known here.
 
     Raises:
-        ProblemError: the problem and the solver do not fit, a vertex has no allowed partner, or the costs are those of a
-            `torch.func` transform, which only differentiable solvers take.
+        ProblemError: the problem and the solver do not fit, a vertex has no allowed partner, or the costs are those of
+            a `torch.func` transform, which only differentiable solvers take.
     """
     costs = problem.costs
     if not solver.differentiable:
