@@ -60,7 +60,9 @@ def _zero(ascent: Ascent, problem: Problem) -> Multipliers:
     graphs, n, m = problem.costs.vertex.shape
     pairs = n * (n - 1) // 2 if ascent.every_pair else problem.topology.left.shape[1]
     shapes = (graphs, pairs, m), (graphs, pairs, m), (graphs, n, m, m)
-    return Multipliers(*(torch.zeros(shape, device=problem.costs.vertex.device) for shape in shapes))
+    return Multipliers(
+        *(torch.zeros(shape, dtype=torch.float32, device=problem.costs.vertex.device) for shape in shapes)
+    )
 
 
 def _compiled(

@@ -136,7 +136,7 @@ def _begun(
     tail, head = (torch.nn.functional.pad(scaled(x), missing) for x in (multipliers.tail, multipliers.head))
     apart = ~torch.eye(m, dtype=torch.bool, device=tail.device)
     start = Multipliers(tail, head, (multipliers.capacity.double() / scale[..., None]).float() * apart)
-    x = torch.full((graphs, n, m), 1 / m, device=tail.device)
+    x = torch.full((graphs, n, m), 1 / m, dtype=torch.float32, device=tail.device)
     iterate = _Iterate(start, x.new_zeros(graphs, n), x.new_zeros(graphs, m), x, x.new_zeros(graphs, count, m, m))
     energy = energy_of(pairs, tables, columns)
     known = energy if upper is None else torch.minimum(upper, energy)
