@@ -82,5 +82,5 @@ class Lap(Solver):
         columns = assign(problem.costs.vertex, problem.topology.allowed, threads=self.threads)
         converged = torch.ones(len(columns), dtype=torch.bool, device=columns.device)
         solution = outcome(problem.detach(), columns, converged, proven=True)
-        refuse_unmatchable((columns < 0).all(1))  # last: on a GPU it is the only wait for the device
+        refuse_unmatchable((columns < 0).all(1))
         return solution

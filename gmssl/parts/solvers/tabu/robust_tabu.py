@@ -60,7 +60,7 @@ class RobustTabu(Solver):
         problem = problem.detach()
         columns, converged = self._search(problem)
         solution = outcome(problem, columns, converged, proven=False, threads=self._threads)
-        refuse_unmatchable((columns < 0).all(1))  # after all kernels: on a GPU it waits for the device
+        refuse_unmatchable((columns < 0).all(1))
         return self._in_plain_costs(problem, columns, solution)
 
     @property
@@ -73,11 +73,11 @@ class RobustTabu(Solver):
 
     def _in_plain_costs(self, problem: Problem, columns: torch.Tensor, solution: Solution) -> Solution:
         """Search again where a large cost hid the others, as long as that helps: each time fewer are too dear."""
-        columns, converged = columns.clone(), solution.converged.clone()
         for _ in range(RESCALED):
             found = plain(problem, solution.matching)
             if found is None:
                 break
+            columns, converged = columns.clone(), solution.converged.clone()
             rows = found.changed.nonzero().flatten()
             part = found.problem.select(rows)
             again, agreed = self._search(part)
