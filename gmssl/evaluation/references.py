@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from gmssl.evaluation.report import Reference
-from gmssl.system.files import replacing
+from gmssl.system.files import alone_in, replacing
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,9 @@ class References:
         if known is not None:
             return known
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _held(self.folder / f".{digest}.lock"):
+        lock = self.folder / f".{digest}.lock"
+        lock.touch()
+        with alone_in(lock):  # without locks, work may be done twice
             known = _read(path)
             if known is None:
                 known = judge()
@@ -56,12 +56,3 @@ def _read(path: Path) -> Reference | None:
         return TypeAdapter(Reference).validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
-
-
-@contextlib.contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Hold the file alone until the block or the process ends; without locks, work may be done twice."""
-    with path.open("ab") as file:
-        with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield

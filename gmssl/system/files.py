@@ -51,8 +51,8 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in this block for the same folder; it leaves no file behind.
+def alone_in(place: Path) -> Iterator[None]:
+    """Wait until no other process is in this block for the same file or folder, which is there; nothing is left behind.
 
     Where a system or file system has no locks, nobody waits.
     """
@@ -61,7 +61,8 @@ def alone_in(folder: Path) -> Iterator[None]:
     except ImportError:  # Windows
         yield
         return
-    handle = os.open(folder, os.O_RDONLY)
+    # Network file systems lock a file only for those who may write to it; a folder nobody can open so.
+    handle = os.open(place, os.O_RDONLY if place.is_dir() else os.O_RDWR)
     try:
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
