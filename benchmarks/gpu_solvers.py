@@ -72,7 +72,8 @@ def expect_equal(problem: Problem, solver: RobustTabu) -> None:
     """The kernels must find the CPU's matchings."""
     here, there = gmssl.solve(problem, solver), gmssl.solve(to_gpu(problem), solver)
     same = (here.matching.vertex == there.matching.vertex.cpu()).flatten(1).all(1)
-    same &= here.converged == there.converged.cpu()
+    assert here.agreed is not None and there.agreed is not None  # noqa: PT018
+    same &= here.agreed == there.agreed.cpu()
     if not bool(same.all()):
         sys.exit(f"the GPU's answers differ from the CPU's in {int((~same).sum())} of {len(same)} instances: a defect")
 

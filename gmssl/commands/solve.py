@@ -42,6 +42,7 @@ class Result:
     bound: float | None = None
     gap: float | None = None
     converged: bool | None = None
+    agreed: bool | None = None
     seconds: float | None = None
     best_known: float | None = None
     assignment: list[int | None] | None = None
@@ -163,6 +164,7 @@ def _solved(path: Path, instance: Instance, solver: Solver) -> Result:
         )
         return result
     result.energy, result.converged = energy, bool(solution.converged)
+    result.agreed = None if solution.agreed is None else bool(solution.agreed)
     if solution.bound is not None and solution.gap is not None and isfinite(solution.bound.item()):
         result.bound, gap = solution.bound.item(), solution.gap.item()
         result.gap = gap if isfinite(gap) else None

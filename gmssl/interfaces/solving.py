@@ -24,7 +24,7 @@ def solve(problem: Problem, solver: AnySolver) -> Solution:
             or a part, `gmssl.part("solver", "robust_tabu", starts=64)`.
 
     Returns:
-        `Solution(matching, energy, bound, converged)`; energies are minimised.
+        `Solution(matching, energy, bound, converged)`; energies are minimised, and `converged` is a proof.
 
     Raises:
         ProblemError: the problem has edges that the solver would ignore, it is partial and the solver relaxed, or it

@@ -138,8 +138,11 @@ class Solution:
         matching: `Pairs` of `vertex [G,n,m]` and `edge [G,E,F]`.
         energy: `[G]`, energy of `matching` under the costs that were solved.
         bound: `[G]` proven lower bounds on the energy of every matching, or None.
-        converged: bool `[G]`; True if optimality is proven, or the search stopped by its own rule before its budget.
+        converged: bool `[G]`; True if the matching is proven optimal: `gap` is within the solver's tolerance. Of a
+            relaxed solver, that its iteration reached its tolerance.
         multipliers: of the Lagrangean that gave the bound, to warm-start the next solve (`Lagrange.solve`), or None.
+        agreed: bool `[G]`; True if the search stopped by its own rule before its budget, for example since several
+            searches ended at the same energy. That proves nothing. None where a solver has no such rule.
         backward: what the estimator's backward pass did; that pass fills it.
     """
 
@@ -148,6 +151,7 @@ class Solution:
     bound: torch.Tensor | None
     converged: torch.Tensor
     multipliers: Multipliers | None = None
+    agreed: torch.Tensor | None = None
     backward: BackwardRecord = field(default_factory=BackwardRecord)
 
     @property

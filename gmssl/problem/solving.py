@@ -193,4 +193,5 @@ def _nothing(problem: Problem, solver: MatchingSolver) -> Solution:
     if not solver.differentiable:
         none, matching = none.detach(), matching.detach()
     converged = torch.ones(0, dtype=torch.bool, device=none.device)
-    return Solution(matching, none, none.clone() if solver.gives_bound else None, converged)
+    bound = none.clone() if solver.gives_bound else None
+    return Solution(matching, none, bound, converged, agreed=converged)  # of no instance, whatever the solver has

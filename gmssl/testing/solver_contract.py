@@ -50,15 +50,19 @@ class SolverOptimum(SolverLaws):
 
     @law
     def test_converged_is_proven(self, data: st.DataObject) -> None:
-        """With an offset on all vertex costs or a few huge ones, `converged` still means a gap within `tolerance`."""
-        applies_if(self.solver.gives_bound, "it gives no bound")
+        """`converged` means a gap within `tolerance`, also under an offset on all costs or a few huge ones."""
+        self._only_matchings()
         problem = self._draw(data)
         vertex = problem.costs.vertex + data.draw(st.sampled_from([0.0, 1e3, 1e6, 1e9]))
         huge = torch.zeros(vertex.shape, dtype=torch.bool)
         huge[:, data.draw(st.integers(0, vertex.shape[1] - 1)), 0] = data.draw(st.booleans())
         problem = problem.with_costs(gmssl.Costs(vertex.masked_fill(huge, 1e12), problem.costs.edge))
         solution = self._solve(problem)
-        assert solution.gap is not None
+        if solution.gap is None:
+            require(
+                not solution.converged.any(), "it says converged and gives no bound; what a search knows is `agreed`"
+            )
+            return
         # A bound is rounded down, and the energy to the nearest: together less than two units in the last place.
         most = getattr(self.solver, "tolerance", 0.0) + 2 * torch.finfo(vertex.dtype).eps
         require(

@@ -67,8 +67,9 @@ def same(one: Solution, other: Solution) -> bool:
     """Bit for bit."""
     pairs = [(one.matching.vertex, other.matching.vertex), (one.matching.edge, other.matching.edge)]
     pairs += [(one.energy, other.energy), (one.converged, other.converged)]
-    if one.bound is not None and other.bound is not None:
-        pairs.append((one.bound, other.bound))
+    for a, b in ((one.bound, other.bound), (one.agreed, other.agreed)):
+        if a is not None and b is not None:
+            pairs.append((a, b))
     return all(torch.equal(a, b) for a, b in pairs)
 
 
@@ -77,7 +78,7 @@ class SolverOutput(SolverLaws):
 
     @law
     def test_shapes_and_dtypes(self, data: st.DataObject) -> None:
-        """Matching, energy, bound and converged have the shapes, the dtype and the device of the costs."""
+        """Matching, energy, bound, converged and agreed have the shapes, the dtype and the device of the costs."""
         problem = self._draw(data)
         self._require_form(problem, self._solve(problem))
 
@@ -150,6 +151,8 @@ class SolverOutput(SolverLaws):
         require((solution.bound is not None) == self.solver.gives_bound, f"it {declared} gives_bound")
         if solution.bound is not None:
             expected["bound"] = (solution.bound, costs.vertex.shape[:1], costs.vertex.dtype)
+        if solution.agreed is not None:
+            expected["agreed"] = (solution.agreed, costs.vertex.shape[:1], torch.bool)
         for name, (tensor, shape, dtype) in expected.items():
             require(tensor.shape == shape, f"{name} has shape {list(tensor.shape)} instead of {list(shape)}")
             require(tensor.dtype == dtype, f"{name} has dtype {tensor.dtype} instead of {dtype}")

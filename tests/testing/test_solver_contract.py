@@ -161,6 +161,10 @@ class Boastful(Broken):
         return replace(solution, bound=solution.energy - 1 - solution.energy.abs())
 
 
+class Trusting(Broken):
+    """Says converged, and has no bound."""
+
+
 class Sparse(Broken):
     """Takes 0 for a missing entry, and so the dummies of a partial problem."""
 
@@ -264,6 +268,12 @@ def test_a_broken_solver_is_caught(name):
     found = verdict(contract_of(BROKEN[name]()), name)
     assert found.holds is False
     assert found.reason
+
+
+def test_without_a_bound_nothing_has_converged():
+    found = verdict(contract_of(Trusting()), "test_converged_is_proven")
+    assert found.holds is False
+    assert "gives no bound" in found.reason
 
 
 @pytest.mark.parametrize("solver", [EdgeBlind(), Maximising()], ids=lambda x: type(x).__name__)

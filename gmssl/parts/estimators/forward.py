@@ -85,6 +85,7 @@ class Sampling:
             energy=by_sample(solution.energy).mean(0),
             bound=None if solution.bound is None else by_sample(solution.bound).mean(0),
             converged=by_sample(solution.converged).all(0),
+            agreed=None if solution.agreed is None else by_sample(solution.agreed).all(0),
             backward=done.record,
         )
 

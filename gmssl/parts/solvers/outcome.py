@@ -9,16 +9,22 @@ from gmssl.problem import Pairs, Problem, Solution, Topology, vertex_matching
 
 
 def outcome(
-    problem: Problem, columns: torch.Tensor, converged: torch.Tensor, proven: bool, threads: int = 1
+    problem: Problem,
+    columns: torch.Tensor,
+    converged: torch.Tensor,
+    proven: bool,
+    threads: int = 1,
+    agreed: torch.Tensor | None = None,
 ) -> Solution:
     """Lift an assignment and evaluate it.
 
     Args:
         problem: what was solved.
         columns: `[G,n]` matched column of each row; −1 or ≥ m leaves the row unmatched.
-        converged: bool `[G]`.
+        converged: bool `[G]`; False unless `proven`, as a matching without a bound is not known to be optimal.
         proven: the assignments are optimal, so that their energy is a bound.
         threads: over the batch, on the CPU.
+        agreed: bool `[G]`, whether the search stopped by its own rule; None if it has none.
 
     Returns:
         The solution; energies are summed in float64, so that solvers agree, and returned in the costs' dtype. A bound
@@ -30,7 +36,7 @@ def outcome(
     matching, energy = evaluated(problem, columns, threads)
     dtype = problem.costs.vertex.dtype
     bound = rounded_down(energy, dtype) if proven else None
-    return Solution(matching, in_dtype(energy, dtype), bound, converged)
+    return Solution(matching, in_dtype(energy, dtype), bound, converged, agreed=agreed)
 
 
 def evaluated(problem: Problem, columns: torch.Tensor, threads: int = 1) -> tuple[Pairs, torch.Tensor]:

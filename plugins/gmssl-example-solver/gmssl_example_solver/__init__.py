@@ -25,11 +25,11 @@ class TwoSwap(Solver):
     rounds: int = Field(100, ge=0, description="largest number of swaps")
 
     def solve(self, problem: Problem) -> Solution:
-        """Descend; `converged` says that no swap lowers the energy any more."""
+        """Descend; `agreed` says that no swap lowers the energy any more."""
         square = _square(problem)
         columns = part("solver", "lap").solve(square).matching.vertex.argmax(2)
         orders = _swaps(columns.shape[1]).to(columns.device)
-        settled = torch.zeros_like(columns[:, 0], dtype=torch.bool)
+        settled = unproven = torch.zeros_like(columns[:, 0], dtype=torch.bool)
         for _ in range(self.rounds):
             candidates = columns[:, orders]
             energies = _energies(square, candidates)
@@ -39,7 +39,8 @@ class TwoSwap(Solver):
                 break
             chosen = candidates[torch.arange(len(which), device=which.device), which]
             columns = torch.where(settled[:, None], columns, chosen)
-        return outcome(problem, columns[:, : problem.costs.vertex.shape[1]], settled, proven=False)
+        found = columns[:, : problem.costs.vertex.shape[1]]
+        return outcome(problem, found, unproven, proven=False, agreed=settled)
 
 
 def _square(problem: Problem) -> Problem:

@@ -163,6 +163,18 @@ def test_samples_are_averaged_and_depend_on_the_generator_only() -> None:
     torch.testing.assert_close(one.matching.vertex.sum(2), torch.ones(3, 4, dtype=torch.float64))
 
 
+def test_searches_agree_only_if_they_do_so_for_all_samples() -> None:
+    estimator, problem = ESTIMATORS["imle_samples"], make_problem(0, graphs=30)
+    search = gmssl.part("solver", "robust_tabu", starts=4, iterations=1, agree=2)
+    perturbed = Perturbation(search, estimator.noise, estimator.noise, 5.0, 3)
+    noisy = solve(perturbed.perturb(problem, torch.Generator().manual_seed(5)), search)
+    found = estimator.match(search, problem, torch.Generator().manual_seed(5))
+    assert found.agreed.any()
+    assert found.agreed.sum() < noisy.agreed.view(3, 30).any(0).sum()
+    assert torch.equal(found.agreed, noisy.agreed.view(3, 30).all(0))
+    assert estimator.match(EXHAUSTIVE, problem, torch.Generator().manual_seed(5)).agreed is None
+
+
 def test_edge_costs_are_perturbed_too() -> None:
     """With vertex costs that cannot decide, noiseless matchings are fixed and noisy ones vary: the edges decide."""
     problem = make_problem(3, graphs=1)

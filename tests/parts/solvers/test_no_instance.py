@@ -34,17 +34,16 @@ def test_a_solver_returns_nothing(kind, m):
     assert solution.matching.vertex.shape == problem.costs.vertex.shape
     assert solution.matching.edge.shape == problem.costs.edge.shape
     assert solution.energy.shape == solution.converged.shape == (0,)
+    assert gmssl.solve(problem, solver).agreed.shape == (0,), "whoever reads it needs no case for no instance"
     assert (solution.bound is not None) == solver.gives_bound
 
 
 def test_the_batched_search_returns_nothing():
-    columns, converged = gmssl.part("solver", "robust_tabu").search_in_torch(
-        none_of(paired_embeddings(2, 5, noise=1), 4)
-    )
+    columns, agreed = gmssl.part("solver", "robust_tabu").search_in_torch(none_of(paired_embeddings(2, 5, noise=1), 4))
     assert columns.shape == (0, 5)
     assert columns.dtype == torch.int64
-    assert converged.shape == (0,)
-    assert converged.dtype == torch.bool
+    assert agreed.shape == (0,)
+    assert agreed.dtype == torch.bool
 
 
 @pytest.mark.parametrize("every_pair", [False, True])

@@ -57,7 +57,7 @@ def on(device, problem):
 
 
 def expect_the_same(device, problem, **settings):
-    """Columns and `converged` on a device against those of the CPU; also which dummy an unmatched row gets."""
+    """Columns and `agreed` on a device against those of the CPU; also which dummy an unmatched row gets."""
     solver = tabu(**settings)
     expected, found = solver._compiled(problem), solver.search_in_triton(on(device, problem))
     for one, other in zip(found, expected, strict=True):

@@ -47,6 +47,7 @@ def require_honest(problem: Problem, kind: str) -> None:
     best, solution = optimum(problem), gmssl.solve(problem, gmssl.part("solver", kind))
     found = reached(problem, solution)
     wrong = found - best > 1.001 * SOLVERS[kind] * best.abs()
+    assert kind != "robust_tabu" or not wrong[solution.agreed].any(), "searches agree in the wrong place"
     assert not (wrong & solution.converged).any(), (found - best)[wrong & solution.converged]
     if solution.bound is not None:
         assert (solution.bound.double() <= best + 1e-15 * best.abs()).all(), "a bound is above the optimum"

@@ -50,7 +50,7 @@ class RobustTabu(Solver):
         return max(50, round(50 * (n / 16) ** 2)) if self.iterations is None else self.iterations
 
     def solve(self, problem: Problem) -> Solution:
-        """Search; `converged` tells whether the agreement rule ended the search of an instance before its budget.
+        """Search; `agreed` tells whether the agreement rule ended the search of an instance before its budget.
 
         Where constants, or costs that no optimum pays, dwarf what decides, plain costs are searched once more.
 
@@ -58,10 +58,14 @@ class RobustTabu(Solver):
             ProblemError: `allowed` permits no matching of the shorter side, or an energy is beyond the costs' dtype.
         """
         problem = problem.detach()
-        columns, converged = self._search(problem)
-        solution = outcome(problem, columns, converged, proven=False, threads=self._threads)
+        columns, agreed = self._search(problem)
+        solution = self._found(problem, columns, agreed)
         refuse_unmatchable((columns < 0).all(1))
-        return self._in_plain_costs(problem, columns, solution)
+        return self._in_plain_costs(problem, columns, agreed, solution)
+
+    def _found(self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor) -> Solution:
+        unproven = torch.zeros_like(agreed)
+        return outcome(problem, columns, unproven, proven=False, threads=self._threads, agreed=agreed)
 
     @property
     def _threads(self) -> int:
@@ -71,22 +75,24 @@ class RobustTabu(Solver):
         search = self._compiled if problem.costs.vertex.device.type == "cpu" else self._on_device
         return search(problem)
 
-    def _in_plain_costs(self, problem: Problem, columns: torch.Tensor, solution: Solution) -> Solution:
+    def _in_plain_costs(
+        self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor, solution: Solution
+    ) -> Solution:
         """Search again where a large cost hid the others, as long as that helps: each time fewer are too dear."""
         for _ in range(RESCALED):
             found = plain(problem, solution.matching)
             if found is None:
                 break
-            columns, converged = columns.clone(), solution.converged.clone()
+            columns, agreed = columns.clone(), agreed.clone()
             rows = found.changed.nonzero().flatten()
             part = found.problem.select(rows)
-            again, agreed = self._search(part)
+            again, agree = self._search(part)
             # In plain costs, where no constant swallows a difference.
             before, after = (evaluated(part, x, self._threads)[1] for x in (columns[rows], again))
             better = after < before
             columns[rows] = torch.where(better[:, None], again, columns[rows])
-            converged[rows] = agreed & ~found.coarse[rows]
-            solution = outcome(problem, columns, converged, proven=False, threads=self._threads)
+            agreed[rows] = agree & ~found.coarse[rows]
+            solution = self._found(problem, columns, agreed)
             if not bool(better.any()):
                 _warn_of(found.coarse)
                 break
@@ -102,13 +108,13 @@ class RobustTabu(Solver):
         return self.search_in_torch(problem)
 
     def search_in_triton(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-        """The kernel for CUDA: columns `[G,n]` (≥ m: unmatched; −1: impossible), converged `[G]`."""
+        """The kernel for CUDA: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`."""
         from gmssl.parts.solvers.tabu.search_triton import search
 
         return self._batched(problem, search)
 
     def search_in_torch(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-        """The batched reference, on any device: columns `[G,n]` (≥ m: unmatched; −1: impossible), converged `[G]`."""
+        """The batched reference, on any device: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`."""
         from gmssl.parts.solvers.tabu.search_torch import search
 
         return self._batched(problem, search)
@@ -159,25 +165,25 @@ class RobustTabu(Solver):
         vertex, edge, begin = _array(costs.vertex), _array(costs.edge), _array(given)
         left, right, allowed = _array(topology.left), _array(topology.right), _array(topology.allowed)
         graphs, n, m = costs.vertex.shape
-        columns, converged = numpy.empty((graphs, n), numpy.int64), numpy.empty(graphs, bool)
+        columns, agreed = numpy.empty((graphs, n), numpy.int64), numpy.empty(graphs, bool)
 
         def run(lo: int, hi: int) -> None:
             part = slice(lo, hi)
             solve_slice(
                 vertex[part], edge[part], left[part], right[part], allowed[part], begin[part],
                 self.starts, self.swaps(n), self.agree or 0, self.seed, *lay_out(n, m, left.shape[1], self.starts),
-                columns[part], converged[part],
+                columns[part], agreed[part],
             )  # fmt: skip
 
         in_slices(run, graphs, self._threads)
-        return torch.from_numpy(columns), torch.from_numpy(converged)
+        return torch.from_numpy(columns), torch.from_numpy(agreed)
 
 
 def _warn_of(coarse: torch.Tensor) -> None:
     if bool(coarse.any()):
         warnings.warn(
             f"robust_tabu: in {int(coarse.sum())} of {len(coarse)} instances the dearest cost that decides is a "
-            "million times what is left to decide, more than the search resolves; `converged` is False there.",
+            "million times what is left to decide, more than the search resolves; `agreed` is False there.",
             stacklevel=2,
         )
 
@@ -189,8 +195,8 @@ def _with_longer_left(
     n, m = problem.costs.vertex.shape[1:]
     if n >= m:
         return search(problem)
-    rows, converged = search(turned(problem))
-    return opposite(rows, n), converged
+    rows, agreed = search(turned(problem))
+    return opposite(rows, n), agreed
 
 
 def _array(tensor: torch.Tensor) -> numpy.ndarray:

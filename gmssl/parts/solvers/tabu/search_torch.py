@@ -46,10 +46,10 @@ def search(problem: Problem, starts: int, iterations: int, agree: int, seed: int
         found, energy = _descend(tables, where, m, iterations, states_GS)
         best = torch.cat([best, found], 1)
         energies = torch.cat([energies, torch.where(feasible, energy, NOTHING)], 1)
-    first, lowest, converged = _agreement(energies, agree)
+    first, lowest, agreed = _agreement(energies, agree)
     chosen = best.gather(1, first[:, None, None].expand(-1, 1, n))[:, 0]
     chosen = restored(chosen, rename.argsort(1), renames.argsort(1))
-    return torch.where((lowest < NOTHING)[:, None], chosen, -1), converged
+    return torch.where((lowest < NOTHING)[:, None], chosen, -1), agreed
 
 
 def _agreement(energies: torch.Tensor, agree: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -60,14 +60,14 @@ def _agreement(energies: torch.Tensor, agree: int) -> tuple[torch.Tensor, torch.
     """
     lowest = energies[:, 0]
     first, same = torch.zeros_like(lowest), torch.ones_like(lowest)
-    converged = torch.zeros_like(lowest, dtype=torch.bool)
+    agreed = torch.zeros_like(lowest, dtype=torch.bool)
     for start in range(1, energies.shape[1]):
-        found = torch.where(converged, NOTHING, energies[:, start])
+        found = torch.where(agreed, NOTHING, energies[:, start])
         same = torch.where(found < lowest, 1, same + (found == lowest))
         first = torch.where(found < lowest, start, first)
         lowest = torch.minimum(lowest, found)
-        converged |= (same == agree) & (lowest < NOTHING)
-    return first, lowest, converged
+        agreed |= (same == agree) & (lowest < NOTHING)
+    return first, lowest, agreed
 
 
 def _begin(

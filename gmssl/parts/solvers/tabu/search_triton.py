@@ -215,7 +215,7 @@ def search(problem: Problem, starts: int, iterations: int, agree: int, seed: int
     """Solve G problems of LARGEST ≥ n ≥ m with costs in float32; `agree` = 0 switches that rule off.
 
     Returns:
-        Columns `[G,n]` (≥ m: unmatched; −1: the mask permits no matching), converged `[G]`: by the agreement rule.
+        Columns `[G,n]` (≥ m: unmatched; −1: the mask permits no matching), agreed `[G]`: by that rule.
     """
     graphs, n, _ = problem.costs.vertex.shape
     edges = problem.topology.left.shape[1]
@@ -227,8 +227,8 @@ def search(problem: Problem, starts: int, iterations: int, agree: int, seed: int
         for lo in range(0, graphs, step):
             part = problem if graphs <= step else _part(problem, slice(lo, lo + step))
             parts.append(_search_part(part, starts, iterations, agree, seed))
-    columns, converged = zip(*parts, strict=True)
-    return torch.cat(columns), torch.cat(converged)
+    columns, agreed = zip(*parts, strict=True)
+    return torch.cat(columns), torch.cat(agreed)
 
 
 def _part(problem: Problem, instances: slice) -> Problem:
@@ -261,12 +261,12 @@ def _search_part(
             n, m, stride, entries, lo, hi - lo, starts, iterations, shortest, longest, WIDTH=width(n),
             num_warps=warps, enable_fp_fusion=False,
         )  # fmt: skip
-    columns, converged = new((graphs, n), dtype=torch.int64), new(graphs, dtype=torch.bool)
+    columns, agreed = new((graphs, n), dtype=torch.int64), new(graphs, dtype=torch.bool)
     answer[(graphs,)](
-        energies, best, tables.olds, columns, converged, n, m, starts, agree, WIDTH=width(n),
+        energies, best, tables.olds, columns, agreed, n, m, starts, agree, WIDTH=width(n),
         num_warps=1, enable_fp_fusion=False,
     )  # fmt: skip
-    return columns, converged
+    return columns, agreed
 
 
 def _side_by_side(device: torch.device, warps: int) -> int:

@@ -147,7 +147,7 @@ def _solve(given, starts, iterations, agree, masked, random, names, work, energi
 
 @njit(cache=True, nogil=True)
 def solve_slice(
-    vertex, edge, left, right, allowed, given, starts, iterations, agree, seed, memory, o, columns, converged
+    vertex, edge, left, right, allowed, given, starts, iterations, agree, seed, memory, o, columns, agreed
 ):  # fmt: skip
     """Solve G problems with n ≥ m, one after the other.
 
@@ -159,7 +159,7 @@ def solve_slice(
         starts, iterations, agree, seed: settings; agree = 0 switches the rule off.
         memory, o: of `lay_out`.
         columns: output `[G,n]`, the column of each row, ≥ m where unmatched; all −1 where the mask permits no matching.
-        converged: output `[G]`, whether the agreement rule ended the search.
+        agreed: output `[G]`, whether the agreement rule ended the search.
     """
     names = np.empty(o.n, np.int32), np.empty(o.m, np.int32)
     ends = np.empty((left.shape[1], 2), np.int32), np.empty((right.shape[1], 2), np.int32)
@@ -167,7 +167,7 @@ def solve_slice(
     for g in range(vertex.shape[0]):
         scatter_seed(random, seed, vertex[g])
         masked = _load(vertex[g], edge[g], left[g], right[g], allowed[g], random, names, ends, memory, o)
-        lowest, converged[g] = _solve(
+        lowest, agreed[g] = _solve(
             given[g], starts, iterations, agree, masked, random, names, work, energies, memory, o
         )
         _answer(lowest, names, columns[g], memory, o)

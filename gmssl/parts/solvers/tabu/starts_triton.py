@@ -104,7 +104,7 @@ def begin(
 
 
 @triton.jit(do_not_specialize=["n", "m", "starts", "agree"])
-def answer(energies, best, olds, columns, converged, n, m, starts, agree, WIDTH: tl.constexpr):
+def answer(energies, best, olds, columns, agreed, n, m, starts, agree, WIDTH: tl.constexpr):
     """The columns that instance `program_id` is given, under the old names; −1 everywhere if nothing was found."""
     graph = tl.program_id(0).to(tl.int64)
     k = tl.arange(0, WIDTH)
@@ -115,4 +115,4 @@ def answer(energies, best, olds, columns, converged, n, m, starts, agree, WIDTH:
     row = tl.load(olds + k, mask=k < n, other=0)
     column = tl.where(where < m, tl.load(olds + n + where, mask=where < m, other=0), where)
     tl.store(columns + graph * n + row, tl.where(found, column, -1).to(tl.int64), mask=k < n)
-    tl.store(converged + graph, ended != 0)
+    tl.store(agreed + graph, ended != 0)
