@@ -13,9 +13,11 @@ import gmssl
 from gmssl.errors import RecipeError
 from gmssl.parts.solvers.outcome import outcome
 from gmssl.problem import completed, lift
+from gmssl.problem.formats import read
 from gmssl.testing.strategies import knn_problem, problems
 
 QAPLIB = Path("/work/shared/data/qap")
+DD = Path("/work/shared/data/dd")
 
 
 @pytest.fixture(autouse=True)
@@ -197,11 +199,43 @@ def sparse_problem(graphs, n, m):
 
 
 def test_blanks_do_not_keep_the_search_busy():
-    """Of these instances 81 in a hundred are solved; 53 were before blanks were excluded."""
+    """Of these instances 98 in a hundred are solved."""
     problem = sparse_problem(100, 8, 8)
     optimum = gmssl.solve(problem, gmssl.part("solver", "exact")).energy
     found = gmssl.solve(problem, tabu(starts=4, iterations=50, agree=None)).energy
-    assert (found <= optimum + 1e-4).float().mean() > 0.7
+    assert (found <= optimum + 1e-4).float().mean() > 0.95
+
+
+def drawn(graphs, n, m, partial, seed=0):
+    random = torch.Generator().manual_seed(seed)
+    left, right = (torch.randint(0, size, (graphs, 2 * size, 2), generator=random) for size in (n, m))
+    costs = torch.randn(graphs, n, m, generator=random), torch.randn(graphs, 2 * n, 2 * m, generator=random)
+    return gmssl.Problem.build(costs[0], left, right, costs[1], partial=partial)
+
+
+@pytest.mark.parametrize(("n", "m", "partial"), [(8, 8, True), (16, 8, False)])
+def test_who_is_left_out_is_found_by_default(n, m, partial):
+    """As seldom wrong as complete problems; one in twenty was when each dummy had a memory of its own."""
+    problem = drawn(200, n, m, partial)
+    optimum = gmssl.solve(problem, gmssl.part("solver", "exact", polish={"kind": "robust_tabu", "starts": 64})).energy
+    wrong = gmssl.solve(problem, tabu()).energy > optimum + 1e-4
+    assert wrong.sum() <= 3
+
+
+def test_a_long_search_leaves_any_valley():
+    """Searches were caught for ever among the n! names of the dummies: 18 of these were wrong, however long it took."""
+    problem = sparse_problem(100, 8, 8)
+    optimum = gmssl.solve(problem, gmssl.part("solver", "exact")).energy
+    found = gmssl.solve(problem, tabu(starts=2, iterations=2000, agree=None)).energy
+    assert (found <= optimum + 1e-4).all()
+
+
+@pytest.mark.skipif(not DD.is_dir(), reason="the house problems are not on this machine")
+def test_house_is_solved_by_default():
+    (house,) = DD.glob("house*")
+    for instance in read(house):
+        optimum = gmssl.solve(instance.problem, gmssl.part("solver", "exact")).energy
+        assert gmssl.solve(instance.problem, tabu()).energy <= optimum + 1e-6, instance.name
 
 
 def test_partial_problem_recombines_and_leaves_dummies():

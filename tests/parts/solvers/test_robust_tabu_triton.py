@@ -145,7 +145,9 @@ def check_form():
     expect_the_same("cpu", unmatchable_among_others(), starts=2, iterations=3, agree=2)
     for n, m in ((3, 5), (5, 3)):
         expect_the_same("cpu", random_problem(0, n, m, 5), starts=2, iterations=3)  # no instance at all
-    expect_the_same("cpu", completed(random_problem(1, 4, 4, 5)), starts=2, iterations=12)  # blanks
+    for n, m in ((4, 4), (3, 5)):  # blanks and dummies, which count as one each
+        expect_the_same("cpu", completed(random_problem(1, n, m, 5)), starts=2, iterations=16)
+    expect_the_same("cpu", random_problem(1, 7, 3, 8, integers=True), starts=1, iterations=16)  # dummies alone
     # Where stopping at ties, and prices lowered along a path, decide.
     expect_the_same_assignments("cpu", 8, (2265, 2976, 20, 45))
 

@@ -32,11 +32,11 @@ class Layout(NamedTuple):
     rows: int  # [stride,stride]
     own: int  # [stride]
     idle: int  # [stride], bits of a location: DUMMY if it is one, BLANK if the vertex there is
-    blank: int  # [n+1], BLANK where a vertex has neither edges nor costs, else 0; last, how many are
+    blank: int  # [n+2], BLANK where a vertex has neither edges nor costs, else 0; last, how many are, and the first
     until: int  # [n,n], first iteration at which vertex k may go to location s again; 0 where it may
     due: int  # [ring], the first event of each iteration modulo ring, or −1. Event q says that
-    who: int  # [2·ring] this vertex
-    whither: int  # [2·ring] may go to this location again,
+    who: int  # [2·ring] this vertex, or all blank ones if it is the first of them,
+    whither: int  # [2·ring] may go to this location again, or to all dummies if it is the first of them,
     link: int  # [2·ring] and which event follows, or −1
     swaps: int  # of `swap_blocks`
     best: int  # [n]
@@ -67,7 +67,7 @@ def lay_out(n: int, m: int, edges: int, starts: int) -> tuple[np.ndarray, Layout
     swaps = swap_blocks(blocks)
     sizes = {
         "first": n + 1, "head": entries, "entry": n * n, "pairs": entries * n * stride, "single": n * stride,
-        "banned": n * n, "where": n, "at": n, "rows": stride * stride, "own": stride, "idle": stride, "blank": n + 1,
+        "banned": n * n, "where": n, "at": n, "rows": stride * stride, "own": stride, "idle": stride, "blank": n + 2,
         "until": n * n, "due": ring, "who": 2 * ring, "whither": 2 * ring, "link": 2 * ring, "swaps": len(swaps),
         "best": n, "elites": starts * n,
     }  # fmt: skip

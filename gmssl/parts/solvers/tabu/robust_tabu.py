@@ -25,8 +25,8 @@ class RobustTabu(Solver):
 
     Start 0 is the linear assignment of the vertex costs, the others are random; from 24 vertices on, the second half of
     the starts recombines two earlier results. Presets by n, as starts×iterations with `agree`: 10: 32×20 with 8; 16:
-    12×50 with 4, or 32×75 with 6; 32: 8×500 with 4, or 64×500 with 8. By default the swaps are 50 up to 16 vertices and
-    then grow with their square.
+    12×50 with 4, or 32×75 with 6; 32: 8×500 with 4, or 64×500 with 8; for partial problems by n + m. By default the
+    swaps are 50 up to 16 vertices and then grow with their square, and twice as many where several are left out.
 
     Compiled with numba for problems on the CPU (its first call in a fresh installation compiles for some seconds), one
     Triton kernel for up to 64 vertices on CUDA, batched torch operations elsewhere: all three find the same matching.
@@ -45,9 +45,14 @@ class RobustTabu(Solver):
     seed: int = Field(0, ge=0, lt=2**31, description="of the random starts and tenures")
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
-    def swaps(self, n: int) -> int:
-        """`iterations`, or what a side of n vertices, the longer one, gets by default."""
-        return max(50, round(50 * (n / 16) ** 2)) if self.iterations is None else self.iterations
+    def swaps(self, n: int, m: int) -> int:
+        """`iterations`, or what n vertices, the longer side, and m get by default; partial problems have n + m and m.
+
+        Twice as many where several vertices are left out: there are more matchings to tell apart, and more valleys.
+        """
+        if self.iterations is not None:
+            return self.iterations
+        return max(50, round(50 * (n / 16) ** 2)) * (2 if n - m > 1 else 1)
 
     def solve(self, problem: Problem) -> Solution:
         """Search; `agreed` tells whether the agreement rule ended the search of an instance before its budget.
@@ -128,7 +133,7 @@ class RobustTabu(Solver):
 
         def run(longer: Problem) -> tuple[torch.Tensor, torch.Tensor]:
             single = longer.with_costs(_single_precision(longer.costs))
-            swaps = self.swaps(longer.costs.vertex.shape[1])
+            swaps = self.swaps(*longer.costs.vertex.shape[1:])
             return search(single, self.starts, swaps, self.agree or 0, self.seed)
 
         return _with_longer_left(problem, run)
@@ -171,7 +176,7 @@ class RobustTabu(Solver):
             part = slice(lo, hi)
             solve_slice(
                 vertex[part], edge[part], left[part], right[part], allowed[part], begin[part],
-                self.starts, self.swaps(n), self.agree or 0, self.seed, *lay_out(n, m, left.shape[1], self.starts),
+                self.starts, self.swaps(n, m), self.agree or 0, self.seed, *lay_out(n, m, left.shape[1], self.starts),
                 columns[part], agreed[part],
             )  # fmt: skip
 

@@ -18,7 +18,10 @@ Costs are rounded to integers (the largest becomes about 2²²), so that increme
 nor depend on the order of summation. Every start of every instance has random numbers of its own.
 
 Swaps that change nothing would keep a search of a partial problem busy: two dummy locations are not swapped, nor are
-two *blank* vertices, which have neither edges nor costs.
+two *blank* vertices, which have neither edges nor costs. They count as one in the memory, too: a vertex that leaves a
+dummy must not return to any, and no blank to where one was. Else the search would return to the same matchings under
+other names of the dummies, of which there are factorially many, and never leave a valley however long it takes. A blank
+at a dummy stands for nothing, so this side of a swap is always tabu: who was left out is kept out by the other side.
 
 All of it lies in one int32 array, `memory`, at the offsets of `layout.py`: numba counts references to arrays
 that are members of tuples, which costs more than the search.
@@ -81,6 +84,10 @@ def _prepare(memory, o):
     for s in range(stride):  # padding is tabu
         for t in range(n if s < n else 0, stride):
             poke(memory, o.rows + s * stride + t, TABU)
+    for s in range(n if o.m < n else 0):  # so is a blank at a dummy, which takes nothing back
+        if peek(memory, o.idle + s) & BLANK:
+            for t in range(o.m, n):
+                increase(memory, o.rows + s * stride + t, TABU)
     for x in range(n * n):
         poke(memory, o.until + x, 0)
     for x in range(o.ring):
@@ -161,12 +168,43 @@ def _swap(a, b, memory, o):
 
 
 @njit(cache=True, nogil=True)
-def _mark(k, s, until, event, memory, o):
-    """Vertex k must not return to location s before iteration `until`; `event` is a free number."""
+def _weigh_alike(k, s, weight, memory, o):
+    """Add to the number of placing k at s, or at any dummy if s is the first; for the first blank those of all."""
+    if peek(memory, o.blank + k) == 0:
+        row = o.rows + peek(memory, o.where + k) * o.stride
+        for t in range(s, s + 1 if s < o.m else o.n):
+            increase(memory, row + t, weight)
+        return
+    for i in range(o.n):
+        if peek(memory, o.blank + i):
+            increase(memory, o.rows + peek(memory, o.where + i) * o.stride + s, weight)
+
+
+@njit(cache=True, nogil=True)
+def _weigh(k, s, weight, alike, memory, o):
+    """Add to the number of placing k at s; `alike`: also to those of placements as good as this."""
+    if alike is None:
+        increase(memory, o.rows + peek(memory, o.where + k) * o.stride + s, weight)
+    else:
+        _weigh_alike(k, s, weight, memory, o)
+
+
+@njit(cache=True, nogil=True)
+def _mark(k, s, until, event, alike, memory, o):
+    """Vertex k must not return to location s before iteration `until`; `event` is a free number.
+
+    `alike`: one dummy is as good as another and one blank vertex as another, and the first of them stands for all.
+    """
+    if alike is not None:
+        if peek(memory, o.blank + k):
+            if s >= o.m:
+                return  # tabu from the beginning, see `_prepare`
+            k = peek(memory, o.blank + o.n + 1)
+        s = min(s, o.m)
     place, slot = o.until + k * o.n + s, o.due + (until & (o.ring - 1))
     # However often a placement is marked, its number carries one TABU, which `_expire` takes off once.
     if peek(memory, place) == 0:
-        increase(memory, o.rows + peek(memory, o.where + k) * o.stride + s, TABU)
+        _weigh(k, s, TABU, alike, memory, o)
     poke(memory, place, until)
     poke(memory, o.who + event, k)
     poke(memory, o.whither + event, s)
@@ -175,7 +213,7 @@ def _mark(k, s, until, event, memory, o):
 
 
 @njit(cache=True, nogil=True)
-def _expire(iteration, memory, o):
+def _expire(iteration, alike, memory, o):
     """Take off the marks that are due. An event whose placement was marked again since then is stale."""
     slot = o.due + (iteration & (o.ring - 1))
     event = peek(memory, slot)
@@ -184,7 +222,7 @@ def _expire(iteration, memory, o):
         place = o.until + k * o.n + s
         if peek(memory, place) == iteration:
             poke(memory, place, 0)
-            increase(memory, o.rows + peek(memory, o.where + k) * o.stride + s, -TABU)
+            _weigh(k, s, -TABU, alike, memory, o)
         event = peek(memory, o.link + event)
     poke(memory, slot, -1)
 
@@ -211,8 +249,8 @@ def tenure(n):
 
 
 @njit(cache=True, nogil=True)
-def search(iterations, masked, random, best, memory, o):
-    """One search from `where`; writes the best permitted assignment at `best`, returns its energy or NOTHING."""
+def _search(iterations, masked, random, best, alike, memory, o):
+    """See `search`; `alike` is None or True, types that numba compiles apart: most problems have no such vertices."""
     energy = _prepare(memory, o)
     level = energy  # of aspiration: assignments that break the mask count, too
     kept = energy if not masked or _permitted(memory, o) else NOTHING
@@ -221,7 +259,7 @@ def search(iterations, masked, random, best, memory, o):
     # Most problems have no idle swaps, and a scan without that test is faster. A single blank vertex has no partner.
     idle = o.m < o.n or peek(memory, o.blank + o.n) > 1
     for iteration in range(1, iterations + 1):
-        _expire(iteration, memory, o)
+        _expire(iteration, alike, memory, o)
         # A tabu swap may be made if it leads below all that was met. Never above 0, as `level` ≤ `energy`; cut off at
         # the other end, because vectors compare int32.
         aspiration = np.int32(max(level - energy, -np.int64(NEVER)))
@@ -240,10 +278,18 @@ def search(iterations, masked, random, best, memory, o):
         _swap(a, b, memory, o)
         # The numbers come back after a whole ring of iterations, when the events that had them are over.
         event = 2 * (iteration & (o.ring - 1))
-        _mark(i, a, iteration + 1 + shortest + below(random, longest - shortest + 1), event, memory, o)
-        _mark(j, b, iteration + 1 + shortest + below(random, longest - shortest + 1), event + 1, memory, o)
+        _mark(i, a, iteration + 1 + shortest + below(random, longest - shortest + 1), event, alike, memory, o)
+        _mark(j, b, iteration + 1 + shortest + below(random, longest - shortest + 1), event + 1, alike, memory, o)
         level = min(level, energy)
         if energy < kept and (not masked or _permitted(memory, o)):
             kept = energy
             _keep(memory, best, o)
     return kept
+
+
+@njit(cache=True, nogil=True)
+def search(iterations, masked, random, best, memory, o):
+    """One search from `where`; writes the best permitted assignment at `best`, returns its energy or NOTHING."""
+    if o.m + 1 < o.n or peek(memory, o.blank + o.n) > 1:
+        return _search(iterations, masked, random, best, True, memory, o)
+    return _search(iterations, masked, random, best, None, memory, o)

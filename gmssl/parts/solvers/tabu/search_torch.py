@@ -25,6 +25,7 @@ from gmssl.problem import Problem
 
 NEVER, LANES = int(simd_numba.NEVER), simd_numba.LANES
 NOTHING = int(robust_tabu_numba.NOTHING)
+FOREVER = 2**31 - 1  # tabu: a blank at a dummy, see `search_numba`
 
 
 def search(problem: Problem, starts: int, iterations: int, agree: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -175,6 +176,14 @@ class _Searches:
         corrections.scatter_add_(2, self.neighbour, now + exchanged)
         return change + change.transpose(1, 2) + corrections[..., :n]
 
+    def alike(self, vertex: torch.Tensor, location: torch.Tensor, m: int) -> torch.Tensor:
+        """Placements `[B,n,n]` that are as good as `vertex [B]` at `location [B]`; none for a blank at a dummy."""
+        k = torch.arange(self.n, device=vertex.device)
+        blank, dummy = self.blank.gather(1, vertex[:, None]), (location >= m)[:, None]
+        rows = torch.where(blank, self.blank, k == vertex[:, None])
+        columns = torch.where(dummy, k >= m, k == location[:, None])
+        return (rows & ~(blank & dummy))[:, :, None] & columns[:, None, :]
+
     def swap(self, both: torch.Tensor, gain: torch.Tensor) -> None:
         """Swap the vertices `both [B,2]` of each search; twice the same leaves it as it is."""
         old = self.where.gather(1, both)
@@ -192,7 +201,8 @@ def _descend(
     """Best permitted assignments `[G,S,n]` of all searches and their energies `[G,S]` (NOTHING if none)."""
     graphs, starts, n = where.shape
     searches, states = _Searches(tables, where.flatten(0, 1)), states.flatten()
-    until = torch.zeros(graphs * starts, n, n, dtype=torch.int64, device=where.device)
+    dummy = torch.arange(n, device=where.device) >= m
+    until = torch.where(searches.blank[:, :, None] & dummy, FOREVER, 0)
     shortest, longest = robust_tabu_numba.tenure(n)
     best, level = searches.where, searches.energy
     blank = searches.blank[:, :, None] & searches.blank[:, None, :]
@@ -217,9 +227,9 @@ def _descend(
         for k in range(2):
             drawn, length = below(states, longest - shortest + 1)
             states = torch.where(move, drawn, states)
-            slot = (both * n + left)[:, k : k + 1]
-            held = torch.where(move, iteration + 1 + shortest + length, until.flatten(1).gather(1, slot)[:, 0])
-            until = until.flatten(1).scatter(1, slot, held[:, None]).view_as(until)
+            held = iteration + 1 + shortest + length
+            cells = searches.alike(both[:, k], left[:, k], m) & move[:, None, None]
+            until = torch.where(cells, held[:, None, None], until)
         searches.swap(both, torch.where(move, least // _CODES, 0))
         level = torch.minimum(level, searches.energy)
         better = (searches.energy < kept) & _permitted(searches)

@@ -5,7 +5,7 @@ registers (s, t locations, k = at[s] and i = at[t] the vertices there):
 
     rows[s, t]   placing k at t, all others where they are
     pair[s, t]   pair[s, t] + pair[t, s] is what k and i cost each other now and after a swap, if they are adjacent
-    until[s, t]  first iteration at which k may go to t again
+    until[s, t]  first iteration at which k may go to t again; for blanks and dummies see `search_numba`
 
 so that the gain of a swap is the sum of a matrix and its transpose. A swap exchanges two rows, adds differences of rows
 of D to the rows of the neighbours (all at once, from the cache), and draws up `pair` of the two vertices anew.
@@ -180,8 +180,9 @@ def _search(
         places += place * n
         at = tl.load(places + k, mask=k < n, other=0)
         rows, pair, energy = _prepare(at, places, entry, pairs, single + graph * n * stride, n, stride, WIDTH)
-        until = tl.zeros([WIDTH, WIDTH], tl.int32)
         blank = _blank(at, entry, single + graph * n * stride, banned, n, stride, WIDTH)
+        until = tl.where((blank[:, None] != 0) & (k[None, :] >= m), _NEVER, tl.zeros([WIDTH, WIDTH], tl.int32))
+        several = (n - m > 1) | (tl.sum(tl.where(k < n, blank, 0), 0) > 1)
         chosen, level = at, energy
         kept = tl.where(_permitted(banned, forbids, at, n, WIDTH) != 0, energy, NOTHING)
         for iteration in range(1, iterations + 1):
@@ -192,8 +193,8 @@ def _search(
                 at, rows, pair, until = _swap(a, b, at, rows, pair, until, entry, pairs, n, stride, WIDTH)
                 state, one = below(state, longest - shortest + 1)
                 state, other = below(state, longest - shortest + 1)
-                until = _marked(until, b, a, iteration + 1 + shortest + one, WIDTH)
-                until = _marked(until, a, b, iteration + 1 + shortest + other, WIDTH)
+                until = _marked(until, blank, several, b, a, iteration + 1 + shortest + one, m, WIDTH)
+                until = _marked(until, blank, several, a, b, iteration + 1 + shortest + other, m, WIDTH)
                 energy += gain
                 level = tl.minimum(level, energy)
                 if energy < kept:  # noqa: SIM102 (Triton has no lazy `and`)
@@ -205,10 +206,15 @@ def _search(
 
 
 @triton.jit
-def _marked(until, s, t, iteration, WIDTH: tl.constexpr):
-    """`until` where the vertex at s may go to t again from an iteration on."""
+def _marked(until, blank, several, s, t, iteration, m, WIDTH: tl.constexpr):
+    """`until` where the vertex at s may go to t again from an iteration on; `several` blanks or dummies share it."""
     k = tl.arange(0, WIDTH)
-    return tl.where((k[:, None] == s) & (k[None, :] == t), iteration, until)
+    rows, columns = k == s, k == t
+    if several:
+        idle = tl.sum(tl.where(k == s, blank, 0), 0)
+        rows = tl.where(idle != 0, (blank != 0) & (t < m), rows)
+        columns = tl.where(t >= m, k >= m, columns)
+    return tl.where(rows[:, None] & columns[None, :], iteration, until)
 
 
 def search(problem: Problem, starts: int, iterations: int, agree: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

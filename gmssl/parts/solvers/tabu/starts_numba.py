@@ -98,7 +98,7 @@ def _load(vertex, edge, left, right, allowed, random, names, ends, memory, o):
 
 @njit(cache=True, nogil=True)
 def _find_blank(memory, o):
-    count = 0
+    count, first = 0, -1
     for k in range(o.n):
         busy = peek(memory, o.first + k) < peek(memory, o.first + k + 1)
         for s in range(o.n):
@@ -107,7 +107,10 @@ def _find_blank(memory, o):
             busy = peek(memory, o.single + k * o.stride + s) != 0 or peek(memory, o.banned + k * o.n + s) != 0
         poke(memory, o.blank + k, 0 if busy else BLANK)
         count += not busy
+        if first < 0 and not busy:
+            first = k
     poke(memory, o.blank + o.n, count)
+    poke(memory, o.blank + o.n + 1, first)
 
 
 @njit(cache=True, nogil=True)
