@@ -52,6 +52,9 @@ from gmssl.parts.solvers.kernels.simd_numba import (
 )
 from gmssl.parts.solvers.tabu.layout import BLANK
 
+# `forceinline`: two compiled forms of a search share their parts, which LLVM then no longer inlines by itself; that
+# would cost 5 % of the time of training problems.
+
 # Above every energy: “nothing found yet” needs no flag of its own in comparisons.
 NOTHING = np.int64(2**62)
 
@@ -95,7 +98,7 @@ def _prepare(memory, o):
     return twice // 2
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _leave(i, a, b, partner, memory, o):
     """What vertex i changes by going from location a to b, but for its swap partner. Its row is at b already."""
     n, stride = o.n, o.stride
@@ -131,7 +134,7 @@ def _pay(a, memory, o):
     poke(memory, o.own + a, _unmarked(peek(memory, o.rows + a * o.stride + a)))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _swap(a, b, memory, o):
     """Swap the vertices at locations a < b."""
     n, stride = o.n, o.stride
@@ -189,7 +192,7 @@ def _weigh(k, s, weight, alike, memory, o):
         _weigh_alike(k, s, weight, memory, o)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _mark(k, s, until, event, alike, memory, o):
     """Vertex k must not return to location s before iteration `until`; `event` is a free number.
 
@@ -212,7 +215,7 @@ def _mark(k, s, until, event, alike, memory, o):
     poke(memory, slot, event)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _expire(iteration, alike, memory, o):
     """Take off the marks that are due. An event whose placement was marked again since then is stale."""
     slot = o.due + (iteration & (o.ring - 1))
@@ -227,7 +230,7 @@ def _expire(iteration, alike, memory, o):
     poke(memory, slot, -1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _permitted(memory, o):
     broken = 0
     for k in range(o.n):
@@ -235,7 +238,7 @@ def _permitted(memory, o):
     return broken == 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, forceinline=True)
 def _keep(memory, best, o):
     for k in range(o.n):
         poke(memory, best + k, peek(memory, o.where + k))
