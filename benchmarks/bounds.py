@@ -157,7 +157,7 @@ def main() -> None:
     measured(instances[0], given.iterations)  # compile
     rows = [measured(instance, given.iterations) for instance in instances]
     classes = by_class(rows)
-    console = Console(width=140)
+    console = Console(width=180)
     console.print(by_file(rows).to_rich())
     cells = [
         (
