@@ -214,6 +214,22 @@ def test_without_time_there_is_nothing_but_a_valid_bound(bound):
     assert known.multipliers is None or not known.multipliers.capacity.any()
 
 
+@settings(max_examples=60)
+@given(products(), st.sampled_from([0, 30]))
+def test_solvers_bound_products_as_they_bound_other_costs(problem, iterations):
+    """With offsets, whose constants are taken out before anything is bounded."""
+    least = least_energy(problem, 0)
+    solution = gmssl.solve(problem, lagrange(iterations=iterations))
+    assert solution.bound.item() <= least + 1e-12 * abs(least)
+    # From zero the bound is at most that of Gilmore and Lawler, whose multipliers are rounded to float32.
+    zero = gmssl.solve(problem, lagrange(iterations=0, bound="decomposition")).bound.item()
+    largest = max(float(x.abs().max()) for x in (problem.costs.vertex, problem.costs.edge) if x.numel())
+    assert solution.bound.item() >= zero - 1e-5 * largest
+    proven = gmssl.solve(problem, "exact")
+    assert proven.energy.item() == pytest.approx(least, rel=1e-9, abs=1e-9)
+    assert proven.converged.all()
+
+
 @pytest.mark.parametrize("turn", [False, True])
 def test_partial_and_turned_products(turn):
     generator = torch.Generator().manual_seed(5)
