@@ -7,7 +7,7 @@ the value of the small assignment to the cost of i at s; one assignment of all v
 
 A pair has two vertices. The first is shown half of its costs and the second what is left of them, at least the other
 half: so the bound is at least that of Gilmore and Lawler. Solving the small assignments again on what the last one
-leaves unused, as Hahn and Grant (1998) do, was measured and left out: behind the ascent nothing of it is seen.
+leaves unused, in the manner of Hahn and Grant (1998), was measured and left out: the ascent ends where it ends without.
 
 Sources: Gilmore, "Optimal and suboptimal algorithms for the quadratic assignment problem", SIAM J. 10 (1962); Lawler,
 "The quadratic assignment problem", Management Science 9 (1963); Hahn & Grant, "Lower bounds for the quadratic
