@@ -64,12 +64,12 @@ class Search:
         self._magnitudes = self.problem.with_costs(double.map(torch.Tensor.abs))
         self._paid = 0.0
 
-    def run(self, root: Dual) -> float:
-        """From the root's ascent to the best assignment, and a bound on all."""
+    def run(self, root: Dual, floor: torch.Tensor) -> float:
+        """From the root's ascent, and another bound `[1]`, to the best assignment, and a bound on all."""
         began, ages, bounded = perf_counter(), count(), 1
         heap: list[_Node] = []
         self._learn(root)
-        self._keep(heap, ages, root, self.problem.topology.allowed)
+        self._keep(heap, ages, root, self.problem.topology.allowed, floor)
         while heap and bounded < self.nodes and (self.seconds is None or perf_counter() - began < self.seconds):
             # A fixed number, not one for each thread: the search would otherwise depend on the machine.
             parents = [heapq.heappop(heap) for _ in range(min(AT_ONCE, len(heap)))]
@@ -123,12 +123,10 @@ class Search:
             self.energy, self.columns = energy, columns.clone()
             self._paid = float(evaluated(self._magnitudes, self.columns[None])[1])
 
-    def _keep(
-        self, heap: list[_Node], ages: count[int], dual: Dual, masks: torch.Tensor, floor: torch.Tensor | None = None
-    ) -> None:
+    def _keep(self, heap: list[_Node], ages: count[int], dual: Dual, masks: torch.Tensor, floor: torch.Tensor) -> None:
         """Put what is not closed on the heap, without the pairs that no better assignment can have."""
         assert dual.excess is not None
-        bounds = dual.bound if floor is None else torch.maximum(dual.bound, floor)
+        bounds = torch.maximum(dual.bound, floor)
         # With the bound of the ascent itself: its excess counts from there, not from the parent's.
         masks = masks & ~(dual.bound[:, None, None] + dual.excess > self._limit())
         for k in range(len(masks)):

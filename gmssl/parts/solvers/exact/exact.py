@@ -16,6 +16,7 @@ from gmssl.parts.solvers.exact.branch_and_bound import Search
 from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
+from gmssl.parts.solvers.lagrange.outset import outset
 from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
 from gmssl.parts.solvers.plain import Plain, plain
 from gmssl.parts.solvers.proof import certified, on_device
@@ -28,7 +29,7 @@ TWICE = 2  # where the energy falls while the tree is searched, nodes were close
 
 
 class Exact(Solver):
-    """Branch and bound on the bound of `lagrange`, from a matching that tabu search found.
+    """Branch and bound on the bound of `lagrange`, at the root with `bound: best`, from a matching of tabu search.
 
     It proves energies to `tolerance`. For second-order problems of some ten vertices; a search that is stopped by
     `seconds` or `nodes` returns its best matching, a valid bound, and `converged` False.
@@ -85,11 +86,12 @@ class Exact(Solver):
             # All nodes begin at multipliers that descend from the root's: steps here pay for the whole tree.
             root = Ascent(10 * self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
             ascent = Ascent(self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
+            known = outset(root, problem)
             for _ in range(TWICE):
                 left = None if self.seconds is None else self.seconds + began - perf_counter()
                 # No energy yet: the root evaluates the given assignment itself, to the precision of its bounds.
                 search = Search(problem, ascent, fair, self.nodes, left, best[0])
-                bound = search.run(climb(root, problem, best))
+                bound = search.run(climb(root, problem, best, multipliers=known.multipliers), known.floor)
                 best = search.columns[None]
                 if stop[0] or search.energy - bound <= self.tolerance * units.relative_to(search.energy):
                     break

@@ -28,7 +28,7 @@ def climb(
         upper: `[G]` float64, an energy to beat, or None.
         multipliers: to start from, of problems with the same edges; None: zero.
     """
-    zero = _zero(ascent, problem)
+    zero = zero_multipliers(ascent, problem)
     multipliers = zero if multipliers is None else _checked(multipliers, zero)
     if columns.device.type != "cpu":
         from gmssl.parts.solvers.lagrange.ascent_torch import ascend
@@ -56,7 +56,8 @@ def refuse_without_room_to_climb(problem: Problem, every_pair: bool) -> None:
     refuse_without_room(size, what, "use a smaller problem, or robust_tabu, which gives no bound")
 
 
-def _zero(ascent: Ascent, problem: Problem) -> Multipliers:
+def zero_multipliers(ascent: Ascent, problem: Problem) -> Multipliers:
+    """Multipliers of problems with n ≤ m, all zero, on their device."""
     graphs, n, m = problem.costs.vertex.shape
     pairs = n * (n - 1) // 2 if ascent.every_pair else problem.topology.left.shape[1]
     shapes = (graphs, pairs, m), (graphs, pairs, m), (graphs, n, m, m)

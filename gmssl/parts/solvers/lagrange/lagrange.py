@@ -12,6 +12,7 @@ from gmssl.lazy import torch
 from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
+from gmssl.parts.solvers.lagrange.outset import Bound, outset
 from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.proof import certified, in_given, in_units
@@ -33,7 +34,9 @@ class Lagrange(Solver):
 
         bound = min_{x one to one} ⟨c + Σ_p α_p + Σ_p β_p − Σ_t λ, x⟩ + Σ_p min_{s≠t} (C_p − α_p − β_p + λ_i + λ_jᵀ)_st
 
-    It is evaluated in float64. Multipliers climb by restarted primal–dual hybrid gradient steps; the assignments of the
+    It is evaluated in float64. Where edge costs are products of a number of either edge (Koopmans and Beckmann), the
+    multipliers begin at those of Gilmore and Lawler's bound, and the projected eigenvalue bound counts if it is higher;
+    `bound` says otherwise. Multipliers climb by restarted primal–dual hybrid gradient steps; the assignments of the
     reduced costs are rounded matchings, and where one beats the tabu search, the search goes on from it.
 
     Sources: LVM-Med, Sec. 3.4; Swoboda et al., "A study of Lagrangean decompositions and dual ascent solvers for graph
@@ -51,6 +54,12 @@ class Lagrange(Solver):
     seconds: float | None = Field(None, gt=0, description="time for the ascent of a batch; None: as long as it takes")
     pairs: Literal["adjacent", "all"] = Field(
         "all", description="left pairs that are relaxed: all is tighter, adjacent faster where edges are few"
+    )
+    bound: Bound = Field(
+        "best",
+        description="decomposition: the ascent from zero; gilmore_lawler: from the multipliers of that bound; best: "
+        "where edge costs are products (Koopmans-Beckmann) the higher of that and the projected eigenvalue bound, "
+        "else decomposition",
     )
     polish: field_of(RobustTabu) = Field(default_factory=RobustTabu, description="search for the matching")  # type: ignore[valid-type]
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
@@ -75,11 +84,13 @@ class Lagrange(Solver):
         shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
         with stopping_after(self.seconds) as stop:
             ascent = Ascent(self.iterations, self.every, self.tolerance, self.pairs == "all", self.threads, stop)
-            dual = climb(ascent, shorter, begin, multipliers=in_units(multipliers, found))
+            known = outset(ascent, shorter, self.bound, warm=multipliers is not None)
+            dual = climb(ascent, shorter, begin, multipliers=in_units(multipliers, found) or known.multipliers)
         refuse_unmatchable(dual.bound == torch.inf)
+        bound = torch.maximum(dual.bound, known.floor)
         rounded = dual.columns if n <= m else opposite(dual.columns, n)
         columns = self._search_on(posed, columns, rounded)
-        return certified(problem, columns, dual.bound, found, self.tolerance, in_given(dual.multipliers, found))
+        return certified(problem, columns, bound, found, self.tolerance, in_given(dual.multipliers, found))
 
     def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
         """Search again from roundings that the ascent returned, which it does only where they are better."""
