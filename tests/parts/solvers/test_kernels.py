@@ -10,7 +10,6 @@ import gmssl
 from gmssl.parts.solvers.assignment.lap_numba import assign
 from gmssl.parts.solvers.kernels.fold_numba import adjacency, fold, headroom
 from gmssl.parts.solvers.kernels.random_numba import below, shuffle
-from gmssl.parts.solvers.kernels.threads import in_slices
 from gmssl.parts.solvers.outcome import outcome
 from gmssl.parts.solvers.relabelling import restored, shuffled
 from gmssl.problem import lift, vertex_matching
@@ -119,11 +118,3 @@ def test_shuffled_problem_restored(problem):
     there = outcome(again, chosen, converged, False).energy
     here = outcome(problem, restored(chosen, rows, columns), converged, False).energy
     torch.testing.assert_close(there, here)
-
-
-def test_slices_cover_everything_once():
-    for count in (1, 2, 7, 64):
-        for threads in (1, 3, 8):
-            seen: list[int] = []
-            in_slices(lambda lo, hi, seen=seen: seen.extend(range(lo, hi)), count, threads)
-            assert sorted(seen) == list(range(count))
