@@ -33,9 +33,9 @@ from rich.console import Console
 
 import gmssl
 from gmssl.errors import FormatError
+from gmssl.parts.solvers.koopmans_beckmann import Products, products_of
 from gmssl.parts.solvers.lagrange.eigenvalue import projected_eigenvalues
 from gmssl.parts.solvers.lagrange.gilmore_lawler import least_products
-from gmssl.parts.solvers.lagrange.koopmans_beckmann import Products, products_of
 from gmssl.problem import Problem
 from gmssl.problem.formats import Instance, read
 from gmssl.system.files import write_whole

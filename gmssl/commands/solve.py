@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 SOLVE_EXAMPLES = examples(
     "gmssl solve qap/*.dat  # all problems of a folder",
     "gmssl solve house.txt --solver robust_tabu --set starts=64 --json",
+    "gmssl solve tai50a.dat --solver robust_tabu --seconds 5",
     "gmssl solve - < house.txt  # from standard input, a pipe for example",
 )
 
 _EVERY = 5.0
 """Seconds between lines that tell the progress where no terminal shows a bar."""
+
+
+_SECONDS = 1.0
+"""Time for an instance, unless the user says another."""
 
 
 @dataclass
@@ -61,6 +66,15 @@ def solve(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the solver. Repeatable."),
     ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            metavar="T",
+            help="Time for each instance, used until the matching is proven; 1 by default, and no limit for solvers "
+            "that end with a proof. Solvers without a setting `seconds` take as long as they take.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of the table.")] = False,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the JSON document to this file.", show_default=False)
@@ -69,7 +83,7 @@ def solve(
     """Solve matching problems from files, and print energy, proven bound, gap and time of each instance."""
     from gmssl.errors import FormatError, ProblemError
 
-    chosen = _solver(solver, overrides or [])
+    chosen = _in_time(_solver(solver, overrides or []), seconds)
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise FormatError(f"--out {out} cannot be written; name a file in a folder that exists.")
 
@@ -100,6 +114,23 @@ def _solver(kind: str, overrides: list[str]) -> Solver:
     return chosen
 
 
+def _in_time(solver: Solver, seconds: float | None) -> Solver:
+    """The solver with a time for each instance, where it has such a setting and none was given for it."""
+    from gmssl.errors import RecipeError
+
+    fields = type(solver).model_fields
+    if seconds is None:
+        limited = "seconds" not in fields or "seconds" in solver.model_fields_set or solver.exact
+        return solver if limited else solver.model_copy(update={"seconds": _SECONDS})
+    if "seconds" not in fields:
+        raise RecipeError(f"solver {solver.kind!r} has no time limit; leave --seconds out.")
+    if "seconds" in solver.model_fields_set:
+        raise RecipeError("the time is given twice, by --seconds and by --set seconds=…; give one of them.")
+    if not 0 < seconds < float("inf"):
+        raise RecipeError(f"--seconds {seconds:g} is no time; give a number above 0.")
+    return solver.model_copy(update={"seconds": seconds})
+
+
 def _solve_all(instances: list[tuple[Path, Instance]], solver: Solver, done: list[Result]) -> None:
     """Append a result for each instance, in order."""
     from time import monotonic
@@ -123,7 +154,7 @@ def _solve_all(instances: list[tuple[Path, Instance]], solver: Solver, done: lis
 
 
 def _warm_up(solver: Solver, partial: bool) -> None:
-    """Solve a problem of three vertices, so that no reported time holds imports and compilation."""
+    """Solve two problems of three vertices, so that no reported time holds imports and compilation."""
     import contextlib
 
     import torch
@@ -132,12 +163,15 @@ def _warm_up(solver: Solver, partial: bool) -> None:
     from gmssl.problem import Problem
     from gmssl.problem import solve as solve_problem
 
+    if getattr(solver, "seconds", None) is not None:
+        solver = solver.model_copy(update={"seconds": _SECONDS / 100})
     edges = torch.tensor([[[0, 1], [1, 2]]])
     costs = torch.arange(9, dtype=torch.float64)
-    edge = costs[:4].view(1, 2, 2) * solver.uses_edges
-    problem = Problem.build(-costs.view(1, 3, 3), edges, edges, edge, partial=partial)
-    with contextlib.suppress(ProblemError):  # a refusal is told where it concerns an instance of the user
-        solve_problem(problem, solver)
+    # Costs of edges that are products of two numbers, and others: kernels may differ.
+    for edge in (torch.outer(costs[1:3], costs[1:3])[None], costs[:4].view(1, 2, 2)):
+        problem = Problem.build(-costs.view(1, 3, 3), edges, edges, edge * solver.uses_edges, partial=partial)
+        with contextlib.suppress(ProblemError):  # a refusal is told where it concerns an instance of the user
+            solve_problem(problem, solver)
 
 
 def _solved(path: Path, instance: Instance, solver: Solver) -> Result:

@@ -44,7 +44,7 @@ def least() -> float:
     return gmssl.solve(from_koopmans_beckmann(A, B), gmssl.part("solver", "exhaustive")).energy.item()
 
 
-TABU = ("--solver", "robust_tabu")
+TABU = ("--solver", "robust_tabu", "--seconds", "0.05")
 
 
 def cells(line: str) -> list[str]:
@@ -287,6 +287,22 @@ def test_compilation_is_not_in_the_reported_time(run: Run, monkeypatch: pytest.M
     document = json.loads(run("pairs.txt", "known.dat", *TABU, "--json").stdout)
     assert len(seen) == 2
     assert all(instance["seconds"] < 0.4 for instance in document["instances"])
+
+
+def test_seconds(run: Run, refusal: Refusal) -> None:
+    """One for each instance by default, where a solver has a limit and gives no proof by itself."""
+
+    def limit(*arguments: str) -> Any:
+        return json.loads(run("small.dat", *arguments, "--json").stdout)["solver"].get("seconds")
+
+    assert limit() == 1
+    assert limit("--seconds", "0.25") == 0.25
+    assert limit("--set", "seconds=0.5") == 0.5
+    assert limit("--solver", "exact") is None
+    assert limit("--solver", "exact", "--seconds", "3") == 3
+    refusal(run("small.dat", "--solver", "sm", "--seconds", "1"), "solver 'sm' has no time limit")
+    refusal(run("small.dat", "--seconds", "1", "--set", "seconds=2"), "the time is given twice")
+    refusal(run("small.dat", "--seconds", "0"), "--seconds 0 is no time")
 
 
 def test_square_brackets_in_names_are_no_markup(run: Run) -> None:

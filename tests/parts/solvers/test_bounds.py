@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 import gmssl
+from gmssl.parts.solvers.koopmans_beckmann import products_of
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.eigenvalue import projected_eigenvalues
 from gmssl.parts.solvers.lagrange.gilmore_lawler import least_products
-from gmssl.parts.solvers.lagrange.koopmans_beckmann import products_of
 from gmssl.parts.solvers.lagrange.outset import outset
 from gmssl.problem import Problem
 from gmssl.problem.formats import from_koopmans_beckmann, read

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gmssl.lazy import numpy
-from gmssl.parts.solvers.lagrange.koopmans_beckmann import Products
+from gmssl.parts.solvers.koopmans_beckmann import Products
 
 
 def projected_eigenvalues(products: Products) -> float:

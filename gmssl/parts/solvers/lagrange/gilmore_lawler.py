@@ -6,9 +6,9 @@ from typing import Any
 
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import in_slices
+from gmssl.parts.solvers.koopmans_beckmann import Products
 from gmssl.parts.solvers.lagrange.ascent import zero_multipliers
 from gmssl.parts.solvers.lagrange.dual import Ascent
-from gmssl.parts.solvers.lagrange.koopmans_beckmann import Products
 from gmssl.problem import Multipliers, Problem
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
 from gmssl.parts.solvers.lagrange.outset import Bound, outset
+from gmssl.parts.solvers.lagrange.rising import rise
 from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.proof import certified, in_given, in_units
@@ -51,7 +53,12 @@ class Lagrange(Solver):
     iterations: int = Field(500, ge=0, description="steps of dual ascent at most")
     every: int = Field(50, ge=1, description="steps between evaluations of bound and rounding")
     tolerance: float = Field(1e-4, ge=0, description="relative gap at which an instance is done, and converged")
-    seconds: float | None = Field(None, gt=0, description="time for the ascent of a batch; None: as long as it takes")
+    seconds: float | None = Field(
+        None,
+        gt=0,
+        description="time for a batch, all of which is used where the gap stays open: searches and ascents take turns; "
+        "None: one search and one ascent",
+    )
     pairs: Literal["adjacent", "all"] = Field(
         "all", description="left pairs that are relaxed: all is tighter, adjacent faster where edges are few"
     )
@@ -75,17 +82,21 @@ class Lagrange(Solver):
             ProblemError: `allowed` permits no matching of the shorter side, or the machine has no room for the tables.
         """
         refuse_without_room_to_climb(problem, self.pairs == "all")
-        # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
-        problem, searched = problem.detach(), self.polish.solve(problem)
+        began, problem = perf_counter(), problem.detach()
         n, m = problem.costs.vertex.shape[1:]
-        found = plain(problem, searched.matching)
-        posed = problem if found is None else found.problem
-        columns = columns_of(searched.matching.vertex)
-        shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
         with stopping_after(self.seconds) as stop:
+            # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
+            searched = self.polish.solve(problem)
+            found = plain(problem, searched.matching)
+            posed = problem if found is None else found.problem
+            columns = columns_of(searched.matching.vertex)
+            shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
             ascent = Ascent(self.iterations, self.every, self.tolerance, self.pairs == "all", self.threads, stop)
-            known = outset(ascent, shorter, self.bound, warm=multipliers is not None)
+            known, climbs = outset(ascent, shorter, self.bound, warm=multipliers is not None), perf_counter()
             dual = climb(ascent, shorter, begin, multipliers=in_units(multipliers, found) or known.multipliers)
+            if self.seconds is not None:
+                took = perf_counter() - climbs
+                dual = rise(shorter, dual, known.floor, ascent, self.polish, took, began + self.seconds)
         refuse_unmatchable(dual.bound == torch.inf)
         bound = torch.maximum(dual.bound, known.floor)
         rounded = dual.columns if n <= m else opposite(dual.columns, n)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from gmssl.lazy import torch
+from gmssl.parts.solvers.koopmans_beckmann import perhaps_products, products_of
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.eigenvalue import projected_eigenvalues
 from gmssl.parts.solvers.lagrange.gilmore_lawler import least_products, start
-from gmssl.parts.solvers.lagrange.koopmans_beckmann import perhaps_products, products_of
 from gmssl.parts.solvers.relabelling import on_cpu
 from gmssl.problem import Multipliers, Problem
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
+from time import perf_counter
 from typing import ClassVar
 
 from pydantic import Field
 
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import numpy, torch
-from gmssl.parts.solvers.kernels.threads import in_slices
+from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after
 from gmssl.parts.solvers.outcome import evaluated, outcome, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
-from gmssl.parts.solvers.relabelling import opposite, turned, with_dummies
+from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned, with_dummies
 from gmssl.problem import Costs, Problem, Solution
 
 RESCALED = 4  # searches in plain costs at most; the first finds what the second can trust
@@ -42,6 +43,12 @@ class RobustTabu(Solver):
         ge=2,
         description="stop once that many searches end at the best energy of an instance; None: never",
     )
+    seconds: float | None = Field(
+        None,
+        gt=0,
+        description="time for each instance, all of which is used: searches go on, longer and from combined results, "
+        "on the CPU; None: none behind `starts`",
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="of the random starts and tenures")
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
@@ -62,11 +69,14 @@ class RobustTabu(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side, or an energy is beyond the costs' dtype.
         """
-        problem = problem.detach()
+        began, problem = perf_counter(), problem.detach()
         columns, agreed = self._search(problem)
         solution = self._found(problem, columns, agreed)
         refuse_unmatchable((columns < 0).all(1))
-        return self._in_plain_costs(problem, columns, agreed, solution)
+        solution = self._in_plain_costs(problem, columns, agreed, solution)
+        if self.seconds is None or not len(columns):
+            return solution
+        return self._until_time_is_over(problem, solution, self.seconds - (perf_counter() - began) / len(columns))
 
     def _found(self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor) -> Solution:
         unproven = torch.zeros_like(agreed)
@@ -102,6 +112,24 @@ class RobustTabu(Solver):
                 _warn_of(found.coarse)
                 break
         return solution
+
+    def _until_time_is_over(self, problem: Problem, solution: Solution, left: float) -> Solution:
+        """Search on, `left` seconds for each instance."""
+        from gmssl.parts.solvers.tabu.budget import spend
+
+        matching, device = solution.matching, problem.costs.vertex.device
+        found = plain(problem, matching)
+        posed = on_cpu(problem if found is None else found.problem)
+        chosen = torch.where(matching.vertex.amax(2) > 0.5, matching.vertex.argmax(2), -1).cpu()
+        for g in range(len(chosen)):
+            one = posed.select(torch.tensor([g]))
+            with stopping_after(left) as stop:
+                again = spend(one, _single_precision(one.costs), chosen[g], stop, self._threads, self.seed)
+            # The search rounds: what it ends with may cost a little more than what it was given.
+            before, after = (evaluated(one, x[None])[1] for x in (chosen[g], again))
+            chosen[g] = torch.where(after < before, again, chosen[g])
+        assert solution.agreed is not None, "the search says it"
+        return self._found(problem, chosen.to(device), torch.zeros_like(solution.agreed))
 
     def _on_device(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
         # A torch with CUDA may come without Triton, as on Windows.

@@ -71,7 +71,7 @@ def _recombine(x, y, where):
 
 
 @njit(cache=True, nogil=True)
-def _load(vertex, edge, left, right, allowed, random, names, ends, memory, o):
+def load(vertex, edge, left, right, allowed, random, names, ends, memory, o):
     """Rename the vertices of one instance at random and tabulate its costs. Returns whether it forbids any pair."""
     n, (rename, renames), (lefts, rights) = o.n, names, ends
     # Equal gains are decided by location. Under random names that is a random choice, and cannot leak a label.
@@ -94,6 +94,17 @@ def _load(vertex, edge, left, right, allowed, random, names, ends, memory, o):
                 single[i * o.stride + s] += penalty * peek(memory, o.banned + i * n + s)
     _find_blank(memory, o)
     return masked
+
+
+@njit(cache=True, nogil=True)
+def search_from(where, iterations, masked, random, best, memory, o):
+    """One search from `where [n]` after `load`; writes the best assignment to `best [n]`, returns its energy."""
+    for k in range(o.n):
+        poke(memory, o.where + k, where[k])
+    energy = search(iterations, masked, random, o.best, memory, o)
+    for k in range(o.n):
+        best[k] = peek(memory, o.best + k)
+    return energy
 
 
 @njit(cache=True, nogil=True)
@@ -169,7 +180,7 @@ def solve_slice(
     energies, work, random = np.empty(starts, np.int64), np.empty((o.n, o.n)), np.empty(1, np.uint64)
     for g in range(vertex.shape[0]):
         scatter_seed(random, seed, vertex[g])
-        masked = _load(vertex[g], edge[g], left[g], right[g], allowed[g], random, names, ends, memory, o)
+        masked = load(vertex[g], edge[g], left[g], right[g], allowed[g], random, names, ends, memory, o)
         lowest, agreed[g] = _solve(
             given[g], starts, iterations, agree, masked, random, names, work, energies, memory, o
         )

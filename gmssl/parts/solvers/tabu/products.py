@@ -1,0 +1,88 @@
+"""One instance whose edge costs are products, laid out for `product_numba`."""
+
+from __future__ import annotations
+
+from gmssl.lazy import numpy
+from gmssl.parts.solvers.kernels.simd_numba import LANES
+from gmssl.parts.solvers.koopmans_beckmann import Products
+from gmssl.parts.solvers.tabu.product_numba import search
+
+EXACT = 2.0**24
+"""Whole numbers up to here are float32 numbers."""
+
+
+class ProductGround:
+    """Where `evolve` searches: m vertices, of which the last m − n cost nothing, at m locations."""
+
+    def __init__(self, products: Products, random: numpy.random.Generator) -> None:
+        n, m = products.vertex.shape
+        self.size, self.allowed_everywhere = m, bool(numpy.isfinite(products.vertex).all())
+        # Equal gains are decided by number. Under random names that is a random choice, and cannot leak a label.
+        self._names, self._places = random.permutation(m), random.permutation(m)
+        a, vertex = numpy.zeros((m, m)), numpy.zeros((m, m))
+        a[:n, :n], vertex[:n] = products.a, products.vertex
+        a, b = a[numpy.ix_(self._names, self._names)], products.b[numpy.ix_(self._places, self._places)]
+        vertex = vertex[numpy.ix_(self._names, self._places)]
+        self._n, self._banned = n, numpy.isinf(vertex)
+        terms = _terms(a, b)
+        reach = _reach(vertex[~self._banned], terms)
+        vertex[self._banned] = m * reach  # more than any matching saves
+        kind = numpy.float32 if self.allowed_everywhere and _exact(vertex, terms, reach) else numpy.float64
+        self._idle = ~(a.any(0) | a.any(1) | vertex.any(1))
+        self._spare = ~(b.any(0) | b.any(1) | vertex.any(0))
+        stride = -(-m // LANES) * LANES
+        self._a, self._b = (_padded(numpy.stack([x[k] for x in terms]), stride, kind).ravel() for k in (0, 1))
+        self._signs = numpy.array([x[2] for x in terms], kind)
+        self._vertex = _padded(vertex, stride, kind)
+
+    def search(
+        self, where: numpy.ndarray, iterations: int, random: numpy.ndarray, stop: numpy.ndarray
+    ) -> tuple[float, numpy.ndarray]:
+        """Energy and assignment of one tabu search from `where [m]`, which it overwrites; +inf if it met none."""
+        best = numpy.empty(self.size, numpy.int64)
+        energy = search(
+            iterations, self._a, self._b, self._signs, self._vertex, self._banned, not self.allowed_everywhere,
+            self._idle, self._spare, random, stop, where, best,
+        )  # fmt: skip
+        return float(energy), best
+
+    def begin(self, columns: numpy.ndarray) -> numpy.ndarray:
+        """The assignment `[m]` of `columns [n]`, a matching of all n vertices."""
+        located = numpy.empty(self.size, numpy.int64)
+        located[self._places] = numpy.arange(self.size)
+        rest = numpy.setdiff1d(numpy.arange(self.size), columns)
+        return located[numpy.concatenate([columns, rest])[self._names]]
+
+    def columns(self, where: numpy.ndarray) -> numpy.ndarray:
+        """The column of each of the n vertices."""
+        chosen = numpy.empty(self.size, numpy.int64)
+        chosen[self._names] = self._places[where]
+        return chosen[: self._n]
+
+
+def _terms(a: numpy.ndarray, b: numpy.ndarray) -> list[tuple[numpy.ndarray, numpy.ndarray, int]]:
+    """Symmetric parts with symmetric parts, antisymmetric with antisymmetric: no matching pays for a mixed product."""
+    terms = [((a + a.T) / 2, (b + b.T) / 2, 1)]
+    turns, twists = (a - a.T) / 2, (b - b.T) / 2
+    if turns.any() and twists.any():
+        terms.append((turns, twists, -1))
+    return terms
+
+
+def _reach(vertex: numpy.ndarray, terms: list[tuple[numpy.ndarray, numpy.ndarray, int]]) -> float:
+    """No sum that the kernel forms for one vertex or one swap is larger."""
+    sums = sum((numpy.sort(abs(x), 1) @ numpy.sort(abs(y), 1).T).max() for x, y, _ in terms)
+    return float(4 * abs(vertex).max(initial=0.0) + 8 * sums) or 1.0
+
+
+def _exact(vertex: numpy.ndarray, terms: list[tuple[numpy.ndarray, numpy.ndarray, int]], reach: float) -> bool:
+    """Whether every sum is a whole number of quarters that float32 has."""
+    whole = bool((vertex == numpy.round(vertex)).all())
+    whole &= all(bool((2 * x == numpy.round(2 * x)).all()) for term in terms for x in term[:2])
+    return whole and 4 * reach < EXACT
+
+
+def _padded(array: numpy.ndarray, stride: int, kind: type) -> numpy.ndarray:
+    padded = numpy.zeros((*array.shape[:-1], stride), kind)
+    padded[..., : array.shape[-1]] = array
+    return padded
