@@ -51,7 +51,9 @@ class Lagrange(Solver):
     iterations: int = Field(500, ge=0, description="steps of dual ascent at most")
     every: int = Field(50, ge=1, description="steps between evaluations of bound and rounding")
     tolerance: float = Field(1e-4, ge=0, description="relative gap at which an instance is done, and converged")
-    seconds: float | None = Field(None, gt=0, description="time for the ascent of a batch; None: as long as it takes")
+    seconds: float | None = Field(
+        None, gt=0, description="time for a batch, the search included; None: as long as it takes"
+    )
     pairs: Literal["adjacent", "all"] = Field(
         "all", description="left pairs that are relaxed: all is tighter, adjacent faster where edges are few"
     )
@@ -75,32 +77,33 @@ class Lagrange(Solver):
             ProblemError: `allowed` permits no matching of the shorter side, or the machine has no room for the tables.
         """
         refuse_without_room_to_climb(problem, self.pairs == "all")
-        # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
-        problem, searched = problem.detach(), self.polish.solve(problem)
-        n, m = problem.costs.vertex.shape[1:]
-        found = plain(problem, searched.matching)
-        posed = problem if found is None else found.problem
-        columns = columns_of(searched.matching.vertex)
-        shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
         with stopping_after(self.seconds) as stop:
+            # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
+            problem, searched = problem.detach(), self.polish.solve(problem)
+            n, m = problem.costs.vertex.shape[1:]
+            found = plain(problem, searched.matching)
+            posed = problem if found is None else found.problem
+            columns = columns_of(searched.matching.vertex)
+            shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
             ascent = Ascent(self.iterations, self.every, self.tolerance, self.pairs == "all", self.threads, stop)
             known = outset(ascent, shorter, self.bound, warm=multipliers is not None)
             dual = climb(ascent, shorter, begin, multipliers=in_units(multipliers, found) or known.multipliers)
-        refuse_unmatchable(dual.bound == torch.inf)
-        bound = torch.maximum(dual.bound, known.floor)
-        rounded = dual.columns if n <= m else opposite(dual.columns, n)
-        columns = self._search_on(posed, columns, rounded)
+            refuse_unmatchable(dual.bound == torch.inf)
+            bound = torch.maximum(dual.bound, known.floor)
+            rounded = dual.columns if n <= m else opposite(dual.columns, n)
+            columns = self._search_on(posed, columns, rounded, bool(stop[0]))
         return certified(problem, columns, bound, found, self.tolerance, in_given(dual.multipliers, found))
 
-    def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
-        """Search again from roundings that the ascent returned, which it does only where they are better."""
+    def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor, late: bool) -> torch.Tensor:
+        """Search again, unless it is late, from roundings that the ascent returned: it does so where they are better."""
         better = (rounded != columns).any(1).nonzero().flatten()
         if not len(better):
             return columns
         part = problem.select(better)
-        again = self.polish.improve(part, rounded[better][:, None]).to(columns)
         # The search counts in fixed point: what it ends with may cost a little more than what it was given.
-        known = [columns[better], rounded[better], again]
+        known = [columns[better], rounded[better]]
+        if not late:
+            known.append(self.polish.improve(part, rounded[better][:, None]).to(columns))
         energies = torch.stack([evaluated(part, x)[1] for x in known])
         best = torch.stack(known)[energies.argmin(0), torch.arange(len(better), device=columns.device)]
         return columns.index_copy(0, better, best)
