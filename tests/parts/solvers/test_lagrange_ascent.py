@@ -19,6 +19,7 @@ from gmssl.parts.solvers.lagrange.ascent import climb
 from gmssl.parts.solvers.lagrange.ascent_torch import ascend
 from gmssl.parts.solvers.lagrange.dual import Ascent, Dual, columns_of
 from gmssl.parts.solvers.lagrange.tables_torch import total
+from gmssl.parts.solvers.plain import cheap_bound
 from gmssl.parts.solvers.relabelling import turned
 from gmssl.problem import Multipliers, Problem
 from gmssl.testing.generators import paired_embeddings
@@ -314,4 +315,6 @@ def test_an_ascent_that_is_told_to_stop_does(ascended):
     endless = ascent(10**9)
     endless.stop[0] = 1
     bound = ascended(endless, HARD, straight(HARD)).bound
-    assert torch.equal(bound, ascended(ascent(0), HARD, straight(HARD)).bound)
+    # On a device the first evaluation is made in any case; on the CPU it may take longer than there is time.
+    known = cheap_bound(HARD) if ascended is compiled else ascended(ascent(0), HARD, straight(HARD)).bound
+    assert torch.equal(bound, known)

@@ -8,8 +8,11 @@ from gmssl.errors import ProblemError
 from gmssl.lazy import torch
 from gmssl.parts.solvers.kernels.threads import in_slices
 from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
+from gmssl.parts.solvers.plain import cheap_bound
 from gmssl.problem import Multipliers, Problem
 from gmssl.problem.memory import refuse_without_room
+
+NANOSECOND = 1e-9  # about what a step takes for each place of each pair, on one thread
 
 
 def climb(
@@ -19,7 +22,7 @@ def climb(
     upper: torch.Tensor | None = None,
     multipliers: Multipliers | None = None,
 ) -> Dual:
-    """Bound problems with n ≤ m, from given multipliers, or from zero.
+    """Bound problems with n ≤ m, from given multipliers, or from zero; what is not begun in time, by `cheap_bound`.
 
     Args:
         ascent: how long, how often evaluated, how exact.
@@ -76,9 +79,9 @@ def _compiled(
     given: list[Any] = [x.contiguous().numpy() for x in tensors]
     # Cloned, as the kernel writes into them: what a caller gave stays as it is.
     duals = [x.clone() for x in (multipliers.tail, multipliers.head, multipliers.capacity)]
-    columns, bound = columns.clone(), torch.empty(len(columns), dtype=torch.float64)
+    columns, bound = columns.clone(), torch.full((len(columns),), -torch.inf, dtype=torch.float64)
     upper = torch.full_like(bound, torch.inf) if upper is None else upper.clone()
-    excess = torch.empty(costs.vertex.shape, dtype=torch.float64)
+    excess = torch.zeros(costs.vertex.shape, dtype=torch.float64)
     changed: list[Any] = [x.numpy() for x in (*duals, columns, upper, bound, excess)]
 
     def run(lo: int, hi: int) -> None:
@@ -89,7 +92,12 @@ def _compiled(
             ascent.stop, tails, heads, capacities, best, energies, bounds, grown,
         )  # fmt: skip
 
-    in_slices(run, len(columns), ascent.threads or torch.get_num_threads())
+    pairs, places = multipliers.tail.shape[1], costs.vertex.shape[2] ** 2
+    effort = len(columns) * (1 + ascent.iterations) * pairs * places * NANOSECOND
+    in_slices(run, len(columns), ascent.threads or torch.get_num_threads(), ascent.stop, effort)
+    late = (bound == -torch.inf).nonzero().flatten()
+    if len(late):
+        bound[late] = cheap_bound(problem.select(late))
     return Dual(columns, upper, bound, Multipliers(*duals), excess)
 
 

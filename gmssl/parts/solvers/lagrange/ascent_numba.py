@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit
 
 from gmssl.parts.solvers.kernels.simd_numba import LANES, transpose
+from gmssl.parts.solvers.kernels.stop_numba import raised
 from gmssl.parts.solvers.lagrange.iteration_numba import FAST, FORBIDDEN, bound_of, energy_of, iterate, tabulate
 
 WEIGHT = np.float32(4)  # of primal against dual steps; measured on kNN problems scaled to pair costs of mean square 1
@@ -66,6 +67,7 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
     """Improve `duals` (α, β, capacity, scaled) to the best found. Returns the bound and the lowest energy known.
 
     `columns` is replaced by the best rounding if that is below `upper`, the energy to beat; `excess` is of `bound_of`.
+    A bound of −inf says that `stop` was set before the first evaluation was over.
     """
     n, m = single.shape
     stride = (m + LANES - 1) // LANES * LANES
@@ -93,8 +95,11 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
         for kind in range(2 if averaged else 1):
             now = means if kind else (alpha, beta, capacity)
             bound = bound_of(
-                single, pairs, tail, head, now[0], now[1], now[2].reshape(n, stride, stride), scale, chosen, grown
-            )
+                single, pairs, tail, head, now[0], now[1], now[2].reshape(n, stride, stride), scale, stop, chosen,
+                grown,
+            )  # fmt: skip
+            if bound == -np.inf:
+                return best, upper
             if bound > best:
                 best = bound
                 excess[:] = grown
@@ -104,8 +109,7 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
                 upper = energy
                 columns[:] = chosen
         closed = best == np.inf or (upper < np.inf and upper - best <= tolerance * abs(upper))
-        # Asked behind an evaluation: even without any time there is a bound to return.
-        if closed or done >= iterations or stop[0]:
+        if closed or done >= iterations:
             return best, upper
         # The average begins anew each time the number of steps has doubled: early ones, far off, are forgotten.
         if done >= restart:
@@ -113,8 +117,11 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
         for _ in range(min(every, iterations - done)):
             iterate(
                 one, two, tail, head, degree, alpha, beta, capacity, crosswise, rows, free, x, y, WEIGHT, n == m,
-                ahead, spent, crossed, column, turned,
+                ahead, spent, crossed, column, turned, stop,
             )  # fmt: skip
+            # Asked after each iteration, which may take seconds; another evaluation would take as long.
+            if raised(stop):
+                return best, upper
             _accumulate(totals[0], alpha)
             _accumulate(totals[1], beta)
             _accumulate(totals[2], capacity)
@@ -137,7 +144,7 @@ def ascend_slice(
         every_pair: relax all pairs of left vertices, not only adjacent ones.
         iterations, every: steps, and steps between evaluations.
         tolerance: relative gap at which an instance is done.
-        stop: `[1]`; anything but 0 ends all after their next evaluation.
+        stop: `[1]`; anything but 0 ends all: what has no bound by then keeps the outputs that it was given.
         tails, heads, capacities: multipliers `[G,P,m]`, `[G,P,m]`, `[G,n,m,m]` float32, where to start and, at the end,
             those of the bound; a row for each pair in the order of `tabulate`, P at least their number.
         columns: `[G,n]`, an assignment, replaced by a better one if rounding finds one.
@@ -150,8 +157,10 @@ def ascend_slice(
     tail, head = np.empty(most, np.int64), np.empty(most, np.int64)
     for g in range(graphs):
         count, largest = tabulate(
-            vertex[g], edge[g], left[g], right[g], allowed[g], every_pair, single, pairs, tail, head
+            vertex[g], edge[g], left[g], right[g], allowed[g], every_pair, stop, single, pairs, tail, head
         )  # fmt: skip
+        if raised(stop):
+            return
         table, first, second = pairs[:count], tail[:count], head[:count]
         scale = _scale(table, largest)
         alpha, beta = np.zeros((count, m), np.float32), np.zeros((count, stride), np.float32)

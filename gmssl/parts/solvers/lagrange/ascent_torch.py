@@ -115,9 +115,13 @@ def ascend(
         if done >= restart:
             now, averaged, restart = replace(now, sums=_mapped(torch.zeros_like, now.sums)), 0, 2 * restart
         for _ in range(min(ascent.every, ascent.iterations - done)):
+            if ascent.stop[0]:
+                break
             iterate = _stepped(now)
             now = replace(now, iterate=iterate, sums=_mapped(torch.add, now.sums, iterate.multipliers))
             done, averaged = done + 1, averaged + 1
+        if ascent.stop[0]:
+            break  # another evaluation would take its time
     return Dual(found.columns, found.upper, found.bound, _in_rows(found.multipliers, scale, present, multipliers), None)
 
 

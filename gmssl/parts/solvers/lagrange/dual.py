@@ -28,7 +28,7 @@ class Dual:
         columns: `[G,n]`, the best assignment known: the given one, or a rounding below it.
         upper: `[G]` float64, its energy, or what was given as `upper` if that is lower.
         bound: `[G]` float64, +inf where the mask permits no matching.
-        multipliers: of the bound.
+        multipliers: of the bound; as given where there was no time for any.
         excess: `[G,n,m]` float64, ≥ 0: by how much the bound grows at least where i must go to s; None on a GPU.
     """
 

@@ -7,7 +7,7 @@ from typing import Any
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import in_slices
 from gmssl.parts.solvers.koopmans_beckmann import Products
-from gmssl.parts.solvers.lagrange.ascent import zero_multipliers
+from gmssl.parts.solvers.lagrange.ascent import NANOSECOND, zero_multipliers
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.problem import Multipliers, Problem
 
@@ -51,7 +51,10 @@ def start(ascent: Ascent, problem: Problem, chosen: torch.Tensor) -> Multipliers
             ascent.stop, tails[part], heads[part], capacities[part],
         )  # fmt: skip
 
-    in_slices(run, len(which), ascent.threads or torch.get_num_threads())
+    n, m = vertex.shape[1:]
+    # n·m assignments of n vertices to m.
+    effort = float(which.sum()) * n**3 * m**2 * NANOSECOND
+    in_slices(run, len(which), ascent.threads or torch.get_num_threads(), ascent.stop, effort)
     return multipliers
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from numba import njit
 
 from gmssl.parts.solvers.assignment.lap_numba import INTEGERS, REALS, match
+from gmssl.parts.solvers.kernels.stop_numba import raised
 from gmssl.parts.solvers.lagrange.iteration_numba import tabulate
 
 
@@ -53,7 +54,7 @@ def _start(single, pairs, tail, head, stop, alpha, beta, capacity):
         own = np.flatnonzero((tail == i) | (head == i))
         leads, count = tail[own] == i, own.shape[0]
         for s in range(m):
-            if stop[0]:
+            if raised(stop):
                 return
             if not count or single[i, s] == np.inf:
                 continue
@@ -87,9 +88,13 @@ def start_slice(vertex, edge, left, right, allowed, every_pair, chosen, stop, ta
     graphs, n, m = vertex.shape
     most = tails.shape[1]
     for g in range(graphs):
-        if not chosen[g] or stop[0]:
+        if not chosen[g]:
             continue
         single, pairs = np.empty((n, m)), np.empty((most, m, m))
         tail, head = np.empty(most, np.int64), np.empty(most, np.int64)
-        count, _ = tabulate(vertex[g], edge[g], left[g], right[g], allowed[g], every_pair, single, pairs, tail, head)
+        count, _ = tabulate(
+            vertex[g], edge[g], left[g], right[g], allowed[g], every_pair, stop, single, pairs, tail, head
+        )
+        if raised(stop):
+            return
         _start(single, pairs[:count], tail[:count], head[:count], stop, tails[g], heads[g], capacities[g])

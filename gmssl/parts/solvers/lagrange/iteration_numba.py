@@ -17,6 +17,7 @@ from numba import njit
 
 from gmssl.parts.solvers.assignment.lap_numba import assign_rectangular
 from gmssl.parts.solvers.kernels.simd_numba import LANES, transpose
+from gmssl.parts.solvers.kernels.stop_numba import raised
 from gmssl.parts.solvers.lagrange.pair_numba import step_pair
 
 # No number is NaN or infinite, and bounds are evaluated apart: sums may be taken in any order, eight at a time.
@@ -25,11 +26,12 @@ FORBIDDEN = np.float32(1e6)  # scaled cost of what is not allowed: its variable 
 
 
 @njit(cache=True, nogil=True)
-def tabulate(vertex, edge, left, right, allowed, every_pair, single, pairs, tail, head):
+def tabulate(vertex, edge, left, right, allowed, every_pair, stop, single, pairs, tail, head):
     """Costs of one instance as tables: `single [n,m]` and `pairs [P,m,m]`, float64, of P adjacent pairs tail < head.
 
     `pairs[p, s, t]` is what tail[p] at s and head[p] at t cost together, +inf where forbidden. The pairs stand in the
     order of their first edges; all others follow, free of cost, if `every_pair`. Returns P and the largest magnitude.
+    Once `stop[0]` is not 0 the tables are left incomplete.
     """
     n, m = vertex.shape
     number = np.full((n, n), -1)
@@ -50,6 +52,8 @@ def tabulate(vertex, edge, left, right, allowed, every_pair, single, pairs, tail
             single[i, s] = vertex[i, s]
     pairs[:count] = 0.0
     for e in range(left.shape[0]):
+        if raised(stop):
+            return count, largest
         i, j = left[e, 0], left[e, 1]
         for f in range(right.shape[0]):
             s, t = right[f, 0], right[f, 1]
@@ -77,17 +81,18 @@ def tabulate(vertex, edge, left, right, allowed, every_pair, single, pairs, tail
 
 
 @njit(cache=True, nogil=True)
-def bound_of(single, pairs, tail, head, alpha, beta, capacity, scale, columns, excess):
+def bound_of(single, pairs, tail, head, alpha, beta, capacity, scale, stop, columns, excess):
     """The lower bound of multipliers, in float64; valid for all of them with `capacity` ≥ 0.
 
     Args:
         single, pairs, tail, head: of `tabulate`, P long.
         alpha, beta: `[P,≥m]` float32. capacity: `[n,≥m,≥m]` float32. They are multiplied by `scale`.
+        stop: `[1]`; anything but 0 ends the evaluation.
         columns: output `[n]`, the assignment of least reduced cost.
         excess: output `[n,m]`, ≥ 0: by how much the bound grows at least where i must go to s.
 
     Returns:
-        The bound; +inf if no matching is allowed.
+        The bound; +inf if no matching is allowed, −inf with outputs that mean nothing if it was stopped.
     """
     n, m = single.shape
     reduced, row, column = np.empty((n, m)), np.empty(m), np.empty(m)
@@ -100,6 +105,8 @@ def bound_of(single, pairs, tail, head, alpha, beta, capacity, scale, columns, e
                 given += capacity[i, s, t] if t != s else 0.0
             reduced[i, s] = single[i, s] - scale * given
     for p in range(pairs.shape[0]):
+        if raised(stop):
+            return -np.inf
         i, j = tail[p], head[p]
         column[:] = np.inf
         for s in range(m):
@@ -199,7 +206,7 @@ def _step_capacity(capacity, spent, turned, ahead, sigma):
 @njit(cache=True, nogil=True, fastmath=FAST)
 def iterate(
     single, pairs, tail, head, degree, alpha, beta, capacity, crosswise, rows, columns, x, y, weight, equal,
-    ahead, spent, crossed, column, turned,
+    ahead, spent, crossed, column, turned, stop,
 ):  # fmt: skip
     """One iteration in float32 on scaled costs.
 
@@ -211,6 +218,7 @@ def iterate(
         x, y: the relaxed matching, `[n,stride]`, `[P·m·stride]`.
         weight, equal: of primal against dual steps; whether n = m, so that columns are matched, too.
         ahead, spent, crossed, column, turned: scratch, as x, capacity, capacity, `[stride]`, `[stride·stride]`.
+        stop: `[1]`; anything but 0 leaves the iteration incomplete: nothing of it may be used.
     """
     _step_x(single, tail, head, degree, alpha, beta, capacity, rows, columns, x, ahead, weight, equal)
     n, stride = x.shape
@@ -221,6 +229,8 @@ def iterate(
     here[:] = 0
     there[:] = 0
     for p in range(tail.shape[0]):
+        if raised(stop):
+            return
         i, j = tail[p], head[p]
         step_pair(
             pairs, p * size, y, p * size, tails, p * m, heads, p * stride, over, i * square, across, j * square,

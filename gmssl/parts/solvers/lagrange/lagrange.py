@@ -97,21 +97,22 @@ class Lagrange(Solver):
             if self.seconds is not None:
                 took = perf_counter() - climbs
                 dual = rise(shorter, dual, known.floor, ascent, self.polish, took, began + self.seconds)
-        refuse_unmatchable(dual.bound == torch.inf)
-        bound = torch.maximum(dual.bound, known.floor)
-        rounded = dual.columns if n <= m else opposite(dual.columns, n)
-        columns = self._search_on(posed, columns, rounded)
+            refuse_unmatchable(dual.bound == torch.inf)
+            bound = torch.maximum(dual.bound, known.floor)
+            rounded = dual.columns if n <= m else opposite(dual.columns, n)
+            columns = self._search_on(posed, columns, rounded, bool(stop[0]))
         return certified(problem, columns, bound, found, self.tolerance, in_given(dual.multipliers, found))
 
-    def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
-        """Search again from roundings that the ascent returned, which it does only where they are better."""
+    def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor, late: bool) -> torch.Tensor:
+        """Search again, unless it is late, from roundings that the ascent returned: it does so where they are better."""
         better = (rounded != columns).any(1).nonzero().flatten()
         if not len(better):
             return columns
         part = problem.select(better)
-        again = self.polish.improve(part, rounded[better][:, None]).to(columns)
         # The search counts in fixed point: what it ends with may cost a little more than what it was given.
-        known = [columns[better], rounded[better], again]
+        known = [columns[better], rounded[better]]
+        if not late:
+            known.append(self.polish.improve(part, rounded[better][:, None]).to(columns))
         energies = torch.stack([evaluated(part, x)[1] for x in known])
         best = torch.stack(known)[energies.argmin(0), torch.arange(len(better), device=columns.device)]
         return columns.index_copy(0, better, best)

@@ -1,0 +1,106 @@
+"""Time limits are kept and Ctrl-C is obeyed, however long a single step takes; what is returned then still holds."""
+
+import signal
+import subprocess
+import sys
+import time
+from time import perf_counter
+
+import pytest
+import torch
+from hypothesis import given
+
+import gmssl
+from gmssl.parts.solvers.lagrange.ascent import climb
+from gmssl.parts.solvers.lagrange.dual import Ascent
+from gmssl.parts.solvers.plain import cheap_bound
+from gmssl.parts.solvers.relabelling import turned
+from gmssl.testing.strategies import problems
+
+ROOM = 1.0  # seconds beyond a limit of half a second: twice that, as other work on the machine takes its share
+
+
+def dense(n: int, seed: int = 0, graphs: int = 1) -> gmssl.Problem:
+    """Complete graphs with edges in both directions and random costs, no products."""
+    ends = (~torch.eye(n, dtype=torch.bool)).nonzero()[None].expand(graphs, -1, -1)
+    generator = torch.Generator().manual_seed(seed)
+    vertex = torch.rand(graphs, n, n, generator=generator)
+    return gmssl.Problem.build(
+        vertex, ends, ends, torch.rand(graphs, ends.shape[1], ends.shape[1], generator=generator)
+    )
+
+
+@given(problems(max_n=5))
+def test_the_cheap_bound_is_one(problem):
+    shorter = problem if problem.costs.vertex.shape[1] <= problem.costs.vertex.shape[2] else turned(problem)
+    least = gmssl.solve(problem, "exhaustive").energy.double()
+    slack = 1e-6 * least.abs()  # energies are returned in float32
+    assert (cheap_bound(shorter) <= least + slack).all()
+
+
+def test_the_cheap_bound_is_tight_where_constants_are_all():
+    none = torch.zeros(1, 0, 2, dtype=torch.long)
+    vertex = torch.tensor([[[3.0, 5.0], [7.0, 9.0]]])
+    problem = gmssl.Problem.build(vertex, none, none, torch.zeros(1, 0, 0))
+    assert cheap_bound(problem).item() == pytest.approx(12, rel=1e-12)
+    # Of two edges in a row on the same place, each pays the least cost that there is.
+    edges = torch.tensor([[[0, 1], [0, 1]]])
+    costs = torch.full((1, 2, 2), -2.0)
+    assert cheap_bound(gmssl.Problem.build(vertex, edges, edges, costs)).item() == pytest.approx(12 - 8, rel=1e-12)
+
+
+@pytest.mark.parametrize("graphs", [1, 3])
+def test_an_ascent_without_time_returns_the_cheap_bound(graphs):
+    problem = dense(8, graphs=graphs)
+    stop = torch.ones(1, dtype=torch.long).numpy()
+    columns = torch.arange(8).expand(graphs, -1)
+    dual = climb(Ascent(100, 50, 0.0, True, 1, stop), problem, columns)
+    assert torch.equal(dual.bound, cheap_bound(problem))
+    assert not dual.excess.any()
+    assert torch.equal(dual.columns, columns)
+
+
+def test_lagrange_keeps_its_limit_between_evaluations():
+    gmssl.solve(dense(4), gmssl.part("solver", "lagrange", iterations=1))  # compile
+    problem = dense(24)
+    solver = gmssl.part("solver", "lagrange", iterations=10**6, every=10**6, seconds=0.5, threads=1)
+    begin = perf_counter()
+    solution = gmssl.solve(problem, solver)
+    assert perf_counter() - begin < 0.5 + ROOM
+    assert solution.bound.isfinite().all()
+    assert (solution.bound <= solution.energy).all()
+    assert not solution.converged.any()
+
+
+INTERRUPTED = """
+import torch, gmssl
+from tests.parts.solvers.test_limits import dense
+gmssl.solve(dense(4), gmssl.part("solver", {kind!r}))
+problem = dense({n})
+print("up", flush=True)
+try:
+    gmssl.solve(problem, gmssl.part("solver", {kind!r}, **{settings!r}))
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def interrupted(kind: str, n: int, **settings: object) -> float:
+    """Seconds from Ctrl-C to the end of a process in the middle of a solve that would take minutes."""
+    code = INTERRUPTED.format(kind=kind, n=n, settings=settings)
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+            time.sleep(1.0)
+            begin = perf_counter()
+            process.send_signal(signal.SIGINT)
+            assert process.stdout.readline() == "interrupted\n"
+            return perf_counter() - begin
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_ends_an_ascent(threads):
+    assert interrupted("lagrange", 30, iterations=10**6, every=10**6, threads=threads) < 2
