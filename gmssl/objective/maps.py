@@ -55,8 +55,8 @@ def cell_centres(grid: torch.Size, size: torch.Size, affine_B23: torch.Tensor) -
     """
     (rows, columns), (height, width) = grid, size
     v, u = torch.meshgrid(
-        (torch.arange(rows, device=affine_B23.device) + 0.5) * (height / rows),
-        (torch.arange(columns, device=affine_B23.device) + 0.5) * (width / columns),
+        (torch.arange(rows, dtype=torch.float32, device=affine_B23.device) + 0.5) * (height / rows),
+        (torch.arange(columns, dtype=torch.float32, device=affine_B23.device) + 0.5) * (width / columns),
         indexing="ij",
     )
     homogeneous = torch.stack((u.flatten(), v.flatten(), torch.ones_like(u.flatten())), 1).to(affine_B23.dtype)

@@ -223,7 +223,7 @@ def random_permutations(nodes_GmD: torch.Tensor, generator: torch.Generator | No
     dead model; after relabelling, ties are at chance.
     """
     graphs, m, _ = nodes_GmD.shape
-    return torch.rand(graphs, m, generator=generator, device=nodes_GmD.device).argsort(1)
+    return torch.rand(graphs, m, generator=generator, device=nodes_GmD.device, dtype=torch.float32).argsort(1)
 
 
 def take(nodes_GmD: torch.Tensor, order_Gm: torch.Tensor) -> torch.Tensor:

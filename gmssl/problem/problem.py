@@ -77,7 +77,8 @@ class Problem:
         Args:
             unmatched: one cost, or one for each instance `[G]`.
         """
-        vertex = self.costs.vertex - torch.as_tensor(unmatched, dtype=self.costs.vertex.dtype).view(-1, 1, 1)
+        given = self.costs.vertex
+        vertex = given - torch.as_tensor(unmatched, dtype=given.dtype, device=given.device).view(-1, 1, 1)
         return replace(self.with_costs(Pairs(vertex, self.costs.edge)), topology=replace(self.topology, partial=True))
 
     def detach(self) -> Problem:

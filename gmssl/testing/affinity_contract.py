@@ -54,7 +54,9 @@ class AffinityContract(Contract):
     def test_renaming_vertices_renames_the_scores(self, data: st.DataObject) -> None:
         """Scores of vertices follow the names of the vertices, scores of edges do not depend on them."""
         left, right = data.draw(paired_sides(dtypes=(torch.float64,)))
-        rows, columns = (torch.tensor(data.draw(st.permutations(range(x.nodes.shape[1])))) for x in (left, right))
+        rows, columns = (
+            torch.tensor(data.draw(st.permutations(range(x.nodes.shape[1]))), device="cpu") for x in (left, right)
+        )
         before, after = self._score((left, right)), self._score((renamed(left, rows), renamed(right, columns)))
         expected = before[:, rows][:, :, columns] if self.affinity.scores == "vertex" else before
         require(_near(expected, after), "renamed vertices have other scores")
@@ -64,7 +66,8 @@ class AffinityContract(Contract):
         """Scores of edges follow their order, scores of vertices do not depend on it."""
         left, right = data.draw(paired_sides(dtypes=(torch.float64,)))
         rows, columns = (
-            torch.tensor(data.draw(st.permutations(range(x.edges.shape[1]))), dtype=torch.long) for x in (left, right)
+            torch.tensor(data.draw(st.permutations(range(x.edges.shape[1]))), dtype=torch.long, device="cpu")
+            for x in (left, right)
         )
         reordered = replace(left, edges=left.edges[:, rows]), replace(right, edges=right.edges[:, columns])
         before, after = self._score((left, right)), self._score(reordered)
@@ -77,7 +80,7 @@ class AffinityContract(Contract):
         left, right = data.draw(paired_sides(dtypes=(torch.float64,)))
         together = self._score((left, right))
         for graph in range(len(left.nodes)):
-            index = torch.tensor([graph])
+            index = torch.tensor([graph], device="cpu")
             alone = self._score((select(left, index), select(right, index)))
             require(_near(alone, together[index]), "the scores depend on the other graphs of the batch")
 
@@ -96,8 +99,10 @@ class AffinityContract(Contract):
     def test_facts_are_true(self, data: st.DataObject) -> None:
         """Scores depend on nodes and on maps exactly if `reads_nodes` and `reads_maps` say so."""
         left, right = data.draw(paired_sides(dtypes=(torch.float64,)))
-        left = replace(left, edges=torch.tensor([[0, left.nodes.shape[1] - 1]]).expand(len(left.nodes), 1, 2))
-        right = replace(right, edges=torch.tensor([[0, right.nodes.shape[1] - 1]]).expand(len(right.nodes), 1, 2))
+        left, right = (
+            replace(x, edges=torch.tensor([[0, x.nodes.shape[1] - 1]], device="cpu").expand(len(x.nodes), 1, 2))
+            for x in (left, right)
+        )
         # A single vertex has edges of length 0 only, a single channel angles of 0 and π only.
         telling = min(*left.nodes.shape[1:], *right.nodes.shape[1:], *_given(left.maps).shape[3:]) > 1
         before = self._score((left, right))
@@ -163,7 +168,8 @@ class AffinityContract(Contract):
         inputs = [x for side in leaves for x in (side.nodes, _given(side.maps))]
         if not score.requires_grad:
             return
-        weights = torch.randn(score.shape, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        weights = torch.randn(score.shape, generator=generator, dtype=torch.float32, device="cpu")
         for x, gradient in zip(
             inputs, torch.autograd.grad((score * weights).sum(), inputs, allow_unused=True), strict=True
         ):
@@ -195,8 +201,8 @@ def _tensors(side: Side) -> list[torch.Tensor]:
 
 def _plain_side(graphs: int, n: int, edges: int) -> Side:
     return Side(
-        nodes=torch.ones(graphs, n, 4),
-        edges=torch.zeros(graphs, edges, 2, dtype=torch.long),
-        maps=torch.ones(graphs, n, 3, 5),
-        positions=torch.ones(graphs, n, 3, 2),
+        nodes=torch.ones(graphs, n, 4, dtype=torch.float32, device="cpu"),
+        edges=torch.zeros(graphs, edges, 2, dtype=torch.long, device="cpu"),
+        maps=torch.ones(graphs, n, 3, 5, dtype=torch.float32, device="cpu"),
+        positions=torch.ones(graphs, n, 3, 2, dtype=torch.float32, device="cpu"),
     )

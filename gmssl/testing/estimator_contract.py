@@ -97,7 +97,7 @@ class EstimatorLaws(Contract):
 def random_upstream(problem: Problem, seed: int) -> Pairs:
     """Normal numbers of the shapes of a matching."""
     generator = torch.Generator().manual_seed(seed)
-    draw = lambda x: torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)  # noqa: E731
+    draw = lambda x: torch.randn(x.shape, generator=generator, dtype=torch.float64, device="cpu").to(x)  # noqa: E731
     return problem.costs.map(draw)
 
 
@@ -140,10 +140,10 @@ class EstimatorOutput(EstimatorLaws):
     def test_half_precision(self) -> None:
         """Costs in bfloat16 and float16, and autocast, give finite gradients in the dtype of the costs."""
         generator = torch.Generator().manual_seed(0)
-        vertex = torch.randn(3, 4, 4, generator=generator)
-        edges = torch.randint(4, (2, 3, 5, 2), generator=generator)
+        vertex = torch.randn(3, 4, 4, generator=generator, dtype=torch.float32, device="cpu")
+        edges = torch.randint(4, (2, 3, 5, 2), generator=generator, device="cpu")
         edges, count = (edges, 5) if self._solver.uses_edges else (edges[:, :, :0], 0)
-        edge = torch.randn(3, count, count, generator=generator)
+        edge = torch.randn(3, count, count, generator=generator, dtype=torch.float32, device="cpu")
         for dtype in (torch.float32, torch.bfloat16, torch.float16):
             problem = Problem.build(vertex.to(dtype), edges[0], edges[1], edge.to(dtype))
             with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -154,9 +154,9 @@ class EstimatorOutput(EstimatorLaws):
         for graphs in (0, 2):
             for n, m, edges in ((1, 1, 0), (1, 3, 0), (3, 1, 0), (1, 1, 2)):
                 count = edges if self._solver.uses_edges else 0
-                loops = torch.zeros(graphs, count, 2, dtype=torch.long)
-                edge = torch.ones(graphs, count, count)
-                problem = Problem.build(torch.ones(graphs, n, m), loops, loops, edge)
+                loops = torch.zeros(graphs, count, 2, dtype=torch.long, device="cpu")
+                edge = torch.ones(graphs, count, count, dtype=torch.float32, device="cpu")
+                problem = Problem.build(torch.ones(graphs, n, m, dtype=torch.float32, device="cpu"), loops, loops, edge)
                 self._require_form(problem, self._pass(problem, random_upstream(problem, 0)))
 
     @law
@@ -243,7 +243,7 @@ class EstimatorGradient(EstimatorLaws):
         problem = self._draw(data)
         upstream = self._upstream(data, problem)
         graphs = len(problem.costs.vertex)
-        chosen = torch.tensor(data.draw(st.lists(st.booleans(), min_size=graphs, max_size=graphs)))
+        chosen = torch.tensor(data.draw(st.lists(st.booleans(), min_size=graphs, max_size=graphs)), device="cpu")
         masked = upstream.scale(chosen.to(upstream.vertex.dtype))
         every, some = (self._pass(problem, u).gradient for u in (upstream, masked))
         silent = some.select(~chosen)
@@ -258,7 +258,7 @@ class EstimatorGradient(EstimatorLaws):
         together = self._pass(problem, upstream)
         applies_if(not together.drew, "its noise depends on the batch; equal generators give equal results")
         for graph in range(len(problem.costs.vertex)):
-            index = torch.tensor([graph])
+            index = torch.tensor([graph], device="cpu")
             alone = self._pass(problem.select(index), upstream.select(index))
             require(near(alone.solution.matching, together.solution.matching.select(index)), "the matching differs")
             require(near(alone.gradient, together.gradient.select(index)), "the gradient differs")
@@ -306,8 +306,10 @@ def _normal_problem(graphs: int, edges: bool) -> Problem:
     """Normal costs in float64, n = 4, E = F = 5 (or 0)."""
     generator = torch.Generator().manual_seed(0)
     count = 5 if edges else 0
-    left, right = (torch.randint(4, (graphs, count, 2), generator=generator) for _ in range(2))
-    vertex, edge = (torch.randn(graphs, size, size, generator=generator, dtype=torch.float64) for size in (4, count))
+    left, right = (torch.randint(4, (graphs, count, 2), generator=generator, device="cpu") for _ in range(2))
+    vertex, edge = (
+        torch.randn(graphs, size, size, generator=generator, dtype=torch.float64, device="cpu") for size in (4, count)
+    )
     return Problem.build(vertex, left, right, edge)
 
 

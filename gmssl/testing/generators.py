@@ -38,11 +38,9 @@ def paired_embeddings(
         G problems in float32 whose `target` holds the true pairs.
     """
     generator = torch.Generator().manual_seed(seed)
-    base = _unit(torch.randn(graphs, n, channels, generator=generator))
-    views = [
-        _unit(base + noise * torch.randn(graphs, n, channels, generator=generator) / channels**0.5) for _ in range(2)
-    ]
-    labels = torch.rand(graphs, n, generator=generator).argsort(1)
+    base = _unit(_normal((graphs, n, channels), generator))
+    views = [_unit(base + noise * _normal((graphs, n, channels), generator) / channels**0.5) for _ in range(2)]
+    labels = torch.rand(graphs, n, generator=generator, dtype=torch.float32, device="cpu").argsort(1)
     views[1] = views[1].gather(1, labels[..., None].expand_as(views[1]))
     target = torch.nn.functional.one_hot(labels, n).mT.float()
     (left_edges, left), (right_edges, right) = (_edges(nodes, min(neighbours, n - 1)) for nodes in views)
@@ -66,13 +64,14 @@ def knn_problem(
         seed: of everything drawn.
     """
     generator = torch.Generator().manual_seed(seed)
-    source = torch.randn(graphs, n, channels, generator=generator)
-    views = [_unit(source + 0.6 * torch.randn(graphs, n, channels, generator=generator)) for _ in range(2)]
+    source = _normal((graphs, n, channels), generator)
+    views = [_unit(source + 0.6 * _normal((graphs, n, channels), generator)) for _ in range(2)]
     (left_edges, left), (right_edges, right) = (_edges(nodes, neighbours) for nodes in views)
     vertex, edge = -(views[0] @ views[1].transpose(1, 2)), -(left @ right.transpose(1, 2))
     vertex = vertex - noise * _gumbel(vertex.shape, generator)
     edge = edge - noise * _gumbel(edge.shape, generator)
-    return Problem.build(vertex, left_edges, right_edges, edge, target=torch.eye(n).expand(graphs, n, n))
+    target = torch.eye(n, dtype=torch.float32, device="cpu").expand(graphs, n, n)
+    return Problem.build(vertex, left_edges, right_edges, edge, target=target)
 
 
 def _unit(vectors: torch.Tensor) -> torch.Tensor:
@@ -82,15 +81,19 @@ def _unit(vectors: torch.Tensor) -> torch.Tensor:
 def _edges(nodes: torch.Tensor, neighbours: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Edges from each node `[G,n,D]` to its nearest, `[G,E,2]`, and the unit differences of their ends, `[G,E,D]`."""
     _, n, channels = nodes.shape
-    distance = torch.cdist(nodes, nodes).masked_fill(torch.eye(n, dtype=torch.bool), float("inf"))
+    distance = torch.cdist(nodes, nodes).masked_fill(torch.eye(n, dtype=torch.bool, device="cpu"), float("inf"))
     heads = distance.topk(neighbours, largest=False).indices
-    tails = torch.arange(n)[:, None].expand_as(heads)
+    tails = torch.arange(n, device="cpu")[:, None].expand_as(heads)
     edges = torch.stack([tails, heads], 3).flatten(1, 2)
     difference = nodes.gather(1, edges[..., :1].expand(-1, -1, channels))
     difference = difference - nodes.gather(1, edges[..., 1:].expand(-1, -1, channels))
     return edges, _unit(difference)
 
 
+def _normal(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    return torch.randn(shape, generator=generator, dtype=torch.float32, device="cpu")
+
+
 def _gumbel(shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
-    uniform = torch.rand(shape, generator=generator).clamp(1e-9, 1 - 1e-7)
+    uniform = torch.rand(shape, generator=generator, dtype=torch.float32, device="cpu").clamp(1e-9, 1 - 1e-7)
     return -torch.log(-torch.log(uniform))

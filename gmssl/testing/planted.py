@@ -37,19 +37,21 @@ def planted_problems(
     """
     graphs, m = draw(st.integers(1, 3)), draw(st.integers(1, max_n))
     n = draw(st.integers(1, m))
-    left = draw(edge_lists(graphs, n)) if edges else torch.zeros(graphs, 0, 2, dtype=torch.long)
+    left = draw(edge_lists(graphs, n)) if edges else torch.zeros(graphs, 0, 2, dtype=torch.long, device="cpu")
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     dtype = draw(st.sampled_from([torch.float32, torch.float64]))
-    names = torch.arange(m).expand(graphs, m)
-    columns = (names if identity else torch.rand(graphs, m, generator=generator).argsort(1))[:, :n]
+    names = torch.arange(m, device="cpu").expand(graphs, m)
+    order = torch.rand(graphs, m, generator=generator, dtype=torch.float32, device="cpu").argsort(1)
+    columns = (names if identity else order)[:, :n]
     images = columns.gather(1, left.flatten(1)).view_as(left)
     further = draw(edge_lists(graphs, m)) if edges else images
     right = torch.cat([images, further], 1)
-    right = right[:, torch.randperm(right.shape[1], generator=generator)]
+    right = right[:, torch.randperm(right.shape[1], generator=generator, device="cpu")]
     matched = torch.nn.functional.one_hot(columns, m).bool()
     aligned = (images[:, :, None] == right[:, None, :]).all(3)
     vertex, edge = (
-        torch.rand(pairs.shape, generator=generator, dtype=dtype).masked_fill(pairs, -1) for pairs in (matched, aligned)
+        torch.rand(pairs.shape, generator=generator, dtype=dtype, device="cpu").masked_fill(pairs, -1)
+        for pairs in (matched, aligned)
     )
     vertex = vertex * vertices
     target = matched.to(dtype)

@@ -88,13 +88,13 @@ def measured(solver: Solver, n: int) -> Measured:
     settings = [(noise, margin) for noise in NOISES for margin in MARGINS]
     drawn = concatenated([paired_embeddings(INSTANCES, n, noise, margin, seed=n) for noise, margin in settings])
     # Every prefix holds all settings alike.
-    problem = drawn.select(torch.arange(len(settings) * INSTANCES).view(-1, INSTANCES).T.flatten())
+    problem = drawn.select(torch.arange(len(settings) * INSTANCES, device="cpu").view(-1, INSTANCES).T.flatten())
     if not solver.uses_edges:
         problem = edgeless(problem)
     try:
-        gmssl.solve(problem.select(torch.arange(1)), solver)  # compiles
+        gmssl.solve(problem.select(torch.arange(1, device="cpu")), solver)  # compiles
         for count in (len(settings), 4 * len(settings), len(settings) * INSTANCES):
-            first = problem.select(torch.arange(count))
+            first = problem.select(torch.arange(count, device="cpu"))
             seconds, energy = _timed(first, solver)
             if 4 * seconds > PATIENCE:
                 break
@@ -121,5 +121,6 @@ def _solved(problem: Problem, energy: torch.Tensor) -> float:
     if problem.costs.edge.numel():
         best = gmssl.solve(problem, gmssl.part("solver", "robust_tabu", starts=STARTS, iterations=ITERATIONS)).energy
     else:
-        best = torch.tensor([least_assignment(problem, graph) for graph in range(len(energy))])
+        least = [least_assignment(problem, graph) for graph in range(len(energy))]
+        best = torch.tensor(least, dtype=torch.float64, device="cpu")
     return float((energy.double() <= best.double() + 1e-5 * scale_of(problem)).double().mean())

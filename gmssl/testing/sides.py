@@ -28,13 +28,13 @@ def paired_sides(
 
     def side() -> Side:
         n, edges, cells = draw(st.integers(1, 4)), draw(st.integers(0, 6)), draw(st.integers(1, 4))
-        valid = torch.rand(graphs, cells, generator=generator) < 0.6
+        valid = torch.rand(graphs, cells, generator=generator, dtype=torch.float32, device="cpu") < 0.6
         valid[:, 0] = True
         drawn = Side(
-            nodes=torch.randn(graphs, n, channels, generator=generator, dtype=dtype),
-            edges=torch.randint(n, (graphs, edges, 2), generator=generator),
-            maps=torch.randn(graphs, n, cells, depth, generator=generator, dtype=dtype),
-            positions=torch.rand(graphs, n, cells, 2, generator=generator, dtype=dtype) * 200,
+            nodes=torch.randn(graphs, n, channels, generator=generator, dtype=dtype, device="cpu"),
+            edges=torch.randint(n, (graphs, edges, 2), generator=generator, device="cpu"),
+            maps=torch.randn(graphs, n, cells, depth, generator=generator, dtype=dtype, device="cpu"),
+            positions=torch.rand(graphs, n, cells, 2, generator=generator, dtype=dtype, device="cpu") * 200,
             valid=valid if padded else None,
         )
         return _degenerate(drawn, draw(st.sets(st.sampled_from(range(4)), min_size=1))) if degenerate else drawn

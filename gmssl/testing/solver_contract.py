@@ -54,7 +54,7 @@ class SolverOptimum(SolverLaws):
         self._only_matchings()
         problem = self._draw(data)
         vertex = problem.costs.vertex + data.draw(st.sampled_from([0.0, 1e3, 1e6, 1e9]))
-        huge = torch.zeros(vertex.shape, dtype=torch.bool)
+        huge = torch.zeros(vertex.shape, dtype=torch.bool, device="cpu")
         huge[:, data.draw(st.integers(0, vertex.shape[1] - 1)), 0] = data.draw(st.booleans())
         problem = problem.with_costs(gmssl.Costs(vertex.masked_fill(huge, 1e12), problem.costs.edge))
         solution = self._solve(problem)
@@ -81,8 +81,8 @@ class SolverOptimum(SolverLaws):
         self._only_matchings()
         problem = data.draw(problems(max_n=self.max_n + 2, edges=self.solver.uses_edges))
         problem = problem.with_costs(gmssl.Costs(problem.costs.vertex, torch.zeros_like(problem.costs.edge)))
-        least = torch.tensor([least_assignment(problem, graph) for graph in range(len(problem.costs.vertex))])
-        self._compare_with(problem, least.double())
+        least = [least_assignment(problem, graph) for graph in range(len(problem.costs.vertex))]
+        self._compare_with(problem, torch.tensor(least, dtype=torch.float64, device="cpu"))
 
     @law
     def test_planted_matching_is_found(self, data: st.DataObject) -> None:
@@ -113,7 +113,7 @@ class SolverOptimum(SolverLaws):
     def _compare(self, problem: gmssl.Problem) -> None:
         least = [least_energy(problem, graph) for graph in range(len(problem.costs.vertex))]
         assert None not in least
-        self._compare_with(problem, torch.tensor(least, dtype=torch.float64))
+        self._compare_with(problem, torch.tensor(least, dtype=torch.float64, device="cpu"))
 
     def _compare_with(self, problem: gmssl.Problem, least: torch.Tensor) -> None:
         energy, slack = self._energy(problem), tolerance(problem)
@@ -131,7 +131,7 @@ class SolverSymmetry(SolverLaws):
         self._only_optimal_matchings()
         problem = self._draw(data)
         n, m = problem.costs.vertex.shape[1:]
-        rows, columns = (torch.tensor(data.draw(st.permutations(range(size)))) for size in (n, m))
+        rows, columns = (torch.tensor(data.draw(st.permutations(range(size))), device="cpu") for size in (n, m))
         one, other = self._energy(problem), self._energy(relabelled(problem, rows, columns))
         require(((one - other).abs() <= tolerance(problem)).all(), f"{one.tolist()}, renamed {other.tolist()}")
 
@@ -163,9 +163,9 @@ class SolverSymmetry(SolverLaws):
         _, n, m = problem.costs.vertex.shape
         size = data.draw(st.sampled_from([0.5, 3.0, 20.0]))
         generator = torch.Generator().manual_seed(data.draw(st.integers(0, 2**31)))
-        constants = size * torch.randn(len(problem.costs.vertex), min(n, m), generator=generator).to(
-            problem.costs.vertex
-        )
+        constants = size * torch.randn(
+            len(problem.costs.vertex), min(n, m), generator=generator, dtype=torch.float32, device="cpu"
+        ).to(problem.costs.vertex)
         on_rows = n < m or (n == m and data.draw(st.booleans()))
         added = constants[:, :, None] if on_rows else constants[:, None, :]
         shifted = problem.with_costs(replace(problem.costs, vertex=problem.costs.vertex + added))
@@ -194,7 +194,7 @@ class SolverSymmetry(SolverLaws):
             problem = edgeless(problem)
         for name, unit, labelled, renamed in zip(
             ("share of true pairs", "energy"),
-            (torch.ones(()), -scale_of(problem)),
+            (torch.ones((), dtype=torch.float32, device="cpu"), -scale_of(problem)),
             self._quality(identity_labelled(problem)),
             self._quality(problem),
             strict=True,
@@ -212,9 +212,16 @@ class SolverSymmetry(SolverLaws):
 
 def _ties(graphs: int, n: int, m: int, edges: int) -> Problem:
     """All vertex costs of an instance equal, and edges in a circle that cost nothing."""
-    level = torch.linspace(-2, 2, graphs)[:, None, None]
-    circle = torch.stack([torch.arange(edges), torch.arange(1, edges + 1) % max(edges, 1)], 1).expand(graphs, edges, 2)
-    return gmssl.Problem.build(level.expand(-1, n, m).contiguous(), circle, circle, torch.zeros(graphs, edges, edges))
+    level = torch.linspace(-2, 2, graphs, dtype=torch.float32, device="cpu")[:, None, None]
+    circle = torch.stack(
+        [torch.arange(edges, device="cpu"), torch.arange(1, edges + 1, device="cpu") % max(edges, 1)], 1
+    ).expand(graphs, edges, 2)
+    return gmssl.Problem.build(
+        level.expand(-1, n, m).contiguous(),
+        circle,
+        circle,
+        torch.zeros(graphs, edges, edges, dtype=torch.float32, device="cpu"),
+    )
 
 
 def _no_better(labelled: torch.Tensor, renamed: torch.Tensor) -> bool:

@@ -115,7 +115,7 @@ class SolverOutput(SolverLaws):
                 self._require_feasible(problem, solution)
                 if not self.solver.differentiable and (self.solver.exact or n == m == 1):
                     self._require_least(problem, solution)
-                nothing = problem.select(torch.zeros(0, dtype=torch.long))
+                nothing = problem.select(torch.zeros(0, dtype=torch.long, device="cpu"))
                 self._require_form(nothing, self._solve(nothing))
 
     @law
@@ -127,7 +127,7 @@ class SolverOutput(SolverLaws):
         # Bit for bit, but for relaxed matchings: their sums round differently in another order.
         equal = torch.allclose if self.solver.differentiable else torch.equal
         require(equal(expected, found), "non-contiguous tensors are matched differently")
-        first = problem.select(torch.zeros(2, dtype=torch.long))
+        first = problem.select(torch.zeros(2, dtype=torch.long, device="cpu"))
         shared = self._solve(first.with_costs(first.costs.map(lambda x: x[:1].expand_as(x)))).matching.vertex
         require(equal(expected[:1].expand_as(shared), shared), "expanded tensors are matched differently")
 
@@ -190,12 +190,15 @@ class SolverOutput(SolverLaws):
 def _small(n: int, m: int, left: int, right: int) -> Problem:
     """Two instances; all edges are self-loops of the first vertex or edges to the last."""
     generator = torch.Generator().manual_seed(n * m)
-    vertex, edge = (torch.randn(2, *shape, generator=generator) for shape in ((n, m), (left, right)))
+    vertex, edge = (
+        torch.randn(2, *shape, generator=generator, dtype=torch.float32, device="cpu")
+        for shape in ((n, m), (left, right))
+    )
     return Problem.build(vertex, _two_edges(n)[:, :left], _two_edges(m)[:, :right], edge)
 
 
 def _two_edges(vertices: int) -> torch.Tensor:
-    return torch.tensor([[0, 0], [0, vertices - 1]]).expand(2, 2, 2)
+    return torch.tensor([[0, 0], [0, vertices - 1]], device="cpu").expand(2, 2, 2)
 
 
 class SolverPurity(SolverLaws):
@@ -246,14 +249,14 @@ class SolverPurity(SolverLaws):
         together = self._solve(problem)
         graphs = len(together.energy)
         for graph in range(graphs):
-            index = torch.tensor([graph])
+            index = torch.tensor([graph], device="cpu")
             alone = self._solve(problem.select(index))
             for name, one, other in (
                 ("matching", alone.matching.vertex, together.matching.vertex[index]),
                 ("energy", alone.energy, together.energy[index]),
             ):
                 require(torch.equal(one, other), f"the {name} of an instance alone differs from that in a batch")
-        backwards = torch.arange(graphs).flip(0)
+        backwards = torch.arange(graphs, device="cpu").flip(0)
         turned = self._solve(problem.select(backwards))
         equal = torch.equal(turned.matching.vertex, together.matching.vertex[backwards])
         require(equal, "the matching of an instance depends on its place in the batch")

@@ -66,13 +66,15 @@ def problems(
 
     def costs(*shape: int) -> torch.Tensor:
         if values == "normal":
-            return torch.randn(shape, generator=generator, dtype=dtype) * scale
-        numbers = torch.randint(-2, 3, shape if values == "integer" else (shape[0], 1, 1), generator=generator)
+            return torch.randn(shape, generator=generator, dtype=dtype, device="cpu") * scale
+        drawn = shape if values == "integer" else (shape[0], 1, 1)
+        numbers = torch.randint(-2, 3, drawn, generator=generator, device="cpu")
         return numbers.to(dtype).expand(shape).clone() * scale
 
     allowed = None
     if masks and draw(st.booleans()):
-        allowed = torch.rand(graphs, n, m, generator=generator) < draw(st.sampled_from([0.2, 0.5, 0.9]))
+        share = draw(st.sampled_from([0.2, 0.5, 0.9]))
+        allowed = torch.rand(graphs, n, m, generator=generator, dtype=torch.float32, device="cpu") < share
         allowed |= some_matching(graphs, n, m, generator).bool()
     return Problem.build(
         costs(graphs, n, m), left, right, costs(graphs, left.shape[1], right.shape[1]), allowed=allowed
@@ -92,7 +94,7 @@ def partial_problems(draw: st.DrawFn, max_n: int = 4, edges: bool = True) -> Pro
     allowed = problem.topology.allowed
     for side, size in ((1, allowed.shape[1]), (2, allowed.shape[2])):
         if draw(st.booleans()):
-            lonely = torch.tensor([draw(st.integers(0, size - 1))])
+            lonely = torch.tensor([draw(st.integers(0, size - 1))], device="cpu")
             allowed = allowed.index_fill(side, lonely, False)
     return replace(problem, topology=replace(problem.topology, allowed=allowed))
 
@@ -108,7 +110,7 @@ def edge_lists(draw: st.DrawFn, graphs: int, vertices: int) -> torch.Tensor:
     """
     count = draw(st.integers(0, 3 * vertices))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
-    edges = torch.randint(0, vertices, (graphs, count, 2), generator=generator)
+    edges = torch.randint(0, vertices, (graphs, count, 2), generator=generator, device="cpu")
     for place, twin in enumerate(sorted(draw(st.sets(st.sampled_from(sorted(_TWINS))))), start=1):
         if place < count:
             edges[:, -place] = _TWINS[twin](edges[:, 0])
@@ -124,9 +126,10 @@ def scales(dtype: torch.dtype) -> st.SearchStrategy[float]:
 def some_matching(graphs: int, n: int, m: int, generator: torch.Generator) -> torch.Tensor:
     """A random one-to-one matching of the shorter side, `[G,n,m]` of 0 and 1."""
     long = max(n, m)
-    order = torch.rand(graphs, long, generator=generator).argsort(1)
-    return torch.eye(long)[order][:, :n, :m] if n <= m else torch.eye(long)[order].transpose(1, 2)[:, :, :m]
+    order = torch.rand(graphs, long, generator=generator, dtype=torch.float32, device="cpu").argsort(1)
+    matching = torch.eye(long, dtype=torch.float32, device="cpu")[order]
+    return matching[:, :n, :m] if n <= m else matching.transpose(1, 2)[:, :, :m]
 
 
 def _none(graphs: int) -> torch.Tensor:
-    return torch.zeros(graphs, 0, 2, dtype=torch.long)
+    return torch.zeros(graphs, 0, 2, dtype=torch.long, device="cpu")

@@ -45,7 +45,7 @@ def identity_labelled(problem: Problem) -> Problem:
     """
     if problem.target is None:
         raise ValueError("problem has no target; pass one that has, for example paired_embeddings(...).")
-    return relabelled(problem, torch.arange(problem.target.shape[1]), problem.target.argmax(2))
+    return relabelled(problem, torch.arange(problem.target.shape[1], device="cpu"), problem.target.argmax(2))
 
 
 def edgeless(problem: Problem) -> Problem:

@@ -102,7 +102,7 @@ def expected_loss(problem: Problem, smoothing: Smoothing, draws: int, generator:
     """
     losses, gradients, errors = [], [], []
     for graph in range(len(problem.costs.vertex)):
-        one = problem.select(torch.tensor([graph]))
+        one = problem.select(torch.tensor([graph], device="cpu"))
         mean, gradient, error = _instance(
             all_costs(one)[0], used_costs(one), losses_of(one), smoothing, draws, generator
         )
@@ -136,13 +136,14 @@ def used_costs(problem: Problem) -> torch.Tensor:
 def matchings(n: int, m: int) -> torch.Tensor:
     """All one-to-one matchings of the shorter side, `[K,n,m]` float64."""
     short, long = min(n, m), max(n, m)
-    found = vertex_matching(torch.tensor(list(permutations(range(long), short))), long, torch.float64)
+    found = vertex_matching(torch.tensor(list(permutations(range(long), short)), device="cpu"), long, torch.float64)
     return found if n <= m else found.mT
 
 
 def _at(temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Location and scale."""
-    return torch.zeros((), dtype=torch.float64), torch.tensor(temperature, dtype=torch.float64)
+    location, scale = torch.tensor([0, temperature], dtype=torch.float64, device="cpu")
+    return location, scale
 
 
 def _instance(

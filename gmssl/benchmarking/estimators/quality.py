@@ -96,7 +96,7 @@ class Landscape:
     def lowers(self, directions_GDd: torch.Tensor) -> torch.Tensor:
         """Whether a step of length η against each direction lowers the expected loss, `[G,D]` bool."""
         steep = self.steep.tolist()
-        found = torch.zeros(directions_GDd.shape[:2], dtype=torch.bool)
+        found = torch.zeros(directions_GDd.shape[:2], dtype=torch.bool, device="cpu")
         for graph, directions in enumerate(directions_GDd):
             some = directions.any(1)
             if not steep[graph] or not bool(some.any()):
@@ -114,7 +114,7 @@ class Landscape:
         """Of each instance, in float32: costs used by matchings `[K,d]`, losses `[K]`, energies under noise `[N,K]`."""
         found = []
         for graph in range(len(self.problem.costs.vertex)):
-            one = self.problem.select(torch.tensor([graph]))
+            one = self.problem.select(torch.tensor([graph], device="cpu"))
             used, costs = used_costs(one).float(), all_costs(one)[0].float()
             generator = torch.Generator().manual_seed(self.seed + graph)
             noise = self.smoothing.noise.sample(costs.new_empty(self.draws, len(costs)), generator)

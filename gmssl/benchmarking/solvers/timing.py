@@ -38,7 +38,7 @@ class Trial:
 
     contestant: Contestant
     rounds: list[Round] = field(default_factory=list)
-    vertex: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    vertex: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float32, device="cpu"))
     bound: torch.Tensor | None = None
 
     @property
@@ -68,13 +68,13 @@ def race(
     for entrant in entrants:
         tell(f"compiling {entrant.label}")
         try:
-            entrant.solution(problem.select(torch.tensor([0])))
+            entrant.solution(problem.select(torch.tensor([0], device="cpu")))
         except GmsslError as error:
             absent.append(Absent(entrant.label, str(error)))
         else:
             trials.append(Trial(entrant))
     graphs = len(problem.costs.vertex)
-    indices = [torch.arange(first, graphs, BLOCKS) for first in range(min(BLOCKS, graphs))]
+    indices = [torch.arange(first, graphs, BLOCKS, device="cpu") for first in range(min(BLOCKS, graphs))]
     blocks = [problem.select(index) for index in indices]
     solutions: dict[str, list[Solution]] = {trial.contestant.label: [] for trial in trials}
     for number in range(repeats):

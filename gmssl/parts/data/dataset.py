@@ -59,8 +59,8 @@ def collate(items: Sequence[Item]) -> ViewBatch:
         images=tuple(_stack(crops) for crops in zip(*(v.crops for v in views), strict=True)),
         affines=torch.stack([torch.from_numpy(v.affines) for v in views], dim=1).float(),
         photometric=torch.stack([torch.from_numpy(v.photometric) for v in views], dim=1),
-        index=torch.tensor(index),
-        unreadable=torch.tensor(unreadable),
+        index=torch.tensor(index, device="cpu"),
+        unreadable=torch.tensor(unreadable, device="cpu"),
     )
 
 
@@ -69,7 +69,7 @@ def _stack(crops: Sequence[numpy.ndarray]) -> torch.Tensor:
     out = None
     if get_worker_info() is not None:  # as torch's own collation does
         memory = torch.UntypedStorage._new_shared(len(pixels) * pixels[0].numel())
-        out = torch.empty(0, dtype=torch.uint8).set_(memory).view(len(pixels), *pixels[0].shape)
+        out = torch.empty(0, dtype=torch.uint8, device="cpu").set_(memory).view(len(pixels), *pixels[0].shape)
     return torch.stack(pixels, out=out).permute(0, 3, 1, 2)
 
 

@@ -54,7 +54,8 @@ class Aimle(GradientEstimator):
     def _adapted(self, done: Forward, upstream: Pairs) -> Pairs:
         """max|g| · mean_s (z'_s − z_s) / λ at each instance's own λ, `[G,...]`."""
         largest, direction = normalised(upstream)
-        strengths = self.strongest / 2.0 ** torch.arange(self.candidates).flip(0).to(largest)  # increasing
+        halvings = torch.arange(self.candidates, dtype=largest.dtype, device=largest.device).flip(0)
+        strengths = self.strongest / 2.0**halvings  # increasing
         difference, nonzeros = self._candidates(done, direction, strengths)
         reached = nonzeros >= self.target
         reached[-1] = True

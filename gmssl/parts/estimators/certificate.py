@@ -101,7 +101,7 @@ def _compiled(problem: Problem, candidate: torch.Tensor) -> torch.Tensor:
     from gmssl.parts.estimators.certificate_numba import prove
 
     costs, topology = problem.costs.detach(), problem.topology
-    proven = torch.empty(len(candidate), dtype=torch.bool)
+    proven = torch.empty(len(candidate), dtype=torch.bool, device="cpu")
     tensors = (costs.vertex, costs.edge, topology.left, topology.right, topology.allowed, assigned(candidate))
     vertex, edge, left, right, allowed, columns = (tensor.contiguous().numpy() for tensor in tensors)
     may_be_unmatched = candidate.shape[1] > candidate.shape[2] or topology.partial

@@ -56,8 +56,8 @@ def _compiled(problem: Problem, columns: torch.Tensor, threads: int) -> tuple[Pa
     from gmssl.parts.solvers.kernels.lift_numba import evaluate
 
     costs, topology = problem.costs.detach(), problem.topology
-    matching = costs.map(lambda x: torch.empty(x.shape, dtype=x.dtype))
-    energy = torch.empty(len(columns), dtype=torch.float64)
+    matching = costs.map(lambda x: torch.empty(x.shape, dtype=x.dtype, device="cpu"))
+    energy = torch.empty(len(columns), dtype=torch.float64, device="cpu")
     tensors = (costs.vertex, costs.edge, topology.left, topology.right, columns)
     vertex, edge, left, right, chosen = (x.contiguous().numpy() for x in tensors)
     matched, lifted, energies = matching.vertex.numpy(), matching.edge.numpy(), energy.numpy()

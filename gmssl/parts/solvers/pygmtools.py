@@ -107,11 +107,11 @@ def rounded(problem: Problem, soft: Callable[[torch.Tensor, torch.Tensor], torch
     graphs, n, m = again.costs.vertex.shape
     if n > m:
         again = turned(again)
-    weights = torch.empty(again.costs.vertex.shape, dtype=torch.float64)
+    weights = torch.empty(again.costs.vertex.shape, dtype=torch.float64, device="cpu")
     step = max(1, _ENTRIES // (n * m) ** 2)
     with one_thread():
         for low in range(0, graphs, step):
-            part = again.select(torch.arange(low, min(low + step, graphs)))
+            part = again.select(torch.arange(low, min(low + step, graphs), device="cpu"))
             for graph, matrix in enumerate(affinity_matrix(part)):
                 # A copy of its own: kernels of linear algebra may round by the alignment of what they are given.
                 weights[low + graph] = soft(matrix.clone()[None], part.topology.allowed[graph][None])[0]
@@ -125,7 +125,7 @@ def rounded(problem: Problem, soft: Callable[[torch.Tensor, torch.Tensor], torch
 
 def _heaviest(weights: torch.Tensor, allowed: torch.Tensor) -> torch.Tensor:
     """The matching of largest weight, bool `[G,n,m]`."""
-    none = torch.zeros(len(weights), 0, 2, dtype=torch.long)
+    none = torch.zeros(len(weights), 0, 2, dtype=torch.long, device="cpu")
     edgeless = Problem(Pairs(-weights, weights[:, :0, :0]), Topology(none, none, allowed))
     return Lap().solve(edgeless).matching.vertex > 0
 

@@ -50,7 +50,7 @@ def spherical_kmeans(rows_ND: torch.Tensor, number: int, iterations: int, genera
         raise ProblemError(
             "k-means got embeddings that are not finite; lower optimiser.learning_rate, or set train.clip."
         )
-    first = torch.randperm(len(rows_ND), generator=generator)[:number]
+    first = torch.randperm(len(rows_ND), generator=generator, device="cpu")[:number]
     clusters = _assigned(rows_ND, rows_ND[first.to(rows_ND.device)], generator)
     for _ in range(iterations):
         former, clusters = clusters, _assigned(rows_ND, _means(rows_ND, clusters), generator)
@@ -104,7 +104,7 @@ def _move(rows: torch.Tensor, clusters: Clusters, empty: list[int], generator: t
         if not bool(sizes.any()):
             return number > 0
         members = (apart & (chosen == sizes.argmax())).nonzero()[:, 0]
-        centroid = rows[members[int(torch.randint(len(members), (), generator=generator))]]
+        centroid = rows[members[int(torch.randint(len(members), (), generator=generator, device="cpu"))]]
         clusters.centroids[cluster] = centroid
         apart &= rows @ centroid < same
     return True

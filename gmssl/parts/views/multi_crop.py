@@ -205,7 +205,9 @@ class MultiCrop(Views):
                 "views.mean or views.std is `encoder`, whose statistics have not been looked up; load the recipe with "
                 "gmssl.recipe.statistics.resolved, or give numbers."
             )
-        shift, scale = (torch.tensor(numbers, device=images.device)[:, None, None] for numbers in given)
+        shift, scale = (
+            torch.tensor(numbers, dtype=images.dtype, device=images.device)[:, None, None] for numbers in given
+        )
         return images.sub_(shift).div_(scale)
 
 

@@ -53,7 +53,7 @@ def from_koopmans_beckmann(
 
 def _batch(name: str, matrix: torch.Tensor) -> torch.Tensor:
     """`[G,·,·]`, floating point."""
-    matrix = torch.as_tensor(matrix)
+    matrix = torch.as_tensor(matrix, device=getattr(matrix, "device", "cpu"))  # of a list: no default device
     if matrix.ndim not in (2, 3):
         raise ProblemError(f"{name} has shape {list(matrix.shape)}; pass a matrix, or a batch of matrices.")
     matrix = matrix if matrix.is_floating_point() else matrix.double()

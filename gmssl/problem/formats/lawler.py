@@ -36,7 +36,7 @@ def from_lawler(
     Raises:
         ProblemError: K has another shape.
     """
-    matrix = torch.as_tensor(matrix)
+    matrix = torch.as_tensor(matrix, device=getattr(matrix, "device", "cpu"))  # of a list: no default device
     if matrix.ndim not in (2, 3) or matrix.shape[-2:] != (n * m, n * m):
         raise ProblemError(
             f"the matrix has shape {list(matrix.shape)}, n = {n} and m = {m} ask for [{n * m},{n * m}] or a batch of "

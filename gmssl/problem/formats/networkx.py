@@ -62,11 +62,11 @@ def from_networkx(
     )
     edge = [[_number("edge_cost", edge_cost(e, a, f, b)) for f, b in rights] for e, a in lefts] if edge_cost else []
     return Problem.build(
-        torch.tensor(vertex, dtype=dtype).view(1, len(rows), len(columns)),
+        torch.tensor(vertex, dtype=dtype, device="cpu").view(1, len(rows), len(columns)),
         _numbered(lefts, left),
         _numbered(rights, right),
-        torch.tensor(edge, dtype=dtype).view(1, len(lefts), len(rights)),
-        allowed=torch.tensor(allowed, dtype=torch.bool).view(1, len(rows), len(columns)),
+        torch.tensor(edge, dtype=dtype, device="cpu").view(1, len(lefts), len(rights)),
+        allowed=torch.tensor(allowed, dtype=torch.bool, device="cpu").view(1, len(rows), len(columns)),
         partial=partial,
     )
 
@@ -167,7 +167,7 @@ def _edges(graph: networkx.Graph, turned: bool) -> list[tuple[Edge, Attributes]]
 def _numbered(edges: list[tuple[Edge, Attributes]], graph: networkx.Graph) -> torch.Tensor:
     number = {node: place for place, node in enumerate(graph)}
     ends = [[number[tail], number[head]] for (tail, head), _ in edges]
-    return torch.tensor(ends, dtype=torch.int64).view(1, len(edges), 2)
+    return torch.tensor(ends, dtype=torch.int64, device="cpu").view(1, len(edges), 2)
 
 
 def _number(function: str, cost: object) -> float:

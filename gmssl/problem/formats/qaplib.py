@@ -61,7 +61,7 @@ def write_dat(path: str | Path, a: torch.Tensor, b: torch.Tensor) -> None:
         ProblemError: the matrices are not square and of one size, or hold NaN or infinities.
         FormatError: the file cannot be written.
     """
-    a, b = torch.as_tensor(a).double(), torch.as_tensor(b).double()
+    a, b = (torch.as_tensor(matrix, dtype=torch.float64, device="cpu") for matrix in (a, b))
     if a.ndim != 2 or a.shape[0] != a.shape[1] or a.shape != b.shape or not len(a):
         raise ProblemError(f"A has shape {list(a.shape)}, B {list(b.shape)}; QAPLIB holds two n×n matrices.")
     if not bool(torch.isfinite(a).all() & torch.isfinite(b).all()):
