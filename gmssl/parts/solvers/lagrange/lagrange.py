@@ -104,7 +104,7 @@ class Lagrange(Solver):
         return certified(problem, columns, bound, found, self.tolerance, in_given(dual.multipliers, found))
 
     def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor, late: bool) -> torch.Tensor:
-        """Search again, unless it is late, from roundings that the ascent returned: it does so where they are better."""
+        """Search again, unless it is late, from roundings, which the ascent returns only where they are better."""
         better = (rounded != columns).any(1).nonzero().flatten()
         if not len(better):
             return columns
