@@ -99,16 +99,13 @@ def refuse_beside_from(given: Mapping[str, object], seed: int, quick: bool) -> N
 
 def write(files: Files, report: object, author: str, summary: str, grids: Sequence[Grid]) -> None:
     """Write the JSON and the page; the caller draws the picture."""
-    import json
     from dataclasses import asdict
 
     from gmssl.problem.formats.text import write_text
+    from gmssl.system.json_text import json_text
 
     if files.out is not None:
-        write_text(
-            files.out,
-            json.dumps(asdict(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n",  # type: ignore[call-overload]
-        )
+        write_text(files.out, json_text(asdict(report), indent=1) + "\n")  # type: ignore[call-overload]
     if files.markdown is not None:
         from gmssl.system.grid import page_with
 

@@ -97,13 +97,12 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON schema of recipes with all installed kinds, by which editors complete recipes."""
-    import json
-
     from gmssl.commands.schema import recipe_schema
     from gmssl.errors import RecipeError
     from gmssl.system.files import write_whole
+    from gmssl.system.json_text import json_text
 
-    text = json.dumps(recipe_schema(), indent=2, ensure_ascii=False)
+    text = json_text(recipe_schema())
     if out is None:
         typer.echo(text)
         return

@@ -207,15 +207,15 @@ def _solved(path: Path, instance: Instance, solver: Solver) -> Result:
 
 
 def _report(done: list[Result], solver: Solver, as_json: bool, out: Path | None) -> None:
-    import json
     from dataclasses import asdict
 
     from rich.console import Console
 
     from gmssl.problem.formats.text import write_text
+    from gmssl.system.json_text import json_text
 
     document = {"solver": solver.model_dump(mode="json"), "instances": [asdict(result) for result in done]}
-    text = json.dumps(document, allow_nan=False, ensure_ascii=False)
+    text = json_text(document, indent=None)
     # Bytes of a file name that are no UTF-8 are lone surrogates in Python, and written as such in JSON's own escapes.
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     if as_json:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gmssl.evaluation.report import Reference
 from gmssl.system.files import alone_in, replacing
+from gmssl.system.json_text import json_text
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class References:
             if known is None:
                 known = judge()
                 with replacing(path) as file:
-                    file.write(json.dumps(asdict(known), ensure_ascii=False).encode("utf-8"))
+                    file.write(json_text(asdict(known), indent=None).encode("utf-8"))
         return known
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 
 from gmssl.evaluation.protocols import Judgement, Protocol
 from gmssl.evaluation.scores import CrossValidated
+from gmssl.system.json_text import json_text
 
 
 @dataclass(frozen=True)
@@ -104,5 +104,5 @@ class Report:
         return found
 
     def to_json(self) -> str:
-        """All numbers, with those of every fold; keys are the attributes' names."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False)
+        """All numbers, with those of every fold; keys are the attributes' names, and what is not finite is null."""
+        return json_text(asdict(self))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import os
 import platform
 import shutil
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from gmssl.errors import RecipeError, TrainingError
 from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.system.files import replacing
+from gmssl.system.json_text import json_text
 from gmssl.system.table import Table
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def make_folder(folder: Path, recipe: Recipe, encoder: torch.nn.Module | None = 
             file.write(recipe.dump().encode("utf-8"))
         with replacing(folder / "environment.json") as file:
             known = environment(recipe) | {"encoder_weights": _origin(encoder)}
-            file.write((json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+            file.write((json_text(known) + "\n").encode("utf-8"))
     return folder
 
 

@@ -16,6 +16,7 @@ from gmssl.errors import GmsslError, TrainingError
 from gmssl.interfaces.logger import LoggedRun, Logger, Started
 from gmssl.recipe.recipe import Recipe
 from gmssl.system.files import replacing
+from gmssl.system.json_text import json_text
 from gmssl.training.folder import rank
 
 IDENTITIES = "loggers.json"
@@ -83,7 +84,7 @@ def _keep(path: Path, known: dict[str, dict[str, str]], kind: str, identity: Map
     if identity and identity != known.get(kind):
         known[kind] = dict(identity)
         with replacing(path) as file:
-            file.write((json.dumps(known, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+            file.write((json_text(known) + "\n").encode("utf-8"))
 
 
 class Guarded(LightningLogger):

@@ -1,5 +1,7 @@
 import io
 import json
+import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from gmssl.errors import DataError, RecipeError
 from gmssl.evaluation.evaluating import Candidate, compare, evaluate
 from gmssl.evaluation.loading import Look
 from gmssl.evaluation.rendering import render
+from gmssl.evaluation.scores import Spread
 from gmssl.interfaces.data import Record
 from gmssl.interfaces.registry import part
 from gmssl.recipe.recipe import load_recipe
@@ -144,3 +147,12 @@ def test_a_run_is_evaluated_and_its_report_written(tmp_path, settings_of_a_recip
     assert (judged.train.used, judged.test.used) == (10, 10)
     with pytest.raises(RecipeError, match=r"data 'phantoms': numbers: unknown key \(did you mean 'number'\?\)"):
         evaluate(tmp_path, train={"kind": "phantoms", "numbers": 3}, device=cpu, quiet=True)
+
+
+def test_a_report_holds_no_word_that_is_no_json(encoder, squares, look):
+    report = compare([Candidate("some", "words", encoder)], look, squares(20), folds=2, neighbours=3)
+    first = report.references[0]
+    scores = replace(first.scores.knn, accuracy=Spread(math.nan, math.inf))
+    odd = replace(report, references=(replace(first, scores=replace(first.scores, knn=scores)), *report.references[1:]))
+    read = json.loads(odd.to_json(), parse_constant=pytest.fail)
+    assert read["references"][0]["scores"]["knn"]["accuracy"] == {"mean": None, "deviation": None}

@@ -25,6 +25,7 @@ from gmssl.sweeping.labelled import LabelledSet
 from gmssl.sweeping.reuse.digests import Digest, Digests, Kept, digest_of_weights, read_kept, write_kept
 from gmssl.sweeping.reuse.facts import Facts, Survey
 from gmssl.system.files import copy_whole, link_or_copy, replacing
+from gmssl.system.json_text import json_text
 
 _TAKING = ".taking-"
 _REPLACED = (".safetensors", ".ckpt")
@@ -204,7 +205,7 @@ def _copy_report(offer: Offer, report: str, filled: Path, run: Path) -> bool:
         return False
     (filled / "evaluation").mkdir(exist_ok=True)
     with replacing(filled / "evaluation" / f"{report}.json") as file:
-        file.write((json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+        file.write((json_text(document) + "\n").encode("utf-8"))
     return True
 
 
