@@ -79,7 +79,7 @@ class Lagrange(Solver):
         refuse_without_room_to_climb(problem, self.pairs == "all")
         with stopping_after(self.seconds) as stop:
             # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
-            problem, searched = problem.detach(), self.polish.solve(problem)
+            problem, searched = problem.detach(), self.polish.until(stop).solve(problem)
             n, m = problem.costs.vertex.shape[1:]
             found = plain(problem, searched.matching)
             posed = problem if found is None else found.problem
@@ -95,7 +95,7 @@ class Lagrange(Solver):
         return certified(problem, columns, bound, found, self.tolerance, in_given(dual.multipliers, found))
 
     def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor, late: bool) -> torch.Tensor:
-        """Search again, unless it is late, from roundings that the ascent returned: it does so where they are better."""
+        """Search again, unless it is late, from roundings of the ascent, which returns one only where it is better."""
         better = (rounded != columns).any(1).nonzero().flatten()
         if not len(better):
             return columns
