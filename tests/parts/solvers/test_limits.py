@@ -104,3 +104,55 @@ def interrupted(kind: str, n: int, **settings: object) -> float:
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ctrl_c_ends_an_ascent(threads):
     assert interrupted("lagrange", 30, iterations=10**6, every=10**6, threads=threads) < 2
+
+
+# Nearly nothing, so that the ascent meets the limit.
+QUICK = {"kind": "robust_tabu", "starts": 1, "iterations": 0}
+
+
+@pytest.mark.parametrize(("n", "graphs"), [(30, 1), (20, 2)])
+def test_exact_keeps_its_limit_in_every_part_of_the_search(n, graphs):
+    """At 30 vertices the time is up within the root, at 20 among the children of a node."""
+    gmssl.solve(dense(4), "exact")  # compile
+    problem = dense(n, graphs=graphs)
+    begin = perf_counter()
+    solution = gmssl.solve(problem, {"kind": "exact", "seconds": 1.0, "iterations": 20, "threads": 1, "polish": QUICK})
+    assert perf_counter() - begin < graphs * 1.0 + ROOM
+    assert solution.bound.isfinite().all()
+    assert (solution.bound <= solution.energy).all()
+    assert not solution.converged.any()
+
+
+def test_exact_without_any_time_returns_the_matching_of_its_search():
+    problem = dense(9)
+    stopped = gmssl.solve(problem, {"kind": "exact", "seconds": 1e-9})
+    assert torch.equal(stopped.energy, gmssl.solve(problem, "robust_tabu").energy)
+    assert stopped.bound.item() == pytest.approx(cheap_bound(problem).item(), rel=1e-6)
+    assert stopped.bound <= stopped.energy
+    assert not stopped.converged.any()
+
+
+def test_a_search_that_is_stopped_gives_each_instance_a_matching():
+    problem, solver = dense(6, graphs=3), gmssl.part("solver", "robust_tabu")
+    stopped = solver.until(torch.ones(1, dtype=torch.long).numpy()).solve(problem)
+    assert (stopped.matching.vertex.sum((1, 2)) == 6).all()
+    assert not stopped.agreed.any()
+    # A flag that is never raised changes nothing, and the solver itself has none.
+    going = solver.until(torch.zeros(1, dtype=torch.long).numpy()).solve(problem)
+    assert torch.equal(going.matching.vertex, solver.solve(problem).matching.vertex)
+    assert solver == gmssl.part("solver", "robust_tabu")
+
+
+def test_the_search_for_a_matching_counts_as_time():
+    endless = {"kind": "robust_tabu", "starts": 1, "iterations": 10**9}
+    problem = dense(12)
+    for kind in ("lagrange", "exact"):
+        begin = perf_counter()
+        solution = gmssl.solve(problem, {"kind": kind, "seconds": 0.5, "polish": endless})
+        assert 0.5 <= perf_counter() - begin < 0.5 + ROOM
+        assert solution.bound.isfinite().all()
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_ends_a_tabu_search(threads):
+    assert interrupted("robust_tabu", 12, starts=2, iterations=10**9, threads=threads) < 2

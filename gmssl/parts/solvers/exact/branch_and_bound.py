@@ -15,7 +15,7 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
-from time import perf_counter
+from math import isfinite
 
 from gmssl.lazy import torch
 from gmssl.parts.solvers.lagrange.ascent import climb
@@ -24,6 +24,7 @@ from gmssl.parts.solvers.outcome import evaluated
 from gmssl.problem import Multipliers, Problem, Topology
 
 AT_ONCE = 8  # nodes that branch together
+BLOCK = 2**24  # edge costs that are copied at once for children that are bounded together
 ROUNDING = 1e-12  # of sums in float64, relative to what the known matching pays: closes a search at energy 0
 
 
@@ -41,10 +42,9 @@ class Search:
 
     Attributes:
         problem: G = 1.
-        ascent: of every node.
+        ascent: of every node; its `stop` ends the search.
         fair: the gap that counts as proven, of an energy.
         nodes: how many may be bounded.
-        seconds: how long the search may take, or None.
         columns, energy: the best assignment `[n]` known, and its energy.
         proven: the least bound of all nodes that were closed.
     """
@@ -53,7 +53,6 @@ class Search:
     ascent: Ascent
     fair: Callable[[float], float]
     nodes: int
-    seconds: float | None
     columns: torch.Tensor
     energy: float = float("inf")
     proven: float = float("inf")
@@ -66,11 +65,13 @@ class Search:
 
     def run(self, root: Dual, floor: torch.Tensor) -> float:
         """From the root's ascent, and another bound `[1]`, to the best assignment, and a bound on all."""
-        began, ages, bounded = perf_counter(), count(), 1
+        ages, bounded = count(), 1
         heap: list[_Node] = []
         self._learn(root)
+        if not isfinite(self.energy):  # the root had no time for it
+            self._take(float(evaluated(self._exactly, self.columns[None])[1]), self.columns)
         self._keep(heap, ages, root, self.problem.topology.allowed, floor)
-        while heap and bounded < self.nodes and (self.seconds is None or perf_counter() - began < self.seconds):
+        while heap and bounded < self.nodes and not self.ascent.stop[0]:
             # A fixed number, not one for each thread: the search would otherwise depend on the machine.
             parents = [heapq.heappop(heap) for _ in range(min(AT_ONCE, len(heap)))]
             open_ = [parent for parent in parents if not self._closed(parent.bound)]
@@ -78,12 +79,18 @@ class Search:
                 families = [_children(parent.allowed) for parent in open_]
                 masks = torch.cat(families)
                 origin = torch.tensor([k for k, family in enumerate(families) for _ in family])
-                dual = self._bound(masks, _stack([parent.multipliers for parent in open_]).select(origin))
                 # What bounds a parent bounds its children; their own short ascent may end lower.
                 floor = torch.tensor([parent.bound for parent in open_], dtype=torch.float64)[origin]
+                duals = self._bound(masks, _stack([parent.multipliers for parent in open_]), origin)
                 bounded += len(masks)
-                self._learn(dual)
-                self._keep(heap, ages, dual, masks, floor)
+                for dual in duals:
+                    self._learn(dual)
+                for dual in duals:
+                    part, masks = masks.split([len(dual.bound), len(masks) - len(dual.bound)])
+                    above, floor = floor.split([len(part), len(masks)])
+                    self._keep(heap, ages, dual, part, above)
+                if len(masks):  # no time was left to bound them
+                    self.proven = min(self.proven, float(floor.min()))
         for node in heap:
             self.proven = min(self.proven, node.bound)
         # Pairs were forbidden on the strength of the limit, so nothing above it is proven. Less than rounding below the
@@ -105,13 +112,24 @@ class Search:
             self.proven = min(self.proven, bound)
         return closed
 
-    def _bound(self, masks: torch.Tensor, multipliers: Multipliers) -> Dual:
-        topology, children = self.problem.topology, len(masks)
-        costs = self.problem.costs.map(lambda x: x.expand(children, -1, -1))
-        left, right = (x.expand(children, -1, -1) for x in (topology.left, topology.right))
-        upper = torch.full((children,), self.energy, dtype=torch.float64)
-        given = self.columns.expand(children, -1)
-        return climb(self.ascent, Problem(costs, Topology(left, right, masks)), given, upper, multipliers)
+    def _bound(self, masks: torch.Tensor, multipliers: Multipliers, origin: torch.Tensor) -> list[Dual]:
+        """Of children `masks [K,n,m]`, some at a time and in their order, from what their parents `origin` ended with.
+
+        Those whose turn comes after the time is up are missing at the end.
+        """
+        found = []
+        for part in torch.arange(len(masks)).split(max(1, BLOCK // max(1, self.problem.costs.edge.numel()))):
+            if self.ascent.stop[0]:
+                break
+            upper = torch.full((len(part),), self.energy, dtype=torch.float64)
+            given = self.columns.expand(len(part), -1)
+            found.append(climb(self.ascent, self._within(masks[part]), given, upper, multipliers.select(origin[part])))
+        return found
+
+    def _within(self, masks: torch.Tensor) -> Problem:
+        topology, costs = self.problem.topology, self.problem.costs
+        left, right = (x.expand(len(masks), -1, -1) for x in (topology.left, topology.right))
+        return Problem(costs.map(lambda x: x.expand(len(masks), -1, -1)), Topology(left, right, masks))
 
     def _learn(self, dual: Dual) -> None:
         """Take over a better assignment. The ascent returns another energy only with the assignment it belongs to."""

@@ -44,7 +44,11 @@ class Exact(Solver):
     gives_bound: ClassVar[bool] = True
 
     tolerance: float = Field(1e-6, ge=0, description="relative gap that counts as proven")
-    seconds: float | None = Field(None, gt=0, description="time for each instance; None: until it is proven")
+    seconds: float | None = Field(
+        None,
+        gt=0,
+        description="time for each instance, the search for a matching included; None: until it is proven",
+    )
     nodes: int = Field(1_000_000, ge=1, description="nodes of the search tree of each instance")
     iterations: int = Field(60, ge=1, description="steps of dual ascent at each node; ten times as many at the root")
     polish: field_of(RobustTabu) = Field(default_factory=RobustTabu, description="search for the matching")  # type: ignore[valid-type]
@@ -57,7 +61,9 @@ class Exact(Solver):
             ProblemError: `allowed` permits no matching of the shorter side, or the machine has no room for the tables.
         """
         refuse_without_room_to_climb(problem, every_pair=True)
-        problem, searched = problem.detach(), self.polish.solve(problem)
+        began, problem = perf_counter(), problem.detach()
+        with stopping_after(None if self.seconds is None else self.seconds * len(problem.costs.vertex)) as stop:
+            searched = self.polish.until(stop).solve(problem)
         device, (n, m) = problem.costs.vertex.device, problem.costs.vertex.shape[1:]
         columns = columns_of(searched.matching.vertex).cpu()
         here = on_cpu(problem)
@@ -67,30 +73,34 @@ class Exact(Solver):
         units = _Units.of(here, columns, found)
         chosen = torch.empty_like(begin)
         bounds = torch.empty(len(begin), dtype=torch.float64, device=begin.device)
+        # What all instances needed so far counts for each of them alike.
+        spent = (perf_counter() - began) / max(1, len(begin))
+        seconds = None if self.seconds is None else self.seconds - spent
         for g, unit in enumerate(units):
             one = torch.tensor([g], device=begin.device)
-            chosen[g], bounds[g] = self._search(shorter.select(one), begin[one], unit)
+            chosen[g], bounds[g] = self._search(shorter.select(one), begin[one], unit, seconds)
         refuse_unmatchable(bounds == torch.inf)
         chosen = chosen if n <= m else opposite(chosen, n)
         solution = certified(here, chosen, bounds, found, self.tolerance)
         return on_device(solution, device)
 
-    def _search(self, problem: Problem, columns: torch.Tensor, units: _Units) -> tuple[torch.Tensor, float]:
+    def _search(
+        self, problem: Problem, columns: torch.Tensor, units: _Units, seconds: float | None
+    ) -> tuple[torch.Tensor, float]:
         """Columns `[n]` and bound of one instance with n ≤ m."""
 
         def fair(energy: float) -> float:
             return SHARE * self.tolerance * units.relative_to(energy)
 
-        best, began = columns, perf_counter()
-        with stopping_after(self.seconds) as stop:
+        best = columns
+        with stopping_after(seconds) as stop:
             # All nodes begin at multipliers that descend from the root's: steps here pay for the whole tree.
             root = Ascent(10 * self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
             ascent = Ascent(self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
             known = outset(root, problem)
             for _ in range(TWICE):
-                left = None if self.seconds is None else self.seconds + began - perf_counter()
                 # No energy yet: the root evaluates the given assignment itself, to the precision of its bounds.
-                search = Search(problem, ascent, fair, self.nodes, left, best[0])
+                search = Search(problem, ascent, fair, self.nodes, best[0])
                 bound = search.run(climb(root, problem, best, multipliers=known.multipliers), known.floor)
                 best = search.columns[None]
                 if stop[0] or search.energy - bound <= self.tolerance * units.relative_to(search.energy):

@@ -86,7 +86,7 @@ class Lagrange(Solver):
         n, m = problem.costs.vertex.shape[1:]
         with stopping_after(self.seconds) as stop:
             # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
-            searched = self.polish.solve(problem)
+            searched = self.polish.until(stop).solve(problem)
             found = plain(problem, searched.matching)
             posed = problem if found is None else found.problem
             columns = columns_of(searched.matching.vertex)
@@ -104,7 +104,7 @@ class Lagrange(Solver):
         return certified(problem, columns, bound, found, self.tolerance, in_given(dual.multipliers, found))
 
     def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor, late: bool) -> torch.Tensor:
-        """Search again, unless it is late, from roundings, which the ascent returns only where they are better."""
+        """Search again, unless it is late, from roundings of the ascent, which returns one only where it is better."""
         better = (rounded != columns).any(1).nonzero().flatten()
         if not len(better):
             return columns

@@ -8,11 +8,11 @@ from importlib.util import find_spec
 from time import perf_counter
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import numpy, torch
-from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after
+from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
 from gmssl.parts.solvers.outcome import evaluated, outcome, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned, with_dummies
@@ -52,6 +52,17 @@ class RobustTabu(Solver):
     seed: int = Field(0, ge=0, lt=2**31, description="of the random starts and tenures")
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
+    _stop: numpy.ndarray | None = PrivateAttr(None)
+
+    def until(self, stop: numpy.ndarray) -> RobustTabu:
+        """The same solver, of which searches on the CPU end once `stop [1]`, of `stopping_after`, is not 0.
+
+        Each instance is still given a matching: the best so far, or where its first search begins.
+        """
+        ended = self.model_copy()
+        ended._stop = stop
+        return ended
+
     def swaps(self, n: int, m: int) -> int:
         """`iterations`, or what n vertices, the longer side, and m get by default; partial problems have n + m and m.
 
@@ -69,14 +80,19 @@ class RobustTabu(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side, or an energy is beyond the costs' dtype.
         """
-        began, problem = perf_counter(), problem.detach()
+        problem, graphs = problem.detach(), len(problem.costs.vertex)
+        if self.seconds is None or not graphs:
+            return self._from_starts(problem)
+        began = perf_counter()
+        with stopping_after(self.seconds * graphs) as stop:
+            solution = self.until(stop)._from_starts(problem)
+        return self._until_time_is_over(problem, solution, self.seconds - (perf_counter() - began) / graphs)
+
+    def _from_starts(self, problem: Problem) -> Solution:
         columns, agreed = self._search(problem)
         solution = self._found(problem, columns, agreed)
         refuse_unmatchable((columns < 0).all(1))
-        solution = self._in_plain_costs(problem, columns, agreed, solution)
-        if self.seconds is None or not len(columns):
-            return solution
-        return self._until_time_is_over(problem, solution, self.seconds - (perf_counter() - began) / len(columns))
+        return self._in_plain_costs(problem, columns, agreed, solution)
 
     def _found(self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor) -> Solution:
         unproven = torch.zeros_like(agreed)
@@ -199,16 +215,18 @@ class RobustTabu(Solver):
         left, right, allowed = _array(topology.left), _array(topology.right), _array(topology.allowed)
         graphs, n, m = costs.vertex.shape
         columns, agreed = numpy.empty((graphs, n), numpy.int64), numpy.empty(graphs, bool)
+        stop = unstopped() if self._stop is None else self._stop
 
         def run(lo: int, hi: int) -> None:
             part = slice(lo, hi)
             solve_slice(
                 vertex[part], edge[part], left[part], right[part], allowed[part], begin[part],
-                self.starts, self.swaps(n, m), self.agree or 0, self.seed, *lay_out(n, m, left.shape[1], self.starts),
-                columns[part], agreed[part],
+                self.starts, self.swaps(n, m), self.agree or 0, self.seed, stop,
+                *lay_out(n, m, left.shape[1], self.starts), columns[part], agreed[part],
             )  # fmt: skip
 
-        in_slices(run, graphs, self._threads)
+        effort = graphs * self.starts * self.swaps(n, m) * n * n * 1e-9  # about a nanosecond for each swap in view
+        in_slices(run, graphs, self._threads, stop, effort)
         return torch.from_numpy(columns), torch.from_numpy(agreed)
 
 

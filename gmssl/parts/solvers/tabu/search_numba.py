@@ -50,6 +50,7 @@ from gmssl.parts.solvers.kernels.simd_numba import (
     shift_row,
     swap_rows,
 )
+from gmssl.parts.solvers.kernels.stop_numba import raised
 from gmssl.parts.solvers.tabu.layout import BLANK
 
 # `forceinline`: two compiled forms of a search share their parts, which LLVM then no longer inlines by itself; that
@@ -57,6 +58,7 @@ from gmssl.parts.solvers.tabu.layout import BLANK
 
 # Above every energy: “nothing found yet” needs no flag of its own in comparisons.
 NOTHING = np.int64(2**62)
+POLL = 64  # iterations between looks at the flag that ends a search
 
 
 @njit(cache=True, nogil=True)
@@ -252,7 +254,7 @@ def tenure(n):
 
 
 @njit(cache=True, nogil=True)
-def _search(iterations, masked, random, best, alike, memory, o):
+def _search(iterations, masked, stop, random, best, alike, memory, o):
     """See `search`; `alike` is None or True, types that numba compiles apart: most problems have no such vertices."""
     energy = _prepare(memory, o)
     level = energy  # of aspiration: assignments that break the mask count, too
@@ -262,6 +264,8 @@ def _search(iterations, masked, random, best, alike, memory, o):
     # Most problems have no idle swaps, and a scan without that test is faster. A single blank vertex has no partner.
     idle = o.m < o.n or peek(memory, o.blank + o.n) > 1
     for iteration in range(1, iterations + 1):
+        if iteration % POLL == 1 and raised(stop):
+            break
         _expire(iteration, alike, memory, o)
         # A tabu swap may be made if it leads below all that was met. Never above 0, as `level` ≤ `energy`; cut off at
         # the other end, because vectors compare int32.
@@ -291,8 +295,11 @@ def _search(iterations, masked, random, best, alike, memory, o):
 
 
 @njit(cache=True, nogil=True)
-def search(iterations, masked, random, best, memory, o):
-    """One search from `where`; writes the best permitted assignment at `best`, returns its energy or NOTHING."""
+def search(iterations, masked, stop, random, best, memory, o):
+    """One search from `where`, until `stop[0]` is not 0.
+
+    Writes the best permitted assignment at `best`, returns its energy or NOTHING.
+    """
     if o.m + 1 < o.n or peek(memory, o.blank + o.n) > 1:
-        return _search(iterations, masked, random, best, True, memory, o)
-    return _search(iterations, masked, random, best, None, memory, o)
+        return _search(iterations, masked, stop, random, best, True, memory, o)
+    return _search(iterations, masked, stop, random, best, None, memory, o)

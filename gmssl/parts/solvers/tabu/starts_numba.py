@@ -14,6 +14,7 @@ from gmssl.parts.solvers.assignment.lap_numba import assign
 from gmssl.parts.solvers.kernels.fold_numba import adjacency, fold, headroom
 from gmssl.parts.solvers.kernels.random_numba import below, draw_names, scatter_seed, shuffle, stream
 from gmssl.parts.solvers.kernels.simd_numba import GAIN_LIMIT, peek, poke
+from gmssl.parts.solvers.kernels.stop_numba import raised
 from gmssl.parts.solvers.tabu.layout import BLANK
 from gmssl.parts.solvers.tabu.search_numba import NOTHING, search
 
@@ -97,11 +98,11 @@ def load(vertex, edge, left, right, allowed, random, names, ends, memory, o):
 
 
 @njit(cache=True, nogil=True)
-def search_from(where, iterations, masked, random, best, memory, o):
+def search_from(where, iterations, masked, stop, random, best, memory, o):
     """One search from `where [n]` after `load`; writes the best assignment to `best [n]`, returns its energy."""
     for k in range(o.n):
         poke(memory, o.where + k, where[k])
-    energy = search(iterations, masked, random, o.best, memory, o)
+    energy = search(iterations, masked, stop, random, o.best, memory, o)
     for k in range(o.n):
         best[k] = peek(memory, o.best + k)
     return energy
@@ -137,17 +138,22 @@ def _answer(energy, names, columns, memory, o):
 
 
 @njit(cache=True, nogil=True)
-def _solve(given, starts, iterations, agree, masked, random, names, work, energies, memory, o):
-    """All starts of one instance. Leaves `best`; returns its energy, or NOTHING, and whether `agree` starts agree."""
+def _solve(given, starts, iterations, agree, masked, stop, random, names, work, energies, memory, o):
+    """All starts of one instance, or those begun in time, the first in any case.
+
+    Leaves `best`; returns its energy, or NOTHING, and whether `agree` starts agree.
+    """
     lowest, same, seed = NOTHING, 0, random[0]
     for start in range(starts):
+        if start and raised(stop):
+            break
         # A stream of its own for each start: on a GPU they run side by side and must draw the same numbers.
         stream(random, seed, start)
         # If the mask permits no assignment to start 0, it permits none at all.
         if not _begin(start, starts, given, masked, random, names, work, energies, memory, o):
             break
         elite = o.elites + start * o.n
-        found = search(iterations, masked, random, elite, memory, o)
+        found = search(iterations, masked, stop, random, elite, memory, o)
         energies[start] = found
         same = same + 1 if found == lowest else (1 if found < lowest else same)
         if found < lowest:
@@ -161,7 +167,7 @@ def _solve(given, starts, iterations, agree, masked, random, names, work, energi
 
 @njit(cache=True, nogil=True)
 def solve_slice(
-    vertex, edge, left, right, allowed, given, starts, iterations, agree, seed, memory, o, columns, agreed
+    vertex, edge, left, right, allowed, given, starts, iterations, agree, seed, stop, memory, o, columns, agreed
 ):  # fmt: skip
     """Solve G problems with n ≥ m, one after the other.
 
@@ -171,6 +177,7 @@ def solve_slice(
         allowed: `[G,n,m]`.
         given: `[G,K,n]` assignments of all rows, where the starts 1..K begin; columns ≥ m are dummies. K may be 0.
         starts, iterations, agree, seed: settings; agree = 0 switches the rule off.
+        stop: `[1]`; anything but 0 ends every search; each instance still gets where its first one begins.
         memory, o: of `lay_out`.
         columns: output `[G,n]`, the column of each row, ≥ m where unmatched; all −1 where the mask permits no matching.
         agreed: output `[G]`, whether the agreement rule ended the search.
@@ -182,7 +189,7 @@ def solve_slice(
         scatter_seed(random, seed, vertex[g])
         masked = load(vertex[g], edge[g], left[g], right[g], allowed[g], random, names, ends, memory, o)
         lowest, agreed[g] = _solve(
-            given[g], starts, iterations, agree, masked, random, names, work, energies, memory, o
+            given[g], starts, iterations, agree, masked, stop, random, names, work, energies, memory, o
         )
         _answer(lowest, names, columns[g], memory, o)
 

@@ -35,7 +35,7 @@ class TableGround:
     ) -> tuple[float, numpy.ndarray]:
         """Energy, in units of its own, and assignment of one tabu search from `where`; +inf if it met none."""
         best = numpy.empty(self.size, numpy.int64)
-        energy = search_from(where, iterations, self._masked, random, best, self._memory, self._layout)
+        energy = search_from(where, iterations, self._masked, stop, random, best, self._memory, self._layout)
         return (float(energy) if energy < NOTHING else numpy.inf), best
 
     def begin(self, columns: numpy.ndarray) -> numpy.ndarray:
