@@ -63,6 +63,30 @@ def _mean(total, count, mean):
 
 
 @njit(cache=True, nogil=True)
+def _accumulate_all(totals, multipliers):
+    _accumulate(totals[0], multipliers[0])
+    _accumulate(totals[1], multipliers[1])
+    _accumulate(totals[2], multipliers[2])
+
+
+@njit(cache=True, nogil=True)
+def _mean_all(totals, count, means):
+    _mean(totals[0], count, means[0])
+    _mean(totals[1], count, means[1])
+    _mean(totals[2], count, means[2])
+
+
+@njit(cache=True, nogil=True)
+def _degrees(tail, head, n):
+    """Pairs of each vertex, float32."""
+    degree = np.zeros(n, np.float32)
+    for p in range(tail.shape[0]):
+        degree[tail[p]] += 1
+        degree[head[p]] += 1
+    return degree
+
+
+@njit(cache=True, nogil=True)
 def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop, duals, columns, upper, excess):
     """Improve `duals` (α, β, capacity, scaled) to the best found. Returns the bound and the lowest energy known.
 
@@ -74,10 +98,7 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
     blocks, count = stride // LANES, pairs.shape[0]
     one, two = _scaled(single, pairs, scale, stride)
     alpha, beta, capacity = duals[0].copy(), duals[1].copy(), duals[2].copy()
-    degree, crosswise = np.zeros(n, np.float32), np.empty_like(capacity)
-    for p in range(count):
-        degree[tail[p]] += 1
-        degree[head[p]] += 1
+    degree, crosswise = _degrees(tail, head, n), np.empty_like(capacity)
     for i in range(n):
         transpose(crosswise[i], 0, capacity[i], 0, blocks)
     rows, free = np.zeros(n, np.float32), np.zeros(stride, np.float32)
@@ -122,13 +143,9 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
             # Asked after each iteration, which may take seconds; another evaluation would take as long.
             if raised(stop):
                 return best, upper
-            _accumulate(totals[0], alpha)
-            _accumulate(totals[1], beta)
-            _accumulate(totals[2], capacity)
+            _accumulate_all(totals, (alpha, beta, capacity))
             done, averaged = done + 1, averaged + 1
-        _mean(totals[0], averaged, means[0])
-        _mean(totals[1], averaged, means[1])
-        _mean(totals[2], averaged, means[2])
+        _mean_all(totals, averaged, means)
 
 
 @njit(cache=True, nogil=True)
