@@ -63,6 +63,20 @@ def _mean(total, count, mean):
 
 
 @njit(cache=True, nogil=True)
+def _accumulate_all(totals, alpha, beta, capacity):
+    _accumulate(totals[0], alpha)
+    _accumulate(totals[1], beta)
+    _accumulate(totals[2], capacity)
+
+
+@njit(cache=True, nogil=True)
+def _mean_all(totals, count, means):
+    _mean(totals[0], count, means[0])
+    _mean(totals[1], count, means[1])
+    _mean(totals[2], count, means[2])
+
+
+@njit(cache=True, nogil=True)
 def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop, duals, columns, upper, excess):
     """Improve `duals` (α, β, capacity, scaled) to the best found. Returns the bound and the lowest energy known.
 
@@ -94,10 +108,8 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
         # both are tried, and the higher one stays.
         for kind in range(2 if averaged else 1):
             now = means if kind else (alpha, beta, capacity)
-            bound = bound_of(
-                single, pairs, tail, head, now[0], now[1], now[2].reshape(n, stride, stride), scale, stop, chosen,
-                grown,
-            )  # fmt: skip
+            square = now[2].reshape(n, stride, stride)
+            bound = bound_of(single, pairs, tail, head, now[0], now[1], square, scale, stop, chosen, grown)
             if bound == -np.inf:
                 return best, upper
             if bound > best:
@@ -122,13 +134,9 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
             # Asked after each iteration, which may take seconds; another evaluation would take as long.
             if raised(stop):
                 return best, upper
-            _accumulate(totals[0], alpha)
-            _accumulate(totals[1], beta)
-            _accumulate(totals[2], capacity)
+            _accumulate_all(totals, alpha, beta, capacity)
             done, averaged = done + 1, averaged + 1
-        _mean(totals[0], averaged, means[0])
-        _mean(totals[1], averaged, means[1])
-        _mean(totals[2], averaged, means[2])
+        _mean_all(totals, averaged, means)
 
 
 @njit(cache=True, nogil=True)
