@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 SOLVE_EXAMPLES = examples(
     "gmssl solve qap/*.dat  # all problems of a folder",
-    "gmssl solve house.txt --solver robust_tabu --set starts=64 --json",
-    "gmssl solve tai50a.dat --solver robust_tabu --seconds 5",
+    "gmssl solve tai50a.dat --solver robust_tabu --seconds 5 --set starts=64 --json",
     "gmssl solve - < house.txt  # from standard input, a pipe for example",
 )
 

@@ -57,7 +57,7 @@ def perhaps_products(edge: torch.Tensor) -> torch.Tensor:
     It costs a whole batch what a look at one instance would, and rules out nearly all other costs.
     """
     if not edge.numel():
-        return torch.zeros(len(edge), dtype=torch.bool)
+        return torch.zeros(len(edge), dtype=torch.bool, device=edge.device)
     corner = edge[:, :8, :8].double()
     largest, place = corner.abs().flatten(1).max(1)
     row, column = place // corner.shape[2], place % corner.shape[2]

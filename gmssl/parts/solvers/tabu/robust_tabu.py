@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from time import perf_counter
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
@@ -52,7 +52,7 @@ class RobustTabu(Solver):
     seed: int = Field(0, ge=0, lt=2**31, description="of the random starts and tenures")
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
-    _stop: numpy.ndarray | None = PrivateAttr(None)
+    _stop: Any = PrivateAttr(None)  # an array or None; pydantic would import numpy to look at that type
 
     def until(self, stop: numpy.ndarray) -> RobustTabu:
         """The same solver, of which searches on the CPU end once `stop [1]`, of `stopping_after`, is not 0.
