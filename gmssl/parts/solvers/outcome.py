@@ -118,3 +118,9 @@ def refuse_unmatchable(unmatchable: torch.Tensor) -> None:
             f"`allowed` of instance {graph} permits no one-to-one matching of the shorter side "
             f"({int(unmatchable.sum())} of {len(unmatchable)} instances); allow more pairs."
         )
+
+
+def columns_of(vertex: torch.Tensor) -> torch.Tensor:
+    """The column of each row, `[G,n]`, −1 where unmatched, of a matching `[G,n,m]`."""
+    value, index = vertex.max(2)
+    return torch.where(value > 0.5, index, -1)

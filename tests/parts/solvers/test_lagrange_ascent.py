@@ -17,8 +17,9 @@ from scipy.optimize import linprog
 import gmssl
 from gmssl.parts.solvers.lagrange.ascent import climb
 from gmssl.parts.solvers.lagrange.ascent_torch import ascend
-from gmssl.parts.solvers.lagrange.dual import Ascent, Dual, columns_of
+from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
 from gmssl.parts.solvers.lagrange.tables_torch import total
+from gmssl.parts.solvers.outcome import columns_of
 from gmssl.parts.solvers.plain import cheap_bound
 from gmssl.parts.solvers.relabelling import turned
 from gmssl.problem import Multipliers, Problem

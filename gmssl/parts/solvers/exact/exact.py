@@ -15,9 +15,9 @@ from gmssl.lazy import torch
 from gmssl.parts.solvers.exact.branch_and_bound import Search
 from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
-from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
+from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import outset
-from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
+from gmssl.parts.solvers.outcome import columns_of, evaluated, refuse_unmatchable
 from gmssl.parts.solvers.plain import Plain, plain
 from gmssl.parts.solvers.proof import certified, on_device
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned

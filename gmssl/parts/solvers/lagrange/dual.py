@@ -37,9 +37,3 @@ class Dual:
     bound: torch.Tensor
     multipliers: Multipliers
     excess: torch.Tensor | None
-
-
-def columns_of(vertex: torch.Tensor) -> torch.Tensor:
-    """The column of each row, `[G,n]`, −1 where unmatched, of a matching `[G,n,m]`."""
-    value, index = vertex.max(2)
-    return torch.where(value > 0.5, index, -1)

@@ -12,10 +12,10 @@ from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
 from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
-from gmssl.parts.solvers.lagrange.dual import Ascent, columns_of
+from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import Bound, outset
 from gmssl.parts.solvers.lagrange.rising import rise
-from gmssl.parts.solvers.outcome import evaluated, refuse_unmatchable
+from gmssl.parts.solvers.outcome import columns_of, evaluated, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.proof import certified, in_given, in_units
 from gmssl.parts.solvers.relabelling import opposite, turned

@@ -7,8 +7,8 @@ from time import perf_counter
 
 from gmssl.lazy import torch
 from gmssl.parts.solvers.lagrange.ascent import climb
-from gmssl.parts.solvers.lagrange.dual import Ascent, Dual, columns_of
-from gmssl.parts.solvers.outcome import evaluated
+from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
+from gmssl.parts.solvers.outcome import columns_of, evaluated
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Multipliers, Problem
 

@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
-from gmssl.parts.solvers.outcome import evaluated, outcome, refuse_unmatchable
+from gmssl.parts.solvers.outcome import columns_of, evaluated, outcome, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned, with_dummies
 from gmssl.problem import Costs, Problem, Solution
@@ -136,7 +136,7 @@ class RobustTabu(Solver):
         matching, device = solution.matching, problem.costs.vertex.device
         found = plain(problem, matching)
         posed = on_cpu(problem if found is None else found.problem)
-        chosen = torch.where(matching.vertex.amax(2) > 0.5, matching.vertex.argmax(2), -1).cpu()
+        chosen = columns_of(matching.vertex).cpu()
         for g in range(len(chosen)):
             one = posed.select(torch.tensor([g]))
             with stopping_after(left) as stop:
