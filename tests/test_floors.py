@@ -22,7 +22,7 @@ FLOORS = [
     {"recipe"},
     {"evaluation"},
     {"training"},
-    {"explaining", "benchmarking", "sweeping"},
+    {"explaining", "benchmarking", "sweeping", "corpus"},
     {"commands"},
     {"cli"},
     {"__main__"},

@@ -35,12 +35,14 @@ GROUPS = {
     "noise": "gmssl.noises",
     "optimiser": "gmssl.optimisers",
     "projector": "gmssl.projectors",
+    "reader": "gmssl.readers",
     "regulariser": "gmssl.regularisers",
     "schedule": "gmssl.schedules",
     "solver": "gmssl.solvers",
     "target": "gmssl.targets",
     "vertices": "gmssl.vertices",
     "views": "gmssl.views",
+    "window": "gmssl.windows",
 }
 
 SLOT_MARK = "x-gmssl-slot"

@@ -1,0 +1,1 @@
+"""From archives to a store: the catalogue of datasets, and the build."""

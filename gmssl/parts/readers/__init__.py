@@ -1,0 +1,1 @@
+"""Readers of archives: pictures, DICOM, volumes, slides."""
