@@ -1,1 +1,1 @@
-"""What the program shares with the machine it runs on: files, tables, clocks, processes that train together."""
+"""What the program shares with the machine it runs on: files, images, tables, clocks, processes that train together."""

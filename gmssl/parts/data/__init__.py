@@ -1,1 +1,1 @@
-"""Data: lists of images, how they are read, and what a loader's worker makes of them."""
+"""Data: lists of images, and what a loader's worker makes of them."""

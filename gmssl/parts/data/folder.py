@@ -11,7 +11,7 @@ from pydantic import Field
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Data, Record
 from gmssl.parts.data.manifest import FileImages
-from gmssl.parts.data.reading import EXTENSIONS
+from gmssl.system.images.reading import EXTENSIONS
 
 
 class Folder(Data):

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Data, Record
-from gmssl.parts.data.reading import read_image
+from gmssl.system.images.reading import read_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -126,5 +126,5 @@ class FileImages:
         return self.paths
 
     def load(self, index: int, channels: int) -> Image.Image:
-        """See `gmssl.parts.data.reading.read_image`."""
+        """See `gmssl.system.images.reading.read_image`."""
         return read_image(self.paths[index], channels)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gmssl.errors import DataError
-from gmssl.parts.data.reading import ORIENTATION, read_image
+from gmssl.system.images.reading import ORIENTATION, read_image
 
 H, W = 32, 48
 ROWS, COLUMNS = np.mgrid[:H, :W]

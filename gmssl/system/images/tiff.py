@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gmssl.errors import DataError
 from gmssl.lazy import numpy
-from gmssl.parts.data.depth import deep_image
+from gmssl.system.images.depth import deep_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,13 +24,14 @@ _SIGNED, _FLOAT = 2, 3
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
-def read_tiff(path: str | os.PathLike[str], check: Callable[[int, int], None]) -> Image.Image:
+def read_tiff(source: BinaryIO, name: str, check: Callable[[int, int], None]) -> Image.Image:
     """The page upright, as a Pillow image of 8 bits.
 
     It is the first that is neither a smaller copy of another page, as thumbnails are, nor a mask.
 
     Args:
-        path: a file that begins with one of `MAGIC`.
+        source: a file that begins with one of `MAGIC`, at its start.
+        name: what messages call it.
         check: called with width and height before anything is decoded; refuses what is too large.
 
     Raises:
@@ -43,7 +43,7 @@ def read_tiff(path: str | os.PathLike[str], check: Callable[[int, int], None]) -
     logger = logging.getLogger("tifffile")  # what it logs about odd tags is either raised below or does not matter
     before, logger.disabled = logger.disabled, True
     try:
-        with TiffFile(path) as file:
+        with TiffFile(source, name=name) as file:
             page = _whole(file)
             check(page.imagewidth, page.imagelength)
             if page.is_tiled:
@@ -51,14 +51,14 @@ def read_tiff(path: str | os.PathLike[str], check: Callable[[int, int], None]) -
             size = file.filehandle.size
             reason = _refusal(page) or _missing(page, size)
             if reason:
-                raise DataError(f"{os.fspath(path)} cannot be read: {reason}.")
+                raise DataError(f"{name} cannot be read: {reason}.")
             try:
-                return _by_pillow(path, file, page) if _for_pillow(page) else _upright(_image(page), page)
+                return _by_pillow(source, file, page) if _for_pillow(page) else _upright(_image(page), page)
             except Exception:  # decoders say in many ways that bytes were missing
                 reason = _cut(page, size)
                 if not reason:
                     raise
-            raise DataError(f"{os.fspath(path)} cannot be read: {reason}.")
+            raise DataError(f"{name} cannot be read: {reason}.")
     finally:
         logger.disabled = before
 
@@ -79,13 +79,12 @@ def _for_pillow(page: Any) -> bool:
     return _bits(page) == 8 and (page.compression == _JPEG or page.photometric in _COLOUR_SPACES)
 
 
-def _by_pillow(path: str | os.PathLike[str], file: Any, page: Any) -> Image.Image:
+def _by_pillow(source: BinaryIO, file: Any, page: Any) -> Image.Image:
     from PIL import Image, ImageOps
 
-    source: Any = path
+    source.seek(0)
     if page.offset != file.pages[0].offset:  # Pillow shall find it as the first page of the file
-        with open(path, "rb") as whole:
-            content = bytearray(whole.read())
+        content = bytearray(source.read())
         kind, place = ("Q", 8) if file.is_bigtiff else ("I", 4)
         struct.pack_into(f"{file.byteorder}{kind}", content, place, page.offset)
         source = io.BytesIO(content)

@@ -6,11 +6,12 @@ import contextlib
 import io
 import os
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO
 
 from gmssl.errors import DataError
-from gmssl.parts.data.depth import deep_image
-from gmssl.parts.data.tiff import MAGIC, read_tiff
+from gmssl.system.images.depth import deep_image
+from gmssl.system.images.tiff import MAGIC, read_tiff
 from gmssl.system.workers import of_the_machine
 
 if TYPE_CHECKING:
@@ -32,43 +33,57 @@ def read_image(path: str | os.PathLike[str], channels: int) -> Image.Image:
         DataError: missing, unreadable, damaged, of another format, or above `MAX_PIXELS`; says which and why.
         OSError, MemoryError: the machine is at fault, see `of_the_machine`; the file may be sound.
     """
+    return _read(lambda: open(path, "rb"), os.fspath(path), channels)
+
+
+def read_image_bytes(content: bytes, name: str, channels: int) -> Image.Image:
+    """The same from the bytes of an image file; `name` is what messages call it."""
+    return _read(lambda: io.BytesIO(content), name, channels)
+
+
+def _read(opened: Callable[[], BinaryIO], name: str, channels: int) -> Image.Image:
     if channels not in (1, 3):
         raise DataError(f"images are read with 1 channel (grey) or 3 (colour), not {channels}; set encoder channels.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damaged metadata, palettes, sizes: what matters is raised
-            return _converted(_opened(path), "L" if channels == 1 else "RGB")
+            with opened() as file:
+                return _converted(_opened(file, name), "L" if channels == 1 else "RGB")
     except DataError:
         raise
     except Exception as error:  # Pillow's plugins raise almost anything on damaged files
         if of_the_machine(error):
             raise
-        raise DataError(f"{os.fspath(path)} cannot be read: {_reason(path, error)}.") from None
+        raise DataError(f"{name} cannot be read: {_reason(error)}.") from None
 
 
-def _opened(path: str | os.PathLike[str]) -> Image.Image:
-    from PIL import Image, ImageOps
+def _opened(file: BinaryIO, name: str) -> Image.Image:
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     def check(width: int, height: int) -> None:
         if width * height > MAX_PIXELS:
             raise DataError(
-                f"{os.fspath(path)} has {width}×{height} pixels, above the limit {MAX_PIXELS}; cut or shrink it first."
+                f"{name} has {width}×{height} pixels, above the limit {MAX_PIXELS}; cut or shrink it first."
             )
 
-    with open(path, "rb") as file:
-        header = file.read(26)
+    header = file.read(26)
+    file.seek(0)
     if header[:4] in MAGIC:
-        return read_tiff(path, check)
-    with Image.open(path, formats=FORMATS) as image:
+        return read_tiff(file, name, check)
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError:
+        raise DataError(f"{name} cannot be read: {_not_identified(file, name)}.") from None
+    with image:
         check(*image.size)
         image.load()
         if image.mode == "CMYK" and "adobe" not in image.info:
             raise DataError(
-                f"{os.fspath(path)} cannot be read: it is a JPEG of four channels and does not say what they mean "
+                f"{name} cannot be read: it is a JPEG of four channels and does not say what they mean "
                 "(it has no Adobe marker); write it as RGB."
             )
         orientation = image.getexif().get(ORIENTATION, 1)
-        upright = _png(path) if image.format == "PNG" and header[24:26] in _BY_LIBPNG else image
+        upright = _png(file) if image.format == "PNG" and header[24:26] in _BY_LIBPNG else image
         if orientation != 1:
             upright.getexif()[ORIENTATION] = orientation
             return ImageOps.exif_transpose(upright)
@@ -80,11 +95,12 @@ def _opened(path: str | os.PathLike[str]) -> Image.Image:
 _BY_LIBPNG = (b"\x02\x00", b"\x04\x00", b"\x10\x00", b"\x10\x02", b"\x10\x04", b"\x10\x06")
 
 
-def _png(path: str | os.PathLike[str]) -> Image.Image:
+def _png(file: BinaryIO) -> Image.Image:
     from imagecodecs import png_decode
     from PIL import Image
 
-    with open(path, "rb") as file, contextlib.redirect_stderr(io.StringIO()):  # it warns of every interlaced file
+    file.seek(0)
+    with contextlib.redirect_stderr(io.StringIO()):  # it warns of every interlaced file
         samples = png_decode(file.read())
     samples = samples.reshape(*samples.shape[:2], -1)
     alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
@@ -106,8 +122,8 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _reason(path: str | os.PathLike[str], error: Exception) -> str:
-    from PIL import Image, UnidentifiedImageError
+def _reason(error: Exception) -> str:
+    from PIL import Image
 
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
@@ -117,27 +133,25 @@ def _reason(path: str | os.PathLike[str], error: Exception) -> str:
         return "it is a folder"
     if isinstance(error, Image.DecompressionBombError):
         return f"it has more pixels than the limit of {MAX_PIXELS}; cut or shrink it first"
-    if isinstance(error, UnidentifiedImageError):
-        return _not_identified(path)
     if str(error).startswith("decoder error"):  # Pillow's number for whatever libtiff refused
         return "it is damaged"
     return str(error).rstrip(".") or type(error).__name__
 
 
-def _not_identified(path: str | os.PathLike[str]) -> str:
+def _not_identified(file: BinaryIO, name: str) -> str:
     """Pillow tries its formats in turn and forgets what the right one said."""
     from PIL import Image
 
-    with open(path, "rb") as file:
-        start = file.read(16)
-        for name in FORMATS:
-            opener, accepts = Image.OPEN[name]
-            if accepts is not None and accepts(start):
-                file.seek(0)
-                try:
-                    opener(file, os.fspath(path))
-                except Exception as error:
-                    words = str(error).rstrip(".") or type(error).__name__
-                    kind = f"it begins as {name}, but is damaged or of a kind that is not read"
-                    return f"{kind} ({words}); write it as PNG or TIFF"
+    file.seek(0)
+    start = file.read(16)
+    for format_ in FORMATS:
+        opener, accepts = Image.OPEN[format_]
+        if accepts is not None and accepts(start):
+            file.seek(0)
+            try:
+                opener(file, name)
+            except Exception as error:
+                words = str(error).rstrip(".") or type(error).__name__
+                kind = f"it begins as {format_}, but is damaged or of a kind that is not read"
+                return f"{kind} ({words}); write it as PNG or TIFF"
     return f"it is none of {', '.join(FORMATS)}" if start else "the file is empty"

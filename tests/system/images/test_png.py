@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from gmssl.errors import DataError
-from gmssl.parts.data.reading import read_image
+from gmssl.system.images.reading import read_image
 
 H, W = 13, 21
 RNG = np.random.default_rng(0)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gmssl.errors import DataError
-from gmssl.parts.data import reading
-from gmssl.parts.data.reading import read_image
+from gmssl.system.images import reading
+from gmssl.system.images.reading import read_image, read_image_bytes
 
 RAMP = np.add.outer(np.arange(30), np.arange(40)).astype(np.uint8)
 COLOUR = np.stack([RAMP * 3, RAMP[::-1] * 2, 255 - RAMP], axis=2)
@@ -154,6 +154,7 @@ def test_faults_of_the_machine_are_none_of_the_file(tmp_path, monkeypatch, numbe
     def fail(*_):
         raise OSError(number, os.strerror(number), "one.png")
 
+    (tmp_path / "one.png").touch()
     monkeypatch.setattr(reading, "_opened", fail)
     with pytest.raises(OSError, match=r"one\.png") as raised:
         read_image(tmp_path / "one.png", 1)
@@ -172,7 +173,7 @@ def test_huge_images_are_refused_before_they_are_decoded(tmp_path, side):
     assert path.stat().st_size < 200_000, "small on disk"
     program = (
         "import pathlib, re, sys, warnings\n"
-        "from gmssl.parts.data.reading import read_image\n"
+        "from gmssl.system.images.reading import read_image\n"
         "from gmssl.errors import DataError\n"
         "warnings.simplefilter('error')\n"
         "try: read_image(sys.argv[1], 3)\n"
@@ -206,10 +207,32 @@ def test_damaged_files_give_an_image_or_a_data_error(tmp_path_factory, content, 
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("error")
         patch.setattr(reading, "MAX_PIXELS", 10**6)
-        try:
-            assert read_image(path, 3).mode == "RGB"
-        except DataError as error:
-            message = str(error)
-        else:
-            message = str(path)
-    assert str(path) in message
+        seen = [outcome(lambda: read_image(path, 3)), outcome(lambda: read_image_bytes(bytes(damaged), str(path), 3))]
+    if isinstance(seen[0], str):
+        assert str(path) in seen[0]
+        assert seen[0] == seen[1]
+    else:
+        assert seen[0].mode == "RGB"
+        np.testing.assert_array_equal(*seen)
+
+
+def outcome(read):
+    try:
+        return read()
+    except DataError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("content", FILES)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_bytes_read_as_their_file(tmp_path, content, channels):
+    (tmp_path / "x").write_bytes(content)
+    read = read_image_bytes(content, "x", channels)
+    assert read.mode == {1: "L", 3: "RGB"}[channels]
+    np.testing.assert_array_equal(read, read_image(tmp_path / "x", channels))
+
+
+def test_messages_on_bytes_give_their_name():
+    for content, reason in ((b"", "the file is empty"), (b"path,label", "none of JPEG"), (FILES[1][:-9], "truncated")):
+        with pytest.raises(DataError, match=f"^shard 3, row 7 cannot be read: .*{reason}"):
+            read_image_bytes(content, "shard 3, row 7", 1)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gmssl.errors import DataError
-from gmssl.parts.data.reading import read_image
+from gmssl.system.images.reading import read_image
 
 H, W = 6, 9
 RNG = np.random.default_rng(0)
