@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from torch.utils.data import Dataset
 from gmssl.errors import DataError
 from gmssl.evaluation.progress import Advance, unwatched
 from gmssl.interfaces.data import Images
+from gmssl.system.images.stored import pixel_digest
 from gmssl.system.workers import batches, telling_limits
 
 if TYPE_CHECKING:
@@ -35,15 +35,6 @@ class Pixels:
     digests: tuple[str | None, ...]
 
 
-def digest(image: Image.Image) -> str:
-    """The sha256 of mode, size and decoded pixels, which is equal for copies under any name or lossless format.
-
-    A JPEG saved again decodes to other pixels and is another image here; such near-copies are not found.
-    """
-    head = f"{image.mode} {image.width} {image.height} ".encode()
-    return hashlib.sha256(head + image.tobytes()).hexdigest()
-
-
 def thumbnail(image: Image.Image) -> np.ndarray:
     """The whole 8-bit grey image as `[256]` float32 in 0..1: each of 16×16 cells is the mean of its pixels."""
     from PIL.Image import Resampling
@@ -63,7 +54,7 @@ class _Grey(Dataset[tuple[np.ndarray, str]]):
             image = self._images.load(index, 1)
         except DataError:
             return np.zeros(SIDE * SIDE, dtype=np.float32), ""
-        return thumbnail(image), digest(image)
+        return thumbnail(image), pixel_digest(image)
 
 
 def read(images: Images, workers: int = 0, advance: Advance = unwatched) -> Pixels:

@@ -29,7 +29,10 @@ class Record:
 class Images(Protocol):
     """A list of images; it can be pickled, and is cheap to construct."""
 
-    records: list[Record]
+    @property
+    def records(self) -> Sequence[Record]:
+        """What is known of each image; it may be looked up when it is asked for, so walk through it once."""
+        ...
 
     def __len__(self) -> int:
         """Number of images."""

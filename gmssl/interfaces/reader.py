@@ -77,14 +77,15 @@ class Scan:
 
     Attributes:
         frames: `[K,H,W]` or `[K,H,W,3]` in the scanner's values after its own scale (Hounsfield units for CT): an array
-            for volumes, so that they can be cut along any axis, and any `Frames` where a whole file does not fit into memory.
+            for volumes, so that they can be cut along any axis, and any `Frames` where a whole file does not fit into
+            memory.
         affine: float64 `[4,4]` from (k, row, column, 1) to mm in LPS, at centres of voxels; None for pictures.
         unit: "HU" where values are Hounsfield units, otherwise None.
         inverted: small values are bright (MONOCHROME1).
         valid: bool like `frames` without colour; False where the scanner padded. None where all are valid.
         window: (lower, upper) bound that the file itself asks to be shown with; None where it does not.
-        encoded: for each frame the bytes of a JPEG, PNG … file that decodes to exactly this 8-bit frame, so that a store may
-            keep them as they are; None otherwise.
+        encoded: for each frame the bytes of a JPEG, PNG … file that decodes to exactly this 8-bit frame, so that a store
+            may keep them as they are; None otherwise.
     """
 
     frames: Frames
@@ -102,7 +103,7 @@ class Reader(Part):
     slot: ClassVar[str] = "reader"
 
     extensions: ClassVar[tuple[str, ...]] = ()
-    """Ends of names, in lower case with their dot, that a source without `include` gives to this reader; none: all files."""
+    """Ends of names, in lower case with their dot, that a source without `include` gives to this reader; none: all."""
 
     @abstractmethod
     def listing(self, root: Path, names: Sequence[str]) -> Listing:
@@ -112,8 +113,8 @@ class Reader(Part):
             root: folder of the source.
             names: sorted paths below it with forward slashes.
 
-        Broken files are `LeftOut`, each with its reason; every name is in one acquisition or left out, but for companions
-        (the raw data of a header).
+        Broken files are `LeftOut`, each with its reason; every name is in one acquisition or left out, but for
+        companions (the raw data of a header).
 
         Raises:
             DataError: a library is missing; the message names the extra.
@@ -124,7 +125,7 @@ class Reader(Part):
         """Read the values.
 
         Raises:
-            DataError: the files are damaged, or hold something that this reader does not read; the message names the file.
+            DataError: the files are damaged, or are not what this reader reads; the message names the file.
         """
 
 

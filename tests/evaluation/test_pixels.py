@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gmssl.errors import DataError
-from gmssl.evaluation.pixels import digest, read, thumbnail
+from gmssl.evaluation.pixels import read, thumbnail
+from gmssl.system.images.stored import pixel_digest
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> Image.Image:
@@ -23,19 +24,19 @@ def saved(image: Image.Image, kind: str) -> Image.Image:
 
 def test_lossless_copies_are_equal_and_a_recoded_jpeg_is_not():
     image = picture(0)
-    assert digest(saved(image, "PNG")) == digest(saved(image, "TIFF")) == digest(image)
-    assert digest(saved(image, "JPEG")) != digest(image)
+    assert pixel_digest(saved(image, "PNG")) == pixel_digest(saved(image, "TIFF")) == pixel_digest(image)
+    assert pixel_digest(saved(image, "JPEG")) != pixel_digest(image)
 
 
 def test_the_same_bytes_in_another_shape_are_another_image():
-    assert digest(picture(0, 40, 48)) != digest(picture(0, 48, 40))
+    assert pixel_digest(picture(0, 40, 48)) != pixel_digest(picture(0, 48, 40))
 
 
 @given(st.integers(0, 99), st.integers(0, 39), st.integers(0, 47))
 def test_one_pixel_makes_another_image(seed, y, x):
     pixels = np.asarray(picture(seed)).copy()
     pixels[y, x] ^= 1
-    assert digest(Image.fromarray(pixels)) != digest(picture(seed))
+    assert pixel_digest(Image.fromarray(pixels)) != pixel_digest(picture(seed))
 
 
 def test_a_thumbnail_is_the_mean_of_each_cell():
@@ -53,7 +54,7 @@ def test_reading_marks_unreadable_images_and_draws_no_random_numbers(squares):
     assert [name is None for name in found.digests] == [False, False, True, False, False]
     assert found.features.shape == (5, 256)
     torch.testing.assert_close(found.features[4], torch.from_numpy(thumbnail(images.load(4, 1))))
-    assert found.digests[4] == digest(images.load(4, 1))
+    assert found.digests[4] == pixel_digest(images.load(4, 1))
 
 
 def test_a_worker_that_cannot_hand_over_its_batch_ends_the_reading(squares, starved, within):

@@ -11,6 +11,7 @@ from pydantic import Field
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Data, Record
 from gmssl.parts.data.manifest import FileImages
+from gmssl.system.folders import names_below
 from gmssl.system.images.reading import EXTENSIONS
 
 
@@ -36,7 +37,7 @@ class Folder(Data):
             raise DataError(f"data.root: there is no folder {root}{_beside(root)}. Give a folder of images.")
         if not root.is_dir():
             raise DataError(f"data.root: {root} is a file, not a folder. Give its folder, or use data kind manifest.")
-        names = sorted(_names(root))
+        names = sorted(names_below(root, lambda name: name.lower().endswith(EXTENSIONS), _refuse))
         if not names:
             raise DataError(
                 f"data.root: no image in {root} or below it; {_content(root)}. Files are taken by their "
@@ -44,26 +45,6 @@ class Folder(Data):
             )
         records = [Record(name, label=name.partition("/")[0] if "/" in name else None) for name in names]
         return FileImages([str(root / name) for name in names], records)
-
-
-def _names(root: Path) -> list[str]:
-    """Paths relative to the root, with forward slashes; each real folder is entered once, so that links may loop."""
-    names, entered = [], {os.path.realpath(root)}
-    for folder, subfolders, files in os.walk(root, onerror=_refuse, followlinks=True):
-        prefix = Path(folder).relative_to(root).as_posix().removeprefix(".")
-        kept = []
-        for name in sorted(subfolders):
-            real = os.path.realpath(os.path.join(folder, name))
-            if not name.startswith(".") and real not in entered:
-                entered.add(real)
-                kept.append(name)
-        subfolders[:] = kept
-        names += [
-            f"{prefix}/{name}".removeprefix("/")
-            for name in files
-            if not name.startswith(".") and name.lower().endswith(EXTENSIONS)
-        ]
-    return names
 
 
 def _refuse(error: OSError) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, overload
 
 from pydantic import Field
 
@@ -71,26 +72,32 @@ class UnionImages:
 
     Attributes:
         sources: lists of images.
-        records: of all images; image i of source s is number `ends[s - 1] + i`.
-        ends: number of images in the first s + 1 sources.
+        names: what they are called.
+        ends: number of images in the first s + 1 sources; image i of source s is number `ends[s - 1] + i`.
     """
 
     sources: list[Images]
-    records: list[Record]
+    names: list[str]
     ends: list[int]
 
     def __init__(self, sources: list[Images], names: list[str]) -> None:
         self.sources = sources
         self.ends = list(accumulate(len(source) for source in sources))
-        self.records = [
-            replace(record, name=f"{name}/{record.name}", dataset=record.dataset or name)
-            for source, name in zip(sources, names, strict=True)
-            for record in source.records
-        ]
+        self.names = names
 
     def __len__(self) -> int:
         """Number of images of all sources."""
         return self.ends[-1]
+
+    @property
+    def records(self) -> UnionRecords:
+        """Those of the sources, in which each image is called by its source, too."""
+        return UnionRecords(self)
+
+    def place(self, index: int) -> tuple[int, int]:
+        """The source of an image, and its number there."""
+        source = bisect_right(self.ends, index)
+        return source, index - (self.ends[source - 1] if source else 0)
 
     def files(self) -> list[str] | None:
         """Those of all sources; None if one of them does not say."""
@@ -99,5 +106,41 @@ class UnionImages:
 
     def load(self, index: int, channels: int) -> Image.Image:
         """The image, as its source loads it."""
-        source = bisect_right(self.ends, index)
-        return self.sources[source].load(index - (self.ends[source - 1] if source else 0), channels)
+        source, number = self.place(index)
+        return self.sources[source].load(number, channels)
+
+
+class UnionRecords(Sequence[Record]):
+    """The records of a union; those of a store among its sources stay where they are until they are asked for."""
+
+    def __init__(self, images: UnionImages) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self._images)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        """One record, or a list of those of a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        source, number = self._images.place(index % len(self))
+        return self._called(source, self._images.sources[source].records[number])
+
+    def __iter__(self) -> Iterator[Record]:
+        """All records."""
+        for number, source in enumerate(self._images.sources):
+            for record in source.records:
+                yield self._called(number, record)
+
+    def _called(self, source: int, record: Record) -> Record:
+        name = self._images.names[source]
+        return replace(record, name=f"{name}/{record.name}", dataset=record.dataset or name)

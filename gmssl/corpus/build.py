@@ -1,0 +1,228 @@
+"""Build a store: plan once, build what is missing with a pool of processes, and finish."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gmssl.corpus.finish import finish
+from gmssl.corpus.plan import Plan, Told, digest_of, make_plan, read_plan
+from gmssl.corpus.pseudonyms import pseudonyms
+from gmssl.corpus.recipe import Corpus, corpus_of
+from gmssl.corpus.unit import build_unit
+from gmssl.errors import DataError
+from gmssl.parts.data.store import HEADER
+from gmssl.system.files import alone_in
+
+WORK = ".build"
+"""Folder within a store that is being built: the plan, and what became of each unit."""
+_PLAN = "plan.jsonl"
+_LIVES = 2
+"""How often a unit may take its worker with it before it is given up."""
+
+Advance = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A store that is being built.
+
+    Attributes:
+        corpus: what it is built from.
+        folder: of the store.
+        plan: which of its files holds what.
+        excluded: fingerprints of pixels that are left out.
+    """
+
+    corpus: Corpus
+    folder: Path
+    plan: Plan
+    excluded: frozenset[str]
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the Arrow files, by unit."""
+        count = len(self.plan.units)
+        return [f"data-{number:05d}-of-{count:05d}.arrow" for number in range(count)]
+
+    def told(self, number: int) -> Path:
+        """Where it stands what became of a unit; it is there once the unit is done."""
+        return self.folder / WORK / f"unit-{number:05d}.json"
+
+    def open(self) -> list[int]:
+        """Units that are not done."""
+        return [n for n, name in enumerate(self.files) if not (self.told(n).exists() and (self.folder / name).exists())]
+
+    def build(self, number: int) -> None:
+        """Do a unit."""
+        build_unit(
+            self.corpus, self.plan.units[number], self.excluded, self.folder / self.files[number], self.told(number)
+        )
+
+
+@contextmanager
+def begun(corpus: Corpus, folder: Path, tell: Told) -> Iterator[Job]:
+    """A store to go on with: with the plan of an earlier, unfinished build, or a new one. Others wait.
+
+    Raises:
+        DataError: the folder holds something else, or the unfinished store of another corpus.
+    """
+    _refuse_strangers(folder)
+    work = folder / WORK
+    work.mkdir(parents=True, exist_ok=True)
+    with alone_in(folder):
+        path = work / _PLAN
+        if path.exists():
+            plan = read_plan(path)
+            if plan.digest != digest_of(corpus):
+                raise DataError(
+                    f"{folder} is the unfinished store of another corpus, or of other settings. Name another folder "
+                    "with --out, or delete this one."
+                )
+        else:
+            plan = make_plan(corpus, pseudonyms(corpus.salt), tell)
+            plan.write(path)
+        yield Job(corpus, folder, plan, read_exclusions(corpus.exclude))
+
+
+def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Advance) -> None:
+    """Build a store, or go on building it; the bytes are the same for any number of workers and interruptions.
+
+    Args:
+        corpus: what it is built from.
+        folder: new, empty, or of the same build that was interrupted.
+        jobs: number of processes.
+        tell: called with what is being listed.
+        advance: called with the number of units done and of all.
+
+    Raises:
+        DataError: as in `begun`; workers died again and again over the same unit; the disk is full; more acquisitions
+        are
+            broken than the corpus allows. What is done stays done.
+    """
+    with begun(corpus, folder, tell) as job:
+        try:
+            run(job, job.open(), jobs, advance)
+            finish(job.corpus, job.plan, folder, job.files, [job.told(n) for n in range(len(job.files))])
+        except OSError as error:
+            raise DataError(
+                f"{folder}: {error.strerror or error}. What is done is kept; make room or mend the fault, and run the "
+                "same command again."
+            ) from None
+
+
+def run(job: Job, numbers: Sequence[int], jobs: int, advance: Advance) -> None:
+    """Do units with a pool of processes; a worker that is killed costs no more than its unit is begun again."""
+    total = len(job.plan.units)
+    done = total - len(numbers)
+    advance(done, total)
+    if jobs == 1:
+        for number in numbers:
+            job.build(number)
+            done += 1
+            advance(done, total)
+        return
+    deaths: dict[int, int] = {}
+    waiting = list(numbers)
+    while waiting:
+        try:
+            for number in _pooled(job, waiting, jobs):
+                waiting.remove(number)
+                done += 1
+                advance(done, total)
+        except _WorkerDiedError as death:
+            for number in death.numbers:
+                deaths[number] = deaths.get(number, 0) + 1
+                if deaths[number] > _LIVES:
+                    raise DataError(_killed(job, number)) from None
+
+
+class _WorkerDiedError(Exception):
+    def __init__(self, numbers: list[int]) -> None:
+        self.numbers = numbers
+
+
+def _pooled(job: Job, numbers: Sequence[int], jobs: int) -> Iterator[int]:
+    """Numbers of units as they are done.
+
+    Raises:
+        _WorkerDiedError: a process was killed; with the units that were being done.
+    """
+    context = multiprocessing.get_context("spawn")  # readers hold libraries with threads, which do not survive a fork
+    settings, excluded = job.corpus.model_dump(mode="json"), job.excluded
+    with ProcessPoolExecutor(jobs, context, _begin, (settings, excluded)) as pool:
+        running: dict[Future[None], int] = {}
+        queue = list(reversed(numbers))
+        try:
+            while queue or running:
+                while queue and len(running) < jobs:
+                    number = queue.pop()
+                    unit, arrow = job.plan.units[number], job.folder / job.files[number]
+                    running[pool.submit(_work, unit, arrow, job.told(number))] = number
+                finished, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    future.result()
+                    yield running.pop(future)
+        except BrokenProcessPool:
+            raise _WorkerDiedError(sorted(running.values())) from None
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+_corpus: Corpus
+_excluded: frozenset[str]
+
+
+def _begin(settings: dict[str, object], excluded: frozenset[str]) -> None:
+    """What a process of the pool keeps for all its units."""
+    global _corpus, _excluded
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
+        os.environ.setdefault(name, "1")  # one process a core is enough
+    _corpus, _excluded = corpus_of(settings), excluded
+
+
+def _work(unit: tuple, arrow: Path, told: Path) -> None:  # type: ignore[type-arg]
+    build_unit(_corpus, unit, _excluded, arrow, told)
+
+
+def _killed(job: Job, number: int) -> str:
+    unit = job.plan.units[number]
+    names = sorted({f"{job.corpus.sources[p.source].name}: {p.acquisition.name}" for p in unit})
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return (
+        f"the process that read {names[0]}{more} was killed {_LIVES + 1} times, perhaps for want of memory. What is done "
+        "is kept; run the same command again with fewer --jobs, a smaller shard, or without these files."
+    )
+
+
+def _refuse_strangers(folder: Path) -> None:
+    if (folder / HEADER).exists():
+        raise DataError(f"{folder} holds a finished store; name another folder with --out.")
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file; name a folder with --out.")
+    if folder.is_dir() and not (folder / WORK).is_dir() and any(folder.iterdir()):
+        raise DataError(f"{folder} is not empty, and no store that was begun; name a new folder with --out.")
+
+
+def read_exclusions(path: Path | None) -> frozenset[str]:
+    """Fingerprints of pixels in the first column of a CSV file, as `gmssl data audit` writes it.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    if path is None:
+        return frozenset()
+    try:
+        lines = path.expanduser().read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"exclude: {path} cannot be read: {error}. Give a list that `gmssl data audit` wrote."
+        ) from None
+    return frozenset(line.partition(",")[0].strip() for line in lines[1:] if line.strip())

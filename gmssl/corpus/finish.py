@@ -1,0 +1,149 @@
+"""The end of a build: what became of everything, the header of the store, and its report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gmssl.corpus.plan import Found, Plan
+from gmssl.corpus.recipe import Corpus, Source
+from gmssl.corpus.schema import info, state
+from gmssl.corpus.unit import GREYS, Tally
+from gmssl.errors import DataError
+from gmssl.parts.data.store import HEADER, VERSION
+from gmssl.system.files import write_whole
+
+REPORT = "report.json"
+
+
+@dataclass
+class Outcome:
+    """What became of a source.
+
+    Attributes:
+        found: what was listed.
+        tally: what became of its acquisitions.
+        patients, volumes: how many there are in the store.
+        sizes: how many images there are of each (height, width).
+        modalities: how many images there are of each.
+    """
+
+    found: Found
+    source: Source
+    tally: Tally = field(default_factory=Tally)
+    patients: int = 0
+    volumes: int = 0
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    modalities: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def faults(self) -> list[tuple[str, str]]:
+        """What is broken: names with their reasons."""
+        return [(left.name, left.reason) for left in self.found.left_out if left.fault] + self.tally.faults
+
+    def as_json(self) -> dict[str, Any]:
+        """For the report."""
+        other = Counter(left.reason for left in self.found.left_out if not left.fault)
+        return {
+            "dataset": self.source.name,
+            "missing": self.found.missing,
+            "files": self.found.files,
+            "acquisitions": self.found.acquisitions,
+            "patients": self.patients,
+            "volumes": self.volumes,
+            "images": self.tally.slices,
+            "empty": self.tally.empty,
+            "excluded": self.tally.excluded,
+            "modalities": dict(sorted(self.modalities.items())),
+            "left_out": dict(sorted(other.items())),
+            "faults": [{"name": name, "reason": reason} for name, reason in self.faults],
+            "sizes": [{"height": h, "width": w, "images": n} for (h, w), n in sorted(self.sizes.items())],
+            "greys": self.tally.greys,
+        }
+
+
+def finish(corpus: Corpus, plan: Plan, folder: Path, files: Sequence[str], told: Sequence[Path]) -> list[Outcome]:
+    """Make a store of the files of all units: its header is written last, and makes it one.
+
+    Raises:
+        DataError: more acquisitions are broken than the corpus allows, or there is no image.
+        OSError: the machine is at fault.
+    """
+    outcomes = [Outcome(found, source) for found, source in zip(plan.found, corpus.sources, strict=True)]
+    digests: dict[str, str] = {}
+    for name, path in zip(files, told, strict=True):
+        unit = json.loads(path.read_text(encoding="utf-8"))
+        digests[name] = unit["sha256"]
+        for number, tally in unit["tallies"].items():
+            _add(outcomes[int(number)].tally, Tally(**tally))
+    report = folder / REPORT
+    _count_rows(outcomes, folder, files)
+    write_whole(report, json.dumps([outcome.as_json() for outcome in outcomes], indent=1, ensure_ascii=False) + "\n")
+    _refuse_faults(outcomes, corpus, report)
+    fingerprint = hashlib.sha256("".join(digests.values()).encode()).hexdigest()[:16]
+    write_whole(folder / "state.json", json.dumps(state(files, fingerprint), indent=2) + "\n")
+    write_whole(folder / "dataset_info.json", json.dumps(info(), indent=2) + "\n")
+    header = {
+        "version": VERSION,
+        "images": sum(outcome.tally.slices for outcome in outcomes),
+        "files": list(files),
+        "sha256": digests,
+        "salt": plan.mark,
+        "corpus": corpus.model_dump(mode="json", exclude={"salt"}),
+    }
+    write_whole(folder / HEADER, json.dumps(header, indent=1, ensure_ascii=False) + "\n")
+    shutil.rmtree(folder / ".build")
+    return outcomes
+
+
+def _add(total: Tally, part: Tally) -> None:
+    total.slices += part.slices
+    total.empty += part.empty
+    total.excluded += part.excluded
+    total.faults += [(name, reason) for name, reason in part.faults]
+    total.greys = [total.greys[i] + part.greys[i] for i in range(GREYS)]
+
+
+def _count_rows(outcomes: Sequence[Outcome], folder: Path, files: Sequence[str]) -> None:
+    """Patients, volumes, sizes and modalities, from the columns of the store."""
+    import pyarrow
+
+    named = {outcome.source.name: outcome for outcome in outcomes}
+    seen: dict[str, tuple[set[str], set[str]]] = {name: (set(), set()) for name in named}
+    columns = ["dataset", "patient", "volume", "height", "width", "modality"]
+    for name in files:
+        with pyarrow.memory_map(str(folder / name)) as mapped:
+            table = pyarrow.ipc.open_stream(mapped).read_all().select(columns)
+            for dataset, patient, volume, height, width, modality in zip(
+                *(column.to_pylist() for column in table.columns), strict=True
+            ):
+                patients, volumes = seen[dataset]
+                volumes.add(volume)
+                if patient is not None:
+                    patients.add(patient)
+                named[dataset].sizes[height, width] += 1
+                named[dataset].modalities[modality or "unknown"] += 1
+    for name, outcome in named.items():
+        outcome.patients, outcome.volumes = map(len, seen[name])
+
+
+def _refuse_faults(outcomes: Sequence[Outcome], corpus: Corpus, report: Path) -> None:
+    faults = [(o.source.name, *fault) for o in outcomes for fault in o.faults]
+    listed = sum(o.found.acquisitions + sum(left.fault for left in o.found.left_out) for o in outcomes)
+    if faults and len(faults) > corpus.max_unreadable * listed:
+        source, name, reason = faults[0]
+        raise DataError(
+            f"{len(faults)} of {listed} acquisitions are broken, more than max_unreadable {corpus.max_unreadable:g} "
+            f"allows; the first is {source}: {name}: {reason} "
+            f"All stand in {report}. What could be read is kept: mend the files and build anew, or raise max_unreadable and run the same command again."
+        )
+    if not any(outcome.tally.slices for outcome in outcomes):
+        raise DataError(
+            f"no source has an image that is neither empty nor excluded; see {report}. Correct the sources."
+        )

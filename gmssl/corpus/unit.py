@@ -1,0 +1,161 @@
+"""One unit of work: read the pieces of a plan's unit, and write one file of the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gmssl.corpus.grey import encoded, is_empty, perceptual_hash, resized, size_of, to_grey
+from gmssl.corpus.plan import Piece
+from gmssl.corpus.recipe import Corpus, Source
+from gmssl.corpus.schema import COLUMNS, arrow_schema
+from gmssl.corpus.slices import Slice, SlicePolicy, cut
+from gmssl.errors import DataError
+from gmssl.interfaces.reader import Scan
+from gmssl.system.files import replacing
+from gmssl.system.images.stored import pixel_digest, read_stored
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+BATCH = 64
+"""Rows written at once: what a worker holds beside one scan."""
+GREYS = 32
+"""Bins of the histograms of grey values."""
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Tally:
+    """What became of the pieces of a source in a unit.
+
+    Attributes:
+        slices: images written.
+        empty: slices left out because they are empty.
+        excluded: images left out because a list excludes them.
+        faults: names of pieces that could not be read, with the reason.
+        greys: pixels in each of `GREYS` equal parts of the range.
+    """
+
+    slices: int = 0
+    empty: int = 0
+    excluded: int = 0
+    faults: list[tuple[str, str]] = field(default_factory=list)
+    greys: list[int] = field(default_factory=lambda: [0] * GREYS)
+
+
+def build_unit(corpus: Corpus, pieces: tuple[Piece, ...], excluded: frozenset[str], arrow: Path, told: Path) -> None:
+    """Write the Arrow file of a unit, and then what became of it; both appear complete.
+
+    Raises:
+        OSError, MemoryError: the machine is at fault.
+        DataError: a library that a reader needs is missing.
+    """
+    import pyarrow
+
+    schema = arrow_schema()
+    tallies: dict[int, Tally] = {}
+    with replacing(arrow) as file, pyarrow.ipc.new_stream(file, schema) as writer:
+        rows: list[Row] = []
+        for piece in pieces:
+            tally = tallies.setdefault(piece.source, Tally())
+            for row in _rows(corpus, piece, excluded, tally):
+                rows.append(row)
+                if len(rows) == BATCH:
+                    writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema))
+                    rows = []
+        if rows:
+            writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema))
+    with replacing(told) as file:
+        of_sources = {str(source): vars(tally) for source, tally in tallies.items()}
+        file.write(json.dumps({"sha256": _sha256(arrow), "tallies": of_sources}).encode())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rows(corpus: Corpus, piece: Piece, excluded: frozenset[str], tally: Tally) -> Iterator[Row]:
+    """The rows of a piece; if it turns out to be broken half way, those before the fault stay."""
+    source = corpus.sources[piece.source]
+    try:
+        scan = source.reader.read(source.path.expanduser(), piece.acquisition)
+        modality = source.modality or piece.acquisition.modality
+        bounds = corpus.window_of(source).bounds(scan, modality)
+        for piece_slice in cut(scan, corpus.slices_of(source), piece.start, piece.stop):
+            row = _row(corpus, source, piece, scan, piece_slice, bounds, tally)
+            if row is None:
+                continue
+            if row["pixels"] in excluded:
+                tally.excluded += 1
+                continue
+            tally.slices += 1
+            yield row
+    except DataError as error:
+        tally.faults.append((piece.acquisition.name, str(error)))
+
+
+def _row(
+    corpus: Corpus,
+    source: Source,
+    piece: Piece,
+    scan: Scan,
+    taken: Slice,
+    bounds: tuple[float, float],
+    tally: Tally,
+) -> Row | None:
+    """The row of a slice; None if it is empty and not among those that are kept."""
+    policy = corpus.slices_of(source)
+    grey = to_grey(taken, bounds, scan.inverted, corpus.bits)
+    name = f"{piece.called}/{taken.number:05d}"
+    if is_empty(grey, policy.filled) and not _kept(policy, name):
+        tally.empty += 1
+        return None
+    size = size_of(grey.shape, taken.spacing, policy)
+    as_it_is = taken.encoded is not None and size == grey.shape[:2] and grey is taken.values
+    data = taken.encoded if as_it_is and taken.encoded is not None else encoded(resized(grey, size))
+    image = read_stored(data, name, 1, corpus.bits)
+    _count(image, tally)
+    acquisition = piece.acquisition
+    facts: Row = {
+        "dataset": source.name,
+        "modality": source.modality or acquisition.modality,
+        "organ": source.organ,
+        "patient": acquisition.patient,
+        "study": acquisition.study,
+        "series": acquisition.series,
+        "volume": piece.called,
+        "slice": taken.number,
+        "axis": policy.axis,
+        "label": piece.facts.get("label"),
+        "split": piece.facts.get("split"),
+        "window": corpus.window_of(source).kind,
+        "lower": float(bounds[0]),
+        "upper": float(bounds[1]),
+        "height": image.height,
+        "width": image.width,
+        "pixels": pixel_digest(image),
+        "perceptual": perceptual_hash(image),
+    }
+    return {"image": {"bytes": data, "path": name}, **{column: facts[column] for column in COLUMNS}}
+
+
+def _kept(policy: SlicePolicy, name: str) -> bool:
+    """Whether an empty slice is among the share that is kept: a draw by its name, the same wherever it is made."""
+    if policy.empty in (0, 1):
+        return policy.empty == 1
+    drawn = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") / 2**64
+    return drawn < policy.empty
+
+
+def _count(image: Image.Image, tally: Tally) -> None:
+    counts = np.add.reduceat(np.array(image.histogram()), np.arange(0, 256, 256 // GREYS))
+    tally.greys = [a + int(b) for a, b in zip(tally.greys, counts, strict=True)]
