@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmssl.corpus.finish import finish
+from gmssl.corpus.finish import Outcome, finish
 from gmssl.corpus.plan import Plan, Told, digest_of, make_plan, read_plan
 from gmssl.corpus.pseudonyms import pseudonyms
 from gmssl.corpus.recipe import Corpus, corpus_of
@@ -91,7 +91,7 @@ def begun(corpus: Corpus, folder: Path, tell: Told) -> Iterator[Job]:
         yield Job(corpus, folder, plan, read_exclusions(corpus.exclude))
 
 
-def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Advance) -> None:
+def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Advance) -> list[Outcome]:
     """Build a store, or go on building it; the bytes are the same for any number of workers and interruptions.
 
     Args:
@@ -101,6 +101,9 @@ def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Ad
         tell: called with what is being listed.
         advance: called with the number of units done and of all.
 
+    Returns:
+        What became of each source.
+
     Raises:
         DataError: as in `begun`; workers died again and again over the same unit; the disk is full; more acquisitions
         are
@@ -109,7 +112,7 @@ def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Ad
     with begun(corpus, folder, tell) as job:
         try:
             run(job, job.open(), jobs, advance)
-            finish(job.corpus, job.plan, folder, job.files, [job.told(n) for n in range(len(job.files))])
+            return finish(corpus, job.plan, folder, job.files, [job.told(n) for n in range(len(job.files))])
         except OSError as error:
             raise DataError(
                 f"{folder}: {error.strerror or error}. What is done is kept; make room or mend the fault, and run the "
@@ -197,8 +200,8 @@ def _killed(job: Job, number: int) -> str:
     names = sorted({f"{job.corpus.sources[p.source].name}: {p.acquisition.name}" for p in unit})
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return (
-        f"the process that read {names[0]}{more} was killed {_LIVES + 1} times, perhaps for want of memory. What is done "
-        "is kept; run the same command again with fewer --jobs, a smaller shard, or without these files."
+        f"the process that read {names[0]}{more} was killed {_LIVES + 1} times, perhaps for want of memory. What "
+        "is done is kept; run the same command again with fewer --jobs, a smaller shard, or without these files."
     )
 
 

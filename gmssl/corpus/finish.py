@@ -141,7 +141,8 @@ def _refuse_faults(outcomes: Sequence[Outcome], corpus: Corpus, report: Path) ->
         raise DataError(
             f"{len(faults)} of {listed} acquisitions are broken, more than max_unreadable {corpus.max_unreadable:g} "
             f"allows; the first is {source}: {name}: {reason} "
-            f"All stand in {report}. What could be read is kept: mend the files and build anew, or raise max_unreadable and run the same command again."
+            f"All stand in {report}. What could be read is kept: mend the files and build anew, or raise "
+            "max_unreadable and run the same command again."
         )
     if not any(outcome.tally.slices for outcome in outcomes):
         raise DataError(

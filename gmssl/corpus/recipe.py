@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from gmssl.errors import RecipeError
 from gmssl.interfaces.part import Settings
 from gmssl.interfaces.reader import Reader, Window
 from gmssl.interfaces.registry import describe, field_of, part
-from gmssl.recipe.recipe import read_recipe
+from gmssl.recipe.recipe import apply_override, read_recipe
 
 FIELDS = ("patient", "study", "label", "split")
 """What a path or a table may say of an image beside its name."""
@@ -117,13 +117,20 @@ class Corpus(Settings):
         return self.model_dump(mode="json", exclude={"max_unreadable", "salt"})
 
 
-def load_corpus(path: str | Path) -> Corpus:
+def load_corpus(path: str | Path, overrides: Sequence[str] = ()) -> Corpus:
     """Read a corpus from a YAML file.
+
+    Args:
+        path: of the file, or the name of a shipped one.
+        overrides: changes like `bits=16`, see `gmssl.recipe.recipe.apply_override`.
 
     Raises:
         RecipeError: no such file, no YAML, or settings that are wrong; the message names the place and what exists.
     """
-    return corpus_of(read_recipe(path), str(path))
+    settings = read_recipe(path)
+    for override in overrides:
+        apply_override(settings, override)
+    return corpus_of(settings, str(path))
 
 
 def corpus_of(settings: Mapping[str, Any], place: str = "corpus") -> Corpus:

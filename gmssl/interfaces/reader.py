@@ -84,8 +84,8 @@ class Scan:
         inverted: small values are bright (MONOCHROME1).
         valid: bool like `frames` without colour; False where the scanner padded. None where all are valid.
         window: (lower, upper) bound that the file itself asks to be shown with; None where it does not.
-        encoded: for each frame the bytes of a JPEG, PNG … file that decodes to exactly this 8-bit frame, so that a store
-            may keep them as they are; None otherwise.
+        encoded: for each frame the bytes of a JPEG, PNG … file that decodes to exactly this 8-bit frame, so that a
+            store may keep them as they are; None otherwise.
     """
 
     frames: Frames

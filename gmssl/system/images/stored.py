@@ -33,7 +33,7 @@ def read_stored(content: bytes, name: str, channels: int, bits: int) -> Image.Im
     except (PngError, ValueError, RuntimeError) as error:
         raise DataError(f"{name} cannot be read: it is damaged ({error}).") from None
     grey = numpy.rint(values.astype(numpy.float32) / 257).astype(numpy.uint8)
-    return Image.fromarray(grey.squeeze()).convert("L" if channels == 1 else "RGB")
+    return Image.fromarray(grey[..., 0] if grey.shape[2:] == (1,) else grey).convert("L" if channels == 1 else "RGB")
 
 
 def pixel_digest(image: Image.Image) -> str:
