@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all, and second names for them."""
+"""Files that appear complete or not at all, second names for them, and why they cannot be read."""
 
 from __future__ import annotations
 
@@ -48,6 +48,17 @@ def write_whole(path: Path, text: str) -> None:
         return
     with replacing(place) as file:
         file.write(text.encode("utf-8"))
+
+
+def what_is_wrong(error: Exception) -> str:
+    """Why a file cannot be read, as the end of a sentence without its full stop."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, PermissionError):
+        return "permission denied"
+    if isinstance(error, IsADirectoryError):
+        return "it is a folder"
+    return str(error).rstrip(".") or type(error).__name__
 
 
 @contextlib.contextmanager

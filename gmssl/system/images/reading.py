@@ -6,11 +6,12 @@ import contextlib
 import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from gmssl.errors import DataError
-from gmssl.system.images.depth import deep_image
+from gmssl.system.images.depth import Deep, upright
+from gmssl.system.files import what_is_wrong
 from gmssl.system.images.tiff import MAGIC, read_tiff
 from gmssl.system.workers import of_the_machine
 
@@ -33,22 +34,47 @@ def read_image(path: str | os.PathLike[str], channels: int) -> Image.Image:
         DataError: missing, unreadable, damaged, of another format, or above `MAX_PIXELS`; says which and why.
         OSError, MemoryError: the machine is at fault, see `of_the_machine`; the file may be sound.
     """
-    return _read(lambda: open(path, "rb"), os.fspath(path), channels)
+    return _read(lambda: open(path, "rb"), os.fspath(path), _mode(channels))
 
 
 def read_image_bytes(content: bytes, name: str, channels: int) -> Image.Image:
     """The same from the bytes of an image file; `name` is what messages call it."""
-    return _read(lambda: io.BytesIO(content), name, channels)
+    return _read(lambda: io.BytesIO(content), name, _mode(channels))
 
 
-def _read(opened: Callable[[], BinaryIO], name: str, channels: int) -> Image.Image:
+def read_samples(content: bytes, name: str) -> Image.Image | Deep:
+    """The same with samples of more than 8 bits as the file holds them.
+
+    Images of 8 bits or fewer are what `read_image` makes of them: "L" where the file is grey, otherwise "RGB".
+    """
+    with _reading(lambda: io.BytesIO(content), name) as file:
+        image = _opened(file, name)
+        return image if isinstance(image, Deep) else _converted(image, "L" if image.mode in _GREY else "RGB")
+
+
+_GREY = ("1", "L", "LA", "La")
+
+
+def _mode(channels: int) -> str:
     if channels not in (1, 3):
         raise DataError(f"images are read with 1 channel (grey) or 3 (colour), not {channels}; set encoder channels.")
+    return "L" if channels == 1 else "RGB"
+
+
+def _read(opened: Callable[[], BinaryIO], name: str, mode: str) -> Image.Image:
+    with _reading(opened, name) as file:
+        image = _opened(file, name)
+        return _converted(image.image() if isinstance(image, Deep) else image, mode)
+
+
+@contextlib.contextmanager
+def _reading(opened: Callable[[], BinaryIO], name: str) -> Iterator[BinaryIO]:
+    """An open file; whatever is wrong with it is told as a `DataError`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # damaged metadata, palettes, sizes: what matters is raised
             with opened() as file:
-                return _converted(_opened(file, name), "L" if channels == 1 else "RGB")
+                yield file
     except DataError:
         raise
     except Exception as error:  # Pillow's plugins raise almost anything on damaged files
@@ -57,8 +83,8 @@ def _read(opened: Callable[[], BinaryIO], name: str, channels: int) -> Image.Ima
         raise DataError(f"{name} cannot be read: {_reason(error)}.") from None
 
 
-def _opened(file: BinaryIO, name: str) -> Image.Image:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+def _opened(file: BinaryIO, name: str) -> Image.Image | Deep:
+    from PIL import Image, UnidentifiedImageError
 
     def check(width: int, height: int) -> None:
         if width * height > MAX_PIXELS:
@@ -83,11 +109,8 @@ def _opened(file: BinaryIO, name: str) -> Image.Image:
                 "(it has no Adobe marker); write it as RGB."
             )
         orientation = image.getexif().get(ORIENTATION, 1)
-        upright = _png(file) if image.format == "PNG" and header[24:26] in _BY_LIBPNG else image
-        if orientation != 1:
-            upright.getexif()[ORIENTATION] = orientation
-            return ImageOps.exif_transpose(upright)
-        return upright
+        own = image.format == "PNG" and header[24:26] in _BY_LIBPNG
+        return upright(_png(file) if own else image, orientation)
 
 
 # Bits and type of colour. Pillow keeps the upper byte of colour, in which 12 bits of 16 are nearly black, and looks for
@@ -95,7 +118,7 @@ def _opened(file: BinaryIO, name: str) -> Image.Image:
 _BY_LIBPNG = (b"\x02\x00", b"\x04\x00", b"\x10\x00", b"\x10\x02", b"\x10\x04", b"\x10\x06")
 
 
-def _png(file: BinaryIO) -> Image.Image:
+def _png(file: BinaryIO) -> Image.Image | Deep:
     from imagecodecs import png_decode
     from PIL import Image
 
@@ -106,7 +129,7 @@ def _png(file: BinaryIO) -> Image.Image:
     alpha = samples[..., -1] if samples.shape[2] in (2, 4) else None
     values = samples[..., :3] if samples.shape[2] > 2 else samples[..., 0]
     if samples.dtype.itemsize > 1:
-        return deep_image(values, alpha)
+        return Deep(values, alpha)
     image = Image.fromarray(values)
     if alpha is not None:
         image.putalpha(Image.fromarray(alpha))
@@ -125,17 +148,11 @@ def _converted(image: Image.Image, mode: str) -> Image.Image:
 def _reason(error: Exception) -> str:
     from PIL import Image
 
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    if isinstance(error, PermissionError):
-        return "permission denied"
-    if isinstance(error, IsADirectoryError):
-        return "it is a folder"
     if isinstance(error, Image.DecompressionBombError):
         return f"it has more pixels than the limit of {MAX_PIXELS}; cut or shrink it first"
     if str(error).startswith("decoder error"):  # Pillow's number for whatever libtiff refused
         return "it is damaged"
-    return str(error).rstrip(".") or type(error).__name__
+    return what_is_wrong(error)
 
 
 def _not_identified(file: BinaryIO, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gmssl.errors import DataError
 from gmssl.lazy import numpy
-from gmssl.system.images.depth import deep_image
+from gmssl.system.images.depth import Deep, upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -24,8 +24,8 @@ _SIGNED, _FLOAT = 2, 3
 _ASSOCIATED, _UNASSOCIATED = 1, 2
 
 
-def read_tiff(source: BinaryIO, name: str, check: Callable[[int, int], None]) -> Image.Image:
-    """The page upright, as a Pillow image of 8 bits.
+def read_tiff(source: BinaryIO, name: str, check: Callable[[int, int], None]) -> Image.Image | Deep:
+    """The page upright, as a Pillow image of 8 bits or as deeper samples.
 
     It is the first that is neither a smaller copy of another page, as thumbnails are, nor a mask.
 
@@ -53,7 +53,7 @@ def read_tiff(source: BinaryIO, name: str, check: Callable[[int, int], None]) ->
             if reason:
                 raise DataError(f"{name} cannot be read: {reason}.")
             try:
-                return _by_pillow(source, file, page) if _for_pillow(page) else _upright(_image(page), page)
+                return _by_pillow(source, file, page) if _for_pillow(page) else upright(_image(page), _turn(page))
             except Exception:  # decoders say in many ways that bytes were missing
                 reason = _cut(page, size)
                 if not reason:
@@ -168,7 +168,7 @@ def _cut(page: Any, size: int) -> str:
     return f"it is truncated: {cut} of {len(ends)} strips or tiles are cut off" if cut else ""
 
 
-def _image(page: Any) -> Image.Image:
+def _image(page: Any) -> Image.Image | Deep:
     from PIL import Image
 
     kind, bits = int(page.photometric), _bits(page)
@@ -188,9 +188,7 @@ def _image(page: Any) -> Image.Image:
         ink = values / (2.0**bits - 1)
         values = (1 - ink[..., :3]) * (1 - ink[..., 3:])
     if deep:
-        if kind == _WHITE_IS_ZERO:
-            values = -values.astype(numpy.float64)
-        return deep_image(values, opacity)
+        return Deep(values, opacity, kind == _WHITE_IS_ZERO)
     values = _full_scale(values, bits)
     if kind == _WHITE_IS_ZERO:
         values = 255 - values
@@ -228,18 +226,7 @@ def _from_palette(index: numpy.ndarray, page: Any) -> Image.Image:
     return image
 
 
-def _upright(image: Image.Image, page: Any) -> Image.Image:
-    from PIL.Image import Transpose
-
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
+def _turn(page: Any) -> int:
+    """The number of its orientation; 1 where it says nothing that can be meant."""
     tag = page.tags.get("Orientation")
-    turn = turns.get(int(tag.value)) if tag is not None and isinstance(tag.value, int) else None
-    return image if turn is None else image.transpose(turn)
+    return int(tag.value) if tag is not None and isinstance(tag.value, int) else 1
