@@ -12,7 +12,7 @@ from gmssl.commands.options import examples
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gmssl.corpus.finish import Outcome
+    from gmssl.corpus.finish import Report
     from gmssl.system.grid import Grid
 
 BUILD_EXAMPLES = examples(
@@ -72,24 +72,22 @@ def build(
     typer.echo(out)
 
 
-def table_of(outcomes: Sequence[Outcome]) -> Grid:
+def table_of(outcomes: Sequence[Report]) -> Grid:
     """One line for each source: what was found, and what became of it."""
     from gmssl.system.grid import Grid
 
-    rows = []
-    for outcome in outcomes:
-        facts = outcome.as_json()
-        rows.append(
-            (
-                facts["dataset"],
-                ", ".join(facts["modalities"]) or ("no such folder" if facts["missing"] else "–"),
-                str(facts["acquisitions"]),
-                str(facts["patients"] or "–"),
-                str(facts["images"]),
-                str(facts["empty"]),
-                str(sum(facts["left_out"].values()) + facts["excluded"]),
-                str(len(facts["faults"])),
-            )
-        )
     names = ("dataset", "modality", "acquisitions", "patients", "images", "empty", "left out", "broken")
-    return Grid("", names, rows, note="Reasons stand in report.html of the store.")
+    return Grid("", names, [_row(facts) for facts in outcomes], note="Reasons stand in report.html of the store.")
+
+
+def _row(facts: Report) -> tuple[str, ...]:
+    numbers = (
+        facts["acquisitions"],
+        facts["patients"] or "–",
+        facts["images"],
+        facts["empty"],
+        sum(facts["left_out"].values()) + facts["excluded"],
+        len(facts["faults"]),
+    )
+    modalities = ", ".join(facts["modalities"]) or ("no such folder" if facts["missing"] else "–")
+    return (facts["dataset"], modalities, *map(str, numbers))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -11,13 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmssl.corpus.finish import Outcome, finish
+from gmssl.corpus.finish import REPORT, Report, finish
 from gmssl.corpus.plan import Plan, Told, digest_of, make_plan, read_plan
 from gmssl.corpus.pseudonyms import pseudonyms
 from gmssl.corpus.recipe import Corpus, corpus_of
 from gmssl.corpus.unit import build_unit
 from gmssl.errors import DataError
-from gmssl.parts.data.store import HEADER
+from gmssl.parts.data.store import HEADER, read_header
 from gmssl.system.files import alone_in
 
 WORK = ".build"
@@ -91,7 +93,7 @@ def begun(corpus: Corpus, folder: Path, tell: Told) -> Iterator[Job]:
         yield Job(corpus, folder, plan, read_exclusions(corpus.exclude))
 
 
-def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Advance) -> list[Outcome]:
+def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Advance) -> list[Report]:
     """Build a store, or go on building it; the bytes are the same for any number of workers and interruptions.
 
     Args:
@@ -102,13 +104,15 @@ def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Ad
         advance: called with the number of units done and of all.
 
     Returns:
-        What became of each source.
+        What became of each source, as it stands in `report.json`.
 
     Raises:
         DataError: as in `begun`; workers died again and again over the same unit; the disk is full; more acquisitions
         are
             broken than the corpus allows. What is done stays done.
     """
+    if is_finished(corpus, folder):
+        return json.loads((folder / REPORT).read_text(encoding="utf-8"))
     with begun(corpus, folder, tell) as job:
         try:
             run(job, job.open(), jobs, advance)
@@ -205,9 +209,21 @@ def _killed(job: Job, number: int) -> str:
     )
 
 
+def is_finished(corpus: Corpus, folder: Path) -> bool:
+    """Whether the folder holds the finished store of this corpus.
+
+    Raises:
+        DataError: it holds that of another one.
+    """
+    if not (folder / HEADER).exists():
+        return False
+    if read_header(folder).get("digest") != digest_of(corpus):
+        raise DataError(f"{folder} holds the finished store of another corpus; name another folder with --out.")
+    shutil.rmtree(folder / WORK, ignore_errors=True)  # there, if the build was killed after its last step
+    return True
+
+
 def _refuse_strangers(folder: Path) -> None:
-    if (folder / HEADER).exists():
-        raise DataError(f"{folder} holds a finished store; name another folder with --out.")
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; name a folder with --out.")
     if folder.is_dir() and not (folder / WORK).is_dir() and any(folder.iterdir()):

@@ -21,6 +21,9 @@ from gmssl.system.files import write_whole
 
 REPORT = "report.json"
 
+Report = dict[str, Any]
+"""What became of a source."""
+
 
 @dataclass
 class Outcome:
@@ -47,7 +50,7 @@ class Outcome:
         """What is broken: names with their reasons."""
         return [(left.name, left.reason) for left in self.found.left_out if left.fault] + self.tally.faults
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Report:
         """For the report."""
         other = Counter(left.reason for left in self.found.left_out if not left.fault)
         return {
@@ -68,7 +71,7 @@ class Outcome:
         }
 
 
-def finish(corpus: Corpus, plan: Plan, folder: Path, files: Sequence[str], told: Sequence[Path]) -> list[Outcome]:
+def finish(corpus: Corpus, plan: Plan, folder: Path, files: Sequence[str], told: Sequence[Path]) -> list[Report]:
     """Make a store of the files of all units: its header is written last, and makes it one.
 
     Raises:
@@ -84,9 +87,12 @@ def finish(corpus: Corpus, plan: Plan, folder: Path, files: Sequence[str], told:
             _add(outcomes[int(number)].tally, Tally(**tally))
     report = folder / REPORT
     _count_rows(outcomes, folder, files)
-    write_whole(report, json.dumps([outcome.as_json() for outcome in outcomes], indent=1, ensure_ascii=False) + "\n")
+    facts = [outcome.as_json() for outcome in outcomes]
+    write_whole(report, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     _refuse_faults(outcomes, corpus, report)
     fingerprint = hashlib.sha256("".join(digests.values()).encode()).hexdigest()[:16]
+    for path in folder.glob(".*.arrow.*"):
+        path.unlink()  # what killed workers were writing
     write_whole(folder / "state.json", json.dumps(state(files, fingerprint), indent=2) + "\n")
     write_whole(folder / "dataset_info.json", json.dumps(info(), indent=2) + "\n")
     header = {
@@ -94,12 +100,13 @@ def finish(corpus: Corpus, plan: Plan, folder: Path, files: Sequence[str], told:
         "images": sum(outcome.tally.slices for outcome in outcomes),
         "files": list(files),
         "sha256": digests,
+        "digest": plan.digest,
         "salt": plan.mark,
         "corpus": corpus.model_dump(mode="json", exclude={"salt"}),
     }
     write_whole(folder / HEADER, json.dumps(header, indent=1, ensure_ascii=False) + "\n")
     shutil.rmtree(folder / ".build")
-    return outcomes
+    return facts
 
 
 def _add(total: Tally, part: Tally) -> None:

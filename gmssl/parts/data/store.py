@@ -180,6 +180,11 @@ class StoreImages:
         """What is known of each image; read from the table when it is asked for."""
         return StoreRecords(self)
 
+    def column(self, name: str) -> pyarrow.ChunkedArray:
+        """What a column says of the listed images, in their order."""
+        column = self.table[name]
+        return column if self.rows is None else column.take(self.rows)
+
     def files(self) -> list[str]:
         """The Arrow files."""
         return [str(self.folder / name) for name in self.names]
@@ -198,7 +203,7 @@ class StoreImages:
         row = self.row(index)
         chunk = bisect_right(self._starts, row) - 1
         image = self._chunks[chunk][row - self._starts[chunk]]
-        return read_stored(image["bytes"].as_buffer(), image["path"].as_py(), channels, self.bits)
+        return read_stored(image["bytes"].as_py(), image["path"].as_py(), channels, self.bits)
 
 
 class StoreRecords(Sequence[Record]):
