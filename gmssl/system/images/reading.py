@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from gmssl.errors import DataError
-from gmssl.system.images.depth import Deep, upright
 from gmssl.system.files import what_is_wrong
+from gmssl.system.images.depth import Deep, upright
 from gmssl.system.images.tiff import MAGIC, read_tiff
 from gmssl.system.workers import of_the_machine
 
