@@ -28,8 +28,8 @@ _MM |= {"\\u00b5m": 1e-3, "micrometer": 1e-3, "nm": 1e-6, "nanometer": 1e-6, "mi
 class TiffPages(Reader):
     """All pages of the first series of a TIFF file as frames, in their order, each read when it is asked for.
 
-    Places are known where `spacing` is given, or where the file says the size of a pixel and, of more than one page, their
-    distance (ImageJ); 72 and 96 pixels an inch say nothing.
+    Places are known where `spacing` is given, or where the file says the size of a pixel and, of more than one page,
+    their distance (ImageJ); 72 and 96 pixels an inch say nothing.
     """
 
     kind: ClassVar[str] = "tiff_pages"
@@ -55,9 +55,7 @@ class TiffPages(Reader):
         with telling(root, name), muted("tifffile"), _opened(root / name) as file:
             layout = _Layout.of(file)
             sizes = self.spacing or layout.spacing()
-            affine = None if sizes is None else numpy.zeros((4, 4))
-            if affine is not None:
-                affine[[2, 1, 0, 3], [0, 1, 2, 3]] = (*sizes, 1.0)
+            affine = None if sizes is None else numpy.diag([*sizes, 1.0])[[2, 1, 0, 3]]
             return Scan(_Pages(root, name, layout.frames), affine=affine, inverted=layout.inverted)
 
 

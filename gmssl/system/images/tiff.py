@@ -153,7 +153,7 @@ def _near(fractions: tuple[int, ...], numbers: tuple[float, ...]) -> bool:
 
 
 def missing(page: Any, size: int) -> str:
-    """Whether strips or tiles lie outside of a file of this size, as a reason: the decoder would fill them with black."""
+    """Whether strips or tiles lie outside of a file of this size: the decoder would fill them with black."""
     places = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     gone = sum(count == 0 or offset >= size for offset, count in places)
     if page.compression == _OLD_JPEG or not (gone or not places):  # the old kind may say elsewhere where it lies
