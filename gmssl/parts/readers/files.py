@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -80,6 +81,17 @@ def listed(root: Path, names: Sequence[str], header: Callable[[str], Iterable[Ac
 
 
 @contextmanager
+def muted(logger: str) -> Iterator[None]:
+    """Without what a library logs about odd headers: it is either raised or does not matter."""
+    log = logging.getLogger(logger)
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+@contextmanager
 def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd headers: what matters is raised
@@ -113,9 +125,7 @@ def beside(name: str, companion: str) -> str:
     else:
         if not given.startswith("/") and ":" not in given.partition("/")[0]:
             return "/".join(parts)
-    raise RefusedError(
-        f"its pixels are said to lie in {companion}, outside of the folder of the source; move them into it"
-    )
+    raise RefusedError(f"its values are said to lie in {companion}, outside of the source; move them into its folder")
 
 
 def numbered(name: str, files: tuple[str, ...], number: int, frames: int) -> list[Acquisition]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,7 +12,7 @@ from pydantic import Field
 
 from gmssl.interfaces.reader import Acquisition, Listing, Reader, Scan
 from gmssl.lazy import numpy
-from gmssl.parts.readers.files import NoImageError, RefusedError, library, listed, number_of, numbered, telling
+from gmssl.parts.readers.files import NoImageError, RefusedError, library, listed, muted, number_of, numbered, telling
 from gmssl.parts.readers.volumes import RAS_TO_LPS, check_size, finite, placed, scaled
 
 _HEADERS = {
@@ -111,7 +110,7 @@ class _Volume:
             raise RefusedError("it is a folder" if (root / name).is_dir() else "there is no such file")
         if (root / name).stat().st_size == 0:
             raise RefusedError("the file is empty")
-        with _silent():
+        with muted("nibabel.global"):
             try:
                 image = nibabel.load(root / name, mmap=False)
             except TypeError:  # surfaces and streamlines take no such word
@@ -194,7 +193,7 @@ class _Volume:
         """`[K,H,W]` or `[K,H,W,3]` of one of its volumes."""
         nibabel = library("nibabel")
         stored = self.image.dataobj
-        with _silent():
+        with muted("nibabel.global"):
             if type(stored) is not nibabel.arrayproxy.ArrayProxy:
                 return self._acquired(_lean(self._of(stored, number)))
             place = Path(self.image.file_map["image"].filename)
@@ -243,14 +242,3 @@ def _companions(root: Path, name: str, image: Any) -> list[str]:
             raise RefusedError(f"its values are missing: there is no {place.name} beside it")
         found.append(f"{folder}/{place.name}".removeprefix("/"))
     return found
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """What nibabel logs about odd headers is either raised or does not matter."""
-    logger = library("nibabel.imageglobals").logger
-    before, logger.disabled = logger.disabled, True
-    try:
-        yield
-    finally:
-        logger.disabled = before

@@ -88,6 +88,4 @@ def check_size(expected: int, size: int, compressed: bool) -> None:
         compressed: whether it is compressed.
     """
     if expected > (size * MOST_COMPRESSED if compressed else size):
-        raise RefusedError(
-            f"it is truncated: its header speaks of {expected} bytes of values, the file has {size} in all"
-        )
+        raise RefusedError(f"it is truncated: its header speaks of {expected} bytes, the file has {size}")

@@ -49,7 +49,7 @@ def read_tiff(source: BinaryIO, name: str, check: Callable[[int, int], None]) ->
             if page.is_tiled:
                 check(page.tilewidth, page.tilelength)
             size = file.filehandle.size
-            reason = _refusal(page) or _missing(page, size)
+            reason = _refusal(page) or missing(page, size)
             if reason:
                 raise DataError(f"{name} cannot be read: {reason}.")
             try:
@@ -152,8 +152,8 @@ def _near(fractions: tuple[int, ...], numbers: tuple[float, ...]) -> bool:
     return len(values) == len(numbers) and all(abs(a - b) <= 0.001 for a, b in zip(values, numbers, strict=True))
 
 
-def _missing(page: Any, size: int) -> str:
-    """Whether strips or tiles lie outside of the file: the decoder would fill them with black."""
+def missing(page: Any, size: int) -> str:
+    """Whether strips or tiles lie outside of a file of this size: the decoder would fill them with black."""
     places = list(zip(page.dataoffsets, page.databytecounts, strict=False))
     gone = sum(count == 0 or offset >= size for offset, count in places)
     if page.compression == _OLD_JPEG or not (gone or not places):  # the old kind may say elsewhere where it lies
