@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +12,7 @@ from gmssl.errors import DataError
 from gmssl.interfaces.reader import Acquisition, LeftOut, Listing, Reader, Scan
 from gmssl.parts.readers.dicom.classes import class_name, is_capture, is_localizer, no_image
 from gmssl.parts.readers.dicom.headers import Fault, Header, NoDicom, need_pydicom, read_header, text
+from gmssl.parts.readers.dicom.planes import Plane, planes_of
 from gmssl.parts.readers.dicom.scans import read_picture, read_volume
 from gmssl.parts.readers.dicom.volumes import Gaps, volumes_of
 from gmssl.system.workers import of_the_machine
@@ -50,21 +50,18 @@ class Dicom(Reader):
         """Read the values."""
         need_pydicom()
         headers = [_header_again(root, name) for name in acquisition.files]
-        name = acquisition.name
-        # one frame a file: the order of the files is that of space, and nothing has to be found out again
-        if len(headers) == acquisition.frames and all(header.frames == 1 for header in headers):
-            volumes, _ = volumes_of(headers, "keep")
-            stacks = [volume.stack for volume in volumes]
-            if len(stacks) == 1 and len(stacks[0]) == len(headers):
-                return read_volume(stacks[0])
+        if all(header.frames == 1 for header in headers):  # the order of the files is that of space
+            stack = [plane for header in headers for plane in _planes_again(header)]
+            if len(stack) == len(headers):
+                return read_volume(stack)
             if len(headers) == 1:
                 return read_picture(headers[0])
-            raise DataError(f"the files of {name} are no longer one series; list the source again.")
-        volumes, _ = volumes_of(headers, self.gaps)
-        volume = next((volume for volume in volumes if volume.acquisition.name == name), None)
-        if volume is None:
-            raise DataError(f"{posixpath.basename(name)} is no longer in {', '.join(acquisition.files[:3])}; list again.")
-        return read_volume(volume.stack) if volume.stack else read_picture(headers[0])
+        else:
+            volumes, _ = volumes_of(headers, self.gaps)
+            for volume in volumes:
+                if volume.acquisition.name == acquisition.name:
+                    return read_volume(volume.stack) if volume.stack else read_picture(headers[0])
+        raise DataError(f"the files of {acquisition.name} are no longer what they were listed as; list the source again.")
 
     def _header(self, root: Path, name: str) -> Header | LeftOut:
         try:
@@ -87,6 +84,13 @@ class Dicom(Reader):
         if not self.captures and is_capture(header) and not placed:
             return f"a secondary capture ({class_name(header)}) without a place in the patient"
         return None
+
+
+def _planes_again(header: Header) -> tuple[Plane, ...]:
+    try:
+        return planes_of(header)
+    except Fault as fault:
+        raise DataError(f"{header.name} cannot be read: {fault}.") from None
 
 
 def _header_again(root: Path, name: str) -> Header:

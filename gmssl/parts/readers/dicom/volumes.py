@@ -101,7 +101,7 @@ def _name(stack: Stack, series: Sequence[str], taken: set[str]) -> str:
     if len(files) == 1 and len(stack) == stack[0].header.frames:
         return files.pop()
     first = min(stack, key=lambda plane: plane.order)
-    key = "\n".join((*series[:3], first.uid, str(first.frame)))
+    key = "\n".join((series[2], first.uid, str(first.frame)))
     folder = posixpath.commonpath([posixpath.dirname(file) or "." for file in files]) if files else "."
     short = hashlib.sha256(key.encode()).hexdigest()[:12]
     name = short if folder in ("", ".") else f"{folder}/{short}"
