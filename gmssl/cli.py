@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from gmssl.commands.bench import bench
 from gmssl.commands.check import CHECK_EXAMPLES, check
+from gmssl.commands.data import data
 from gmssl.commands.embed import EMBED_EXAMPLES, embed
 from gmssl.commands.evaluate import EVALUATE_EXAMPLES, evaluate
 from gmssl.commands.explain import EXPLAIN_EXAMPLES, explain
@@ -100,6 +101,7 @@ app.command(epilog=COMPARE_EXAMPLES)(compare)
 app.command(epilog=CHECK_EXAMPLES)(check)
 app.command(epilog=SOLVE_EXAMPLES)(solve)
 app.add_typer(bench, name="bench")
+app.add_typer(data, name="data")
 app.add_typer(parts, name="parts")
 app.add_typer(recipes, name="recipes")
 app.command(epilog=VERSION_EXAMPLES)(version)

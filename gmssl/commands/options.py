@@ -60,6 +60,14 @@ def solver_names(incomplete: str) -> list[str]:
     return [kind for kind in kinds("solver") if kind.startswith(incomplete)]
 
 
+def dataset_names(incomplete: str) -> list[str]:
+    """Datasets of the shipped catalogue that begin like this in any capitals, for the shell."""
+    from gmssl.corpus.catalogue import SHIPPED
+
+    names = sorted(path.stem for path in SHIPPED.rglob("*.yaml"))
+    return [name for name in names if name.lower().startswith(incomplete.lower())]
+
+
 RECIPE_HELP = "A YAML file, or the name of a shipped recipe (see `gmssl recipes list`)."
 
 RecipePath: TypeAlias = Annotated[Path, typer.Argument(metavar="RECIPE", help=RECIPE_HELP, autocompletion=recipe_names)]

@@ -1,0 +1,122 @@
+"""`gmssl data list | show | verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from gmssl.commands.options import dataset_names, examples
+from gmssl.commands.options import show as show_tables
+
+DATA_LIST_EXAMPLES = examples("gmssl data list", "gmssl data list --modality ct --json")
+DATA_SHOW_EXAMPLES = examples(
+    "gmssl data show BCCD",
+    "gmssl data show MSD-Liver --yaml  # its file, from which to begin an entry of your own",
+)
+DATA_VERIFY_EXAMPLES = examples(
+    "gmssl data verify BCCD archives/BCCD_Dataset",
+    "gmssl data verify LiTS2017 archives/lits --list file_list.txt  # a list that the authors released",
+)
+data = typer.Typer(help="List datasets, and check archives on disk.", no_args_is_help=True)
+
+NAME_HELP = "Name of a dataset, as `gmssl data list` prints it; capital letters do not matter."
+Folders: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Option("--catalogue", metavar="DIR", help="Add the entries of this folder, a YAML file each. Repeatable."),
+]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+
+
+@data.command("list", epilog=DATA_LIST_EXAMPLES)
+def list_datasets(
+    modality: Annotated[
+        str | None, typer.Option(help="List only datasets of this modality, e.g. ct.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+    catalogue: Folders = None,
+) -> None:
+    """List the datasets of the catalogue: those of LVM-Med, numbered as in the paper, and your own."""
+    from gmssl.corpus.catalogue import load_catalogue
+    from gmssl.corpus.entry import MODALITIES
+    from gmssl.corpus.wording import catalogue_grid
+    from gmssl.errors import DataError
+    from gmssl.interfaces.part import nearest
+    from gmssl.system.json_text import json_text
+
+    if modality is not None and modality not in MODALITIES:
+        known = ", ".join(MODALITIES)
+        raise DataError(f"no modality {modality!r}{nearest(modality, MODALITIES)}; modalities are {known}.")
+    entries = [e for e in load_catalogue(catalogue or ()).values() if modality is None or modality in e.modality]
+    if as_json:
+        typer.echo(json_text([entry.model_dump(mode="json") for entry in entries]))
+    else:
+        show_tables([catalogue_grid(entries)])
+
+
+@data.command(epilog=DATA_SHOW_EXAMPLES)
+def show(
+    name: Annotated[str, typer.Argument(help=NAME_HELP, autocompletion=dataset_names)],
+    as_json: Json = False,
+    as_yaml: Annotated[
+        bool, typer.Option("--yaml", help="Print the file of the entry, from which to begin one of your own.")
+    ] = False,
+    catalogue: Folders = None,
+) -> None:
+    """Print all that the catalogue knows of a dataset: how to get it, how it lies on disk, what is odd about it."""
+    from gmssl.corpus.catalogue import load_catalogue
+    from gmssl.corpus.wording import entry_grids
+    from gmssl.system.json_text import json_text
+
+    if (Path(name) / "store.json").is_file():
+        _show_store(Path(name))
+        return
+    known = load_catalogue(catalogue or ())
+    entry = known.find(name)
+    if as_yaml:
+        typer.echo(known.places[entry.name].read_text(encoding="utf-8"), nl=False)
+    elif as_json:
+        typer.echo(json_text(entry.model_dump(mode="json")))
+    else:
+        show_tables(entry_grids(entry))
+
+
+@data.command(epilog=DATA_VERIFY_EXAMPLES)
+def verify(
+    name: Annotated[str, typer.Argument(help=NAME_HELP, autocompletion=dataset_names)],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder that the archive was unpacked to.")],
+    listed: Annotated[
+        Path | None,
+        typer.Option("--list", metavar="FILE", help="List of names that the authors released, to compare with, too."),
+    ] = None,
+    contents: Annotated[
+        bool, typer.Option("--contents", help="Also find images with the same bytes; reads those of equal size.")
+    ] = False,
+    as_json: Json = False,
+    catalogue: Folders = None,
+) -> None:
+    """Say which files of an archive are missing, extra or doubled; exit code 1 if it is not complete."""
+    from dataclasses import asdict
+
+    from gmssl.corpus import verify as corpus
+    from gmssl.corpus.catalogue import load_catalogue
+    from gmssl.corpus.wording import verification_grid
+    from gmssl.system.json_text import json_text
+
+    entry = load_catalogue(catalogue or ()).find(name)
+    found = corpus.verify(entry, path, listed, contents)
+    if as_json:
+        places = [each.place.model_dump(mode="json") | {"files": each.files} for each in found.found]
+        typer.echo(json_text(asdict(found) | {"found": places, "complete": found.complete}))
+    else:
+        show_tables([verification_grid(found)])
+    if not found.complete:
+        raise typer.Exit(1)
+
+
+def _show_store(folder: Path) -> None:
+    """Print what a built store holds."""
+    from gmssl.errors import DataError
+
+    raise DataError(f"{folder} is a store; this version of gmssl does not describe stores, so read its store.json.")

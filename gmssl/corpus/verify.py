@@ -1,0 +1,267 @@
+"""What lies in the folder of an archive, compared with its entry and with the list of names that the authors released."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from gmssl.corpus.entry import Entry, Place, Published
+from gmssl.corpus.patterns import matches
+from gmssl.errors import DataError
+
+_HEAD = 65_536
+"""Bytes that decide for most files of equal size that they differ."""
+_PACKED = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A place of the layout, and the number of files in it."""
+
+    place: Place
+    files: int
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A released list beside the entry and the disk.
+
+    Attributes:
+        name: what the list is called.
+        differences: how the file differs from what the entry says of it; none where it is the released one.
+        names: lines of this dataset, different ones; 0 where the list names no files.
+        missing: those that are not on disk, as the list writes them.
+        unlisted: number of images on disk that are not in the list.
+    """
+
+    name: str
+    differences: tuple[str, ...]
+    names: int
+    missing: tuple[str, ...]
+    unlisted: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        entry: name of the dataset.
+        files: number of files below the folder; hidden ones do not count.
+        images: number of those that hold images.
+        patients: number of patients that the paths of images tell; None where they tell none.
+        found: each place with its number of files.
+        missing: what an archive of this dataset has and this folder has not, in words.
+        extra: files that belong to no place.
+        doubled: groups of files with the same name, where names are unique, or with the same content.
+        listed: the comparison with a list, if one was given.
+    """
+
+    entry: str
+    files: int
+    images: int
+    patients: int | None
+    found: tuple[Found, ...]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+    doubled: tuple[tuple[str, ...], ...]
+    listed: Listed | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing or doubled and the list agrees; extra files do no harm."""
+        agrees = self.listed is None or not (self.listed.differences or self.listed.missing)
+        return not self.missing and not self.doubled and agrees
+
+
+def verify(entry: Entry, root: Path, listed: Path | None = None, contents: bool = False) -> Verification:
+    """Compare a folder with an entry.
+
+    Args:
+        entry: the dataset.
+        root: the unpacked archive, or the folder around it.
+        listed: the list that the authors released, a text file with a name in each line.
+        contents: whether to look for images with the same content, too, which reads all of equal size.
+
+    Raises:
+        DataError: there is no such folder, it is empty, or the list cannot be read or belongs to no list of this entry.
+    """
+    if not root.is_dir():
+        what = "is a file; unpack the archive, and name its folder" if root.is_file() else "does not exist"
+        raise DataError(f"the archive {root} {what}.")
+    paths = sorted(_walk(root))
+    if not paths:
+        raise DataError(f"the archive {root} holds no files; name the folder that the archive was unpacked to.")
+    own = root.resolve().name
+    by_place: dict[int, list[str]] = defaultdict(list)
+    for path in paths:
+        by_place[_place_of(entry.layout, path, own)].append(path)
+    images = [p for number, place in enumerate(entry.layout) if place.holds == "images" for p in by_place[number]]
+    found = tuple(Found(place, len(by_place[number])) for number, place in enumerate(entry.layout))
+    told = {patient for path in images if (patient := entry.split.patient_of(f"{own}/{path}")) is not None}
+    doubled = [group for number, place in enumerate(entry.layout) if place.unique for group in _same(by_place[number])]
+    if contents:
+        doubled += _same_content(root, images)
+    return Verification(
+        entry=entry.name,
+        files=len(paths),
+        images=len(images),
+        patients=len(told) or None,
+        found=found,
+        missing=tuple(_missing(entry, found, len(told), by_place[-1])),
+        extra=tuple(by_place[-1]),
+        doubled=tuple(dict.fromkeys(doubled)),
+        listed=None if listed is None else _listed(entry, listed, [f"{own}/{p}" for p in paths], images, own),
+    )
+
+
+def _walk(root: Path) -> Iterator[str]:
+    """Paths of files below a folder, but for hidden ones; links are followed, each folder once."""
+    seen = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
+        below = Path(folder).relative_to(root).as_posix()
+        yield from (name if below == "." else f"{below}/{name}" for name in files if not name.startswith("."))
+
+
+def _place_of(layout: Sequence[Place], path: str, own: str) -> int:
+    """Index of the first place that a file fits, or -1; the archive's own folder counts as one of the path."""
+    whole = f"{own}/{path}"
+    fits = (n for n, place in enumerate(layout) if matches(place.pattern, path) or matches(place.pattern, whole))
+    return next(fits, -1)
+
+
+def _missing(entry: Entry, found: Sequence[Found], patients: int, extra: Sequence[str]) -> Iterator[str]:
+    packed = sum(path.lower().endswith(_PACKED) and not path.lower().endswith(".nii.gz") for path in extra)
+    hint = f"; {packed} packed archives lie there, unpack them" if packed else ""
+    if not any(each.files for each in found if each.place.holds == "images"):
+        where = " or ".join(place.pattern for place in entry.layout if place.holds == "images")
+        yield f"all images: no file fits {where}{hint}"
+    for place, files in ((each.place, each.files) for each in found):
+        if files == 0:
+            if place.required:
+                yield f"all {place.holds} of {place.pattern}{hint}"
+        elif place.count is not None and files < place.count[0]:
+            yield f"{place.count[0] - files} of {place.count[0]} {place.holds} of {place.pattern}{hint}"
+    if entry.patients is not None and 0 < patients < entry.patients:
+        yield f"{entry.patients - patients} of {entry.patients} patients"
+
+
+def _same(paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    by_name = defaultdict(list)
+    for path in paths:
+        by_name[path.rpartition("/")[2]].append(path)
+    return (tuple(group) for group in by_name.values() if len(group) > 1)
+
+
+def _same_content(root: Path, paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Groups of files with equal bytes: of equal size first, then of an equal beginning, then of an equal whole."""
+    groups: list[list[str]] = [list(paths)]
+    for key in (lambda p: p.stat().st_size, lambda p: _digest(p, _HEAD), lambda p: _digest(p, None)):
+        parted: list[list[str]] = []
+        for group in groups:
+            by_key = defaultdict(list)
+            for path in group:
+                by_key[key(root / path)].append(path)
+            parted += [same for same in by_key.values() if len(same) > 1]
+        groups = parted
+    return (tuple(group) for group in groups)
+
+
+def _digest(path: Path, length: int | None) -> bytes:
+    with path.open("rb") as file:
+        if length is not None:
+            return hashlib.sha256(file.read(length)).digest()
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _listed(entry: Entry, path: Path, disk: Sequence[str], images: Sequence[str], own: str) -> Listed:
+    try:
+        raw = path.read_bytes()
+        lines = lines_of(raw)
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"the list {path} cannot be read as text: {error}. Give a list that the authors released."
+        ) from None
+    if not entry.published or not lines:
+        what = f"there is no published list of {entry.name}" if lines else f"the list {path} is empty"
+        raise DataError(f"{what}; leave out --list.")
+    published = _which(entry.published, raw, lines)
+    differences = tuple(differences_of(published, raw))
+    if published.compares is None:
+        return Listed(published.name, differences, 0, (), 0)
+    keys = {line: _key(published, line) for line in dict.fromkeys(own_lines(published, lines))}
+    depths = {key.count("/") + 1 for key in keys.values()}
+    there = {key for file in disk for key in _keys_of(published, file, depths)}
+    wanted = set(keys.values())
+    unlisted = sum(not wanted & set(_keys_of(published, f"{own}/{image}", depths)) for image in images)
+    return Listed(
+        published.name, differences, len(keys), tuple(line for line, key in keys.items() if key not in there), unlisted
+    )
+
+
+def lines_of(raw: bytes) -> list[str]:
+    """The lines of a list that are not blank, without their ends.
+
+    Raises:
+        UnicodeDecodeError: the bytes are no text in UTF-8.
+    """
+    return [line for line in (text.rstrip("\r") for text in raw.decode("utf-8").split("\n")) if line.strip()]
+
+
+def own_lines(published: Published, lines: Sequence[str]) -> list[str]:
+    """The lines of one dataset in a list of several."""
+    only = published.only
+    return list(lines) if only is None else [line for line in lines if re.search(only, line)]
+
+
+def differences_of(published: Published, raw: bytes) -> Iterator[str]:
+    """How a file differs from what an entry says of its list, each in words."""
+    lines = lines_of(raw)
+    folders = len({line.partition("/")[0] for line in lines}) if any("/" in line for line in lines) else None
+    facts = [
+        ("lines", len(lines), published.entries),
+        ("different lines", len(set(lines)), published.unique),
+        ("first folders", folders, published.groups),
+        ("beginning of the first line", lines[0][:80] if lines else None, published.first[:80]),
+        ("first digits of the SHA-256", hashlib.sha256(raw).hexdigest()[:16], published.sha256),
+    ]
+    if published.own is not None:
+        facts.append(("lines of this dataset", len(own_lines(published, lines)), published.own))
+    return (f"{what}: {has}, not {should}" for what, has, should in facts if has != should)
+
+
+def _which(lists: Sequence[Published], raw: bytes, lines: Sequence[str]) -> Published:
+    """The list that a file is: by its bytes, else by its first line, else the first of the entry."""
+    digest = hashlib.sha256(raw).hexdigest()[:16]
+    return min(lists, key=lambda each: (each.sha256 != digest, each.first[:80] != lines[0][:80]))
+
+
+def _key(published: Published, line: str) -> str:
+    name = line if published.adds is None else re.sub(published.adds, "", line)
+    return _stem(name) if published.compares == "stem" else name
+
+
+def _keys_of(published: Published, path: str, depths: set[int]) -> list[str]:
+    """What a file on disk may be called in the list; its path begins with the archive's own folder."""
+    parts = path.split("/")
+    if published.compares == "path":
+        return ["/".join(parts[-depth:]) for depth in depths]
+    if published.compares == "folder":
+        return parts[:-1]
+    return [parts[-1] if published.compares == "name" else _stem(parts[-1])]
+
+
+def _stem(name: str) -> str:
+    """A file's name without its extension, two of them for .nii.gz."""
+    return PurePosixPath(name.removesuffix(".gz")).stem
