@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from gmssl.commands.data_build import BUILD_EXAMPLES, build
 from gmssl.commands.options import dataset_names, examples
 from gmssl.commands.options import show as show_tables
 
@@ -19,7 +20,8 @@ DATA_VERIFY_EXAMPLES = examples(
     "gmssl data verify BCCD archives/BCCD_Dataset",
     "gmssl data verify LiTS2017 archives/lits --list file_list.txt  # a list that the authors released",
 )
-data = typer.Typer(help="List datasets, and check archives on disk.", no_args_is_help=True)
+data = typer.Typer(help="List datasets, check archives on disk, and build stores from them.", no_args_is_help=True)
+data.command(epilog=BUILD_EXAMPLES)(build)
 
 NAME_HELP = "Name of a dataset, as `gmssl data list` prints it; capital letters do not matter."
 Folders: TypeAlias = Annotated[

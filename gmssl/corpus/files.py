@@ -7,9 +7,9 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 
+from gmssl.corpus.patterns import matches
 from gmssl.corpus.recipe import FIELDS, Source, Table
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import LeftOut
@@ -17,6 +17,10 @@ from gmssl.system.folders import names_below
 
 Facts = dict[str, str]
 """What is known of a file: some of `FIELDS`."""
+
+
+class NothingFoundError(DataError):
+    """A source has no file."""
 
 
 @dataclass
@@ -34,29 +38,31 @@ class Files:
     left_out: list[LeftOut] = field(default_factory=list)
 
 
-def files_of(source: Source) -> Files:
+def files_of(source: Source, root: Path) -> Files:
     """List the files of a source that its patterns, its table and the ends of its reader's names let through.
 
     Raises:
-        DataError: the folder is missing or cannot be listed, the table is wrong, or nothing is left.
+        NothingFoundError: the folder is missing, or nothing is left.
+        DataError: the folder cannot be listed, or the table is wrong.
     """
-    root = source.path.expanduser()
     if not root.is_dir():
         what = "is a file; give its folder" if root.exists() else "does not exist; correct it, or set optional: true"
-        raise DataError(f"source {source.name}: path {root} {what}.")
-    ends = () if source.include or source.table else source.reader.extensions
+        raise NothingFoundError(f"source {source.name}: path {root} {what}.")
+    ends = source.reader.extensions
     names = sorted(names_below(root, lambda name: not ends or name.lower().endswith(ends), _refuse))
     if source.include:
         names = [name for name in names if _matches(name, source.include)]
     names = [name for name in names if not _matches(name, source.exclude)]
     files = Files(names)
+    if source.listed is not None:
+        _keep_named(files, source.listed, root)
     if source.table is not None:
         _keep_listed(files, source.table, root)
     if source.fields is not None:
         _read_paths(files, re.compile(source.fields))
     if not files.names and not files.left_out:
         asked = ", ".join(source.include) or ", ".join(ends) or "any"
-        raise DataError(f"source {source.name}: no file in {root} matches ({asked}). Correct path or include.")
+        raise NothingFoundError(f"source {source.name}: no file in {root} matches ({asked}). Correct path or include.")
     return files
 
 
@@ -65,9 +71,26 @@ def _refuse(error: OSError) -> None:
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """Whether the path or its last name matches one of the patterns."""
+    """Whether a path matches one of the patterns; those without a slash are patterns of names, in any folder."""
     last = name.rpartition("/")[2]
-    return any(fnmatchcase(name, pattern) or fnmatchcase(last, pattern) for pattern in patterns)
+    return any(matches(pattern, name if "/" in pattern else last) for pattern in patterns)
+
+
+def _keep_named(files: Files, pattern: str, root: Path) -> None:
+    """Keep the files whose names, with or without their extensions, are words of the text files of a pattern."""
+    lists = [name for name in names_below(root, lambda _: True, _refuse) if _matches(name, (pattern,))]
+    if not lists:
+        raise DataError(f"no file in {root} matches {pattern}, which would name the files to take. Unpack it there.")
+    words: set[str] = set()
+    for name in lists:
+        text = (root / name).read_text(encoding="utf-8", errors="replace")
+        words |= {word.rpartition("/")[2].lower() for word in re.split(r"[\s,;\"']+", text)}
+    files.names = [name for name in files.names if _called(name) & words]
+
+
+def _called(name: str) -> set[str]:
+    last = name.rpartition("/")[2].lower()
+    return {last, last.partition(".")[0], last.rpartition(".")[0]}
 
 
 def _keep_listed(files: Files, table: Table, root: Path) -> None:

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gmssl.corpus.files import Facts, files_of
+from gmssl.corpus.files import Facts, Files, NothingFoundError, files_of
 from gmssl.corpus.pseudonyms import Pseudonyms
 from gmssl.corpus.recipe import Corpus, Source
 from gmssl.errors import DataError
@@ -135,15 +135,19 @@ def make_plan(corpus: Corpus, hashed: Pseudonyms, tell: Told) -> Plan:
     claimed: dict[str, str] = {}
     for number, source in enumerate(corpus.sources):
         tell(source.name)
-        if source.optional and not source.path.expanduser().exists():
+        try:
+            files = files_of(source, corpus.folder_of(source))
+        except NothingFoundError:
+            if not source.optional:
+                raise
             found.append(Found(source.name, 0, 0, (), missing=True))
             continue
-        taken, one = _listed(number, source, hashed, corpus.names == "kept", claimed)
+        taken, one = _listed(corpus, number, files, hashed, claimed)
         found.append(one)
         for piece in taken:
             for part in _divided(piece, corpus.slices_of(source).axis == "acquired"):
                 pieces.append(part)
-                sizes.append(_size(source.path.expanduser(), part))
+                sizes.append(_size(corpus.folder_of(source), part))
     if not pieces:
         left = [left for one in found for left in one.left_out]
         why = f"; the first of {len(left)} files left out: {left[0].name}: {left[0].reason}" if left else ""
@@ -152,26 +156,24 @@ def make_plan(corpus: Corpus, hashed: Pseudonyms, tell: Told) -> Plan:
 
 
 def _listed(
-    number: int, source: Source, hashed: Pseudonyms, keep_names: bool, claimed: dict[str, str]
+    corpus: Corpus, number: int, files: Files, hashed: Pseudonyms, claimed: dict[str, str]
 ) -> tuple[list[Piece], Found]:
-    """The acquisitions of a source, whole; files that an earlier source has are left out."""
-    root = source.path.expanduser()
-    files = files_of(source)
-    names, left_out = [], list(files.left_out)
-    for name in files.names:
-        owner = claimed.setdefault(str((root / name).resolve()), source.name)
-        if owner == source.name:
-            names.append(name)
-        else:
-            left_out.append(LeftOut(name, f"source {owner} has the same file"))
-    listing = source.reader.listing(root, names)
-    kept = _taken(source, listing.acquisitions, files.facts)
+    """The acquisitions of a source, whole; those whose files an earlier source has are left out."""
+    source = corpus.sources[number]
+    root = corpus.folder_of(source)
+    listing = source.reader.listing(root, files.names)
+    left_out = [*files.left_out, *listing.left_out]
     pieces = []
-    for acquisition in kept:
+    for acquisition in _taken(source, listing.acquisitions, files.facts):
+        owners = {claimed.setdefault(str((root / name).resolve()), source.name) for name in acquisition.files}
+        if owners != {source.name}:
+            owner = min(owners - {source.name})
+            left_out.append(LeftOut(acquisition.name, f"source {owner} has the same file"))
+            continue
         facts = files.facts.get(acquisition.files[0], {})
         patient = facts.get("patient") or acquisition.patient
         study = facts.get("study") or acquisition.study
-        called = acquisition.name if keep_names else hashed("name", f"{source.name}\0{acquisition.name}")
+        called = acquisition.name if corpus.names == "kept" else hashed("name", f"{source.name}\0{acquisition.name}")
         secret = replace(
             acquisition,
             patient=hashed("patient", patient) if patient else None,
@@ -180,8 +182,7 @@ def _listed(
         )
         told: Facts = {key: facts[key] for key in facts if key in _KEPT}
         pieces.append(Piece(number, secret, f"{source.name}/{called}", told))
-    left_out += listing.left_out
-    return pieces, Found(source.name, len(files.names), len(kept), tuple(left_out))
+    return pieces, Found(source.name, len(files.names), len(pieces), tuple(left_out))
 
 
 _KEPT = ("label", "split")

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from gmssl.corpus.expansion import expanded
+from gmssl.corpus.patterns import as_regex
 from gmssl.corpus.slices import SlicePolicy
 from gmssl.errors import RecipeError
 from gmssl.interfaces.part import Settings
@@ -51,18 +53,26 @@ class Source(Settings):
     """One archive."""
 
     name: str = Field(pattern=r"^[\w.-]+$", description="what the images are called by: letters, digits, _ . -")
-    path: Path = Field(description="folder of the archive")
-    optional: bool = Field(False, description="pass over the source, and say so, where there is no such folder")
+    path: Path = Field(description="folder of the archive; a relative path starts from `root` of the corpus")
+    optional: bool = Field(False, description="pass over the source, and say so, where there is no such folder or file")
     reader: Annotated[field_of(Reader), BeforeValidator(_kind)]  # type: ignore[valid-type]
-    include: Patterns = Field((), description="take files that match one of these, as *_flair.nii.gz; * matches / too")
+    include: Patterns = Field((), description="take files that match one of these; see `gmssl.corpus.patterns`")
     exclude: Patterns = Field((), description="leave out files that match one of these")
+    listed: str | None = Field(None, description="pattern of text files of the archive that name the files to take")
     modality: str | None = Field(None, description="of all images; default: what their files say")
     organ: str | None = None
     fields: str | None = Field(None, description=f"regular expression on paths with groups of {', '.join(FIELDS)}")
-    table: Table | None = None
+    table: Table | None = Field(None, description="names the files to take, and says more of them")
     take: Take | None = Field(None, description="only a share of the patients")
     window: Annotated[field_of(Window) | None, BeforeValidator(_kind)] = None  # type: ignore[valid-type]
     slices: SlicePolicy | None = None
+
+    @field_validator("include", "exclude", "listed")
+    @classmethod
+    def _patterns_are_sound(cls, patterns: tuple[str, ...] | str | None) -> tuple[str, ...] | str | None:
+        for pattern in (patterns,) if isinstance(patterns, str) else patterns or ():
+            as_regex(pattern)
+        return patterns
 
     @field_validator("fields")
     @classmethod
@@ -80,6 +90,7 @@ class Source(Settings):
 class Corpus(Settings):
     """Sources, and what holds for all that do not say otherwise."""
 
+    root: Path | None = Field(None, description="where relative paths of sources start; default: the working folder")
     sources: tuple[Source, ...] = Field(min_length=1)
     window: Annotated[field_of(Window), BeforeValidator(_kind)] = Field(  # type: ignore[valid-type]
         default_factory=lambda: part("window", "by_modality"), description="which values become black and white"
@@ -91,6 +102,11 @@ class Corpus(Settings):
     shard: int = Field(128, ge=1, description="megabytes of source files in one file of the store, about")
     max_unreadable: float = Field(0.01, ge=0, le=1, description="share of broken acquisitions that fails the build")
     exclude: Path | None = Field(None, description="list of images to leave out, as `gmssl data audit` writes it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _entries_are_written_out(cls, settings: object) -> object:
+        return expanded(settings) if isinstance(settings, Mapping) else settings
 
     @model_validator(mode="after")
     def _names_are_different(self) -> Corpus:
@@ -107,6 +123,10 @@ class Corpus(Settings):
     def slices_of(self, source: Source) -> SlicePolicy:
         """The slices of a source."""
         return source.slices or self.slices
+
+    def folder_of(self, source: Source) -> Path:
+        """The folder of a source."""
+        return (self.root or Path()).expanduser() / source.path.expanduser()
 
     def dump(self) -> str:
         """The corpus as YAML, with every default written out."""

@@ -87,7 +87,7 @@ def _rows(corpus: Corpus, piece: Piece, excluded: frozenset[str], tally: Tally) 
     """The rows of a piece; if it turns out to be broken half way, those before the fault stay."""
     source = corpus.sources[piece.source]
     try:
-        scan = source.reader.read(source.path.expanduser(), piece.acquisition)
+        scan = source.reader.read(corpus.folder_of(source), piece.acquisition)
         modality = source.modality or piece.acquisition.modality
         bounds = corpus.window_of(source).bounds(scan, modality)
         for piece_slice in cut(scan, corpus.slices_of(source), piece.start, piece.stop):
