@@ -47,7 +47,7 @@ def files_of(source: Source, root: Path) -> Files:
     """
     if not root.is_dir():
         what = "is a file; give its folder" if root.exists() else "does not exist; correct it, or set optional: true"
-        raise NothingFoundError(f"source {source.name}: path {root} {what}.")
+        raise NothingFoundError(f"path {root} {what}.")
     ends = source.reader.extensions
     names = sorted(names_below(root, lambda name: not ends or name.lower().endswith(ends), _refuse))
     if source.include:
@@ -62,7 +62,7 @@ def files_of(source: Source, root: Path) -> Files:
         _read_paths(files, re.compile(source.fields))
     if not files.names and not files.left_out:
         asked = ", ".join(source.include) or ", ".join(ends) or "any"
-        raise NothingFoundError(f"source {source.name}: no file in {root} matches ({asked}). Correct path or include.")
+        raise NothingFoundError(f"no file in {root} matches ({asked}). Correct path or include.")
     return files
 
 
@@ -80,7 +80,7 @@ def _keep_named(files: Files, pattern: str, root: Path) -> None:
     """Keep the files whose names, with or without their extensions, are words of the text files of a pattern."""
     lists = [name for name in names_below(root, lambda _: True, _refuse) if _matches(name, (pattern,))]
     if not lists:
-        raise DataError(f"no file in {root} matches {pattern}, which would name the files to take. Unpack it there.")
+        raise DataError(f"no file in {root} matches {pattern}, which would name the files to take. Correct listed.")
     words: set[str] = set()
     for name in lists:
         text = (root / name).read_text(encoding="utf-8", errors="replace")

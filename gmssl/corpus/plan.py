@@ -137,11 +137,13 @@ def make_plan(corpus: Corpus, hashed: Pseudonyms, tell: Told) -> Plan:
         tell(source.name)
         try:
             files = files_of(source, corpus.folder_of(source))
-        except NothingFoundError:
+        except NothingFoundError as error:
             if not source.optional:
-                raise
+                raise DataError(f"source {source.name}: {error}") from None
             found.append(Found(source.name, 0, 0, (), missing=True))
             continue
+        except DataError as error:
+            raise DataError(f"source {source.name}: {error}") from None
         taken, one = _listed(corpus, number, files, hashed, claimed)
         found.append(one)
         for piece in taken:

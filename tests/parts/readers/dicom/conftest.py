@@ -86,9 +86,7 @@ class Files:
         order = np.random.default_rng(first).permutation(len(volume))
         given = zip(volume, order, range(len(volume)), strict=True)
         return [
-            cls.image(
-                pixels, **({"uid": f"1.2.3.{first + n}", "InstanceNumber": int(n)} | cls.place(affine, k) | fields)
-            )
+            cls.image(pixels, **({"uid": f"1.2.3.{first + n}", "InstanceNumber": int(n)} | cls.place(affine, k) | fields))
             for pixels, n, k in given
         ]
 
@@ -118,13 +116,9 @@ class Files:
         return found, Dicom(**settings).read(root, found)
 
     @classmethod
-    def enhanced(
-        cls, volume: np.ndarray, frames: list[dict[str, Any]], shared: dict[str, Any], **fields: Any
-    ) -> Dataset:
+    def enhanced(cls, volume: np.ndarray, frames: list[dict[str, Any]], shared: dict[str, Any], **fields: Any) -> Dataset:
         """A multi-frame file; groups of elements as {sequence: {element: value}}, of each frame and of all."""
-        data = cls.image(
-            volume, **({"SOPClassUID": ENHANCED_MR, "Modality": "MR", "NumberOfFrames": len(volume)} | fields)
-        )
+        data = cls.image(volume, **({"SOPClassUID": ENHANCED_MR, "Modality": "MR", "NumberOfFrames": len(volume)} | fields))
         data.SharedFunctionalGroupsSequence = [_groups(shared)]
         data.PerFrameFunctionalGroupsSequence = [_groups(frame) for frame in frames]
         return data
