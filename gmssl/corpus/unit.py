@@ -24,8 +24,11 @@ from gmssl.system.images.stored import pixel_digest, read_stored
 if TYPE_CHECKING:
     from PIL import Image
 
-BATCH = 64
-"""Rows written at once: what a worker holds beside one scan."""
+ROWS, BYTES = 512, 32 << 20
+"""Rows are written in batches of at most so many, and so many bytes of images: what a worker holds beside one scan.
+
+A store of a million rows opens in a second because its batches are few.
+"""
 GREYS = 32
 """Bins of the histograms of grey values."""
 
@@ -64,13 +67,15 @@ def build_unit(corpus: Corpus, pieces: tuple[Piece, ...], excluded: frozenset[st
     tallies: dict[int, Tally] = {}
     with replacing(arrow) as file, pyarrow.ipc.new_stream(file, schema) as writer:
         rows: list[Row] = []
+        size = 0
         for piece in pieces:
             tally = tallies.setdefault(piece.source, Tally())
             for row in _rows(corpus, piece, excluded, tally):
                 rows.append(row)
-                if len(rows) == BATCH:
+                size += len(row["image"]["bytes"])
+                if len(rows) == ROWS or size >= BYTES:
                     writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema))
-                    rows = []
+                    rows, size = [], 0
         if rows:
             writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema))
     with replacing(told) as file:

@@ -234,10 +234,10 @@ class StoreRecords(Sequence[Record]):
 
     def __iter__(self) -> Iterator[Record]:
         """All records; a block of rows at a time, which is much faster than one by one."""
-        import pyarrow
+        import pyarrow.compute as compute
 
         table, rows = self._images.table, self._images.rows
-        names = pyarrow.compute.struct_field(table["image"], "path")
+        names = compute.struct_field(table["image"], "path")
         columns = [names, *(table[fact] for fact in FACTS)]
         for start in range(0, len(self), _BLOCK):
             stop = min(start + _BLOCK, len(self))
