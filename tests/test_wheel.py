@@ -52,7 +52,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     assert recipes <= names
     page = {name.rpartition("/")[2] for name in names if name.startswith("gmssl/explaining/page/templates/")}
     sections = ("run", "curves", "accuracy", "pairs", "causes", "solver")
-    assert page >= {f"{name}.html.jinja" for name in ("page", "tiles", "parts", *sections)} | {"style.css"}
+    assert page >= {f"{name}.html.jinja" for name in ("page", "tiles", "parts", *sections)}
     assert all(name.startswith(("gmssl/", "gmssl-")) for name in names), "nothing else is installed beside the package"
 
 

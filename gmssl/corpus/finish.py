@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gmssl.corpus.page import to_html
 from gmssl.corpus.plan import Found, Plan
 from gmssl.corpus.recipe import Corpus, Source
 from gmssl.corpus.schema import info, state
@@ -19,7 +20,7 @@ from gmssl.errors import DataError
 from gmssl.parts.data.store import HEADER, VERSION
 from gmssl.system.files import write_whole
 
-REPORT = "report.json"
+REPORT, PAGE = "report.json", "report.html"
 
 Report = dict[str, Any]
 """What became of a source."""
@@ -91,6 +92,7 @@ def finish(corpus: Corpus, plan: Plan, folder: Path, files: Sequence[str], told:
     write_whole(report, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     _refuse_faults(outcomes, corpus, report)
     fingerprint = hashlib.sha256("".join(digests.values()).encode()).hexdigest()[:16]
+    write_whole(folder / PAGE, to_html(facts, folder, files, corpus.bits))
     for path in folder.glob(".*.arrow.*"):
         path.unlink()  # what killed workers were writing
     write_whole(folder / "state.json", json.dumps(state(files, fingerprint), indent=2) + "\n")

@@ -19,8 +19,9 @@ from jinja2.meta import find_undeclared_variables
 from gmssl.explaining.counting import Blame
 from gmssl.explaining.page.contents import Contents
 from gmssl.explaining.page.matches import Accuracy
-from gmssl.explaining.page.rendering import environment, one_line, to_html
+from gmssl.explaining.page.rendering import environment, to_html
 from gmssl.explaining.pictures import Picture
+from gmssl.system.pages import one_line
 
 NAMELESS = "not named"
 HOSTILE = ("<script>", "</p>", "</title></style>", "a\"b'c", "&amp;", "<!--", "\x00", "]]>", "{{ title }}", "{% raw %}")
