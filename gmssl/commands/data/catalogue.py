@@ -7,7 +7,6 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.data_build import BUILD_EXAMPLES, build
 from gmssl.commands.options import dataset_names, examples
 from gmssl.commands.options import show as show_tables
 
@@ -20,8 +19,6 @@ DATA_VERIFY_EXAMPLES = examples(
     "gmssl data verify BCCD archives/BCCD_Dataset",
     "gmssl data verify LiTS2017 archives/lits --list file_list.txt  # a list that the authors released",
 )
-data = typer.Typer(help="List datasets, check archives on disk, and build stores from them.", no_args_is_help=True)
-data.command(epilog=BUILD_EXAMPLES)(build)
 
 NAME_HELP = "Name of a dataset, as `gmssl data list` prints it; capital letters do not matter."
 Folders: TypeAlias = Annotated[
@@ -31,7 +28,6 @@ Folders: TypeAlias = Annotated[
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-@data.command("list", epilog=DATA_LIST_EXAMPLES)
 def list_datasets(
     modality: Annotated[
         str | None, typer.Option(help="List only datasets of this modality, e.g. ct.", show_default=False)
@@ -57,7 +53,6 @@ def list_datasets(
         show_tables([catalogue_grid(entries)])
 
 
-@data.command(epilog=DATA_SHOW_EXAMPLES)
 def show(
     name: Annotated[str, typer.Argument(help=NAME_HELP, autocompletion=dataset_names)],
     as_json: Json = False,
@@ -84,7 +79,6 @@ def show(
         show_tables(entry_grids(entry))
 
 
-@data.command(epilog=DATA_VERIFY_EXAMPLES)
 def verify(
     name: Annotated[str, typer.Argument(help=NAME_HELP, autocompletion=dataset_names)],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder that the archive was unpacked to.")],
