@@ -13,11 +13,11 @@ from gmssl.commands.options import show as show_tables
 DATA_LIST_EXAMPLES = examples("gmssl data list", "gmssl data list --modality ct --json")
 DATA_SHOW_EXAMPLES = examples(
     "gmssl data show BCCD",
-    "gmssl data show MSD-Liver --yaml  # its file, from which to begin an entry of your own",
+    "gmssl data show MSD-Liver --yaml  # to begin an entry of your own",
 )
 DATA_VERIFY_EXAMPLES = examples(
     "gmssl data verify BCCD archives/BCCD_Dataset",
-    "gmssl data verify LiTS2017 archives/lits --list file_list.txt  # a list that the authors released",
+    "gmssl data verify LiTS2017 archives/lits --list file_list.txt",
 )
 data = typer.Typer(help="List datasets, and check archives on disk.", no_args_is_help=True)
 
