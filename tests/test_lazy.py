@@ -61,6 +61,15 @@ assert done.exit_code == 0, done.output
     assert not loaded_by(code) & HEAVY
 
 
+def test_the_catalogue_is_light() -> None:
+    code = """
+import gmssl.cli, typer.testing as t
+done = t.CliRunner().invoke(gmssl.cli.app, ['data', 'list'])
+assert done.exit_code == 0, done.output
+"""
+    assert not loaded_by(code) & HEAVY
+
+
 def test_public_names() -> None:
     import gmssl
 

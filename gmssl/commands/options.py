@@ -61,11 +61,10 @@ def solver_names(incomplete: str) -> list[str]:
 
 
 def dataset_names(incomplete: str) -> list[str]:
-    """Datasets of the shipped catalogue that begin like this in any capitals, for the shell."""
+    """Datasets of the shipped catalogue that begin like this, for the shell."""
     from gmssl.corpus.catalogue import SHIPPED
 
-    names = sorted(path.stem for path in SHIPPED.rglob("*.yaml"))
-    return [name for name in names if name.lower().startswith(incomplete.lower())]
+    return sorted(path.stem for path in SHIPPED.rglob("*.yaml") if path.stem.startswith(incomplete))
 
 
 RECIPE_HELP = "A YAML file, or the name of a shipped recipe (see `gmssl recipes list`)."

@@ -81,8 +81,8 @@ def load_catalogue(folders: Sequence[Path] = (), shipped: bool = True) -> Catalo
         shipped: whether to include the entries that gmssl ships.
 
     Raises:
-        DataError: a folder is missing or has no entry; a file is no entry (the message names file and key); two files have
-            the same name or number.
+        DataError: a folder is missing or has no entry; a file is no entry (the message names file and key); two files
+            have the same name or number.
     """
     found: dict[str, tuple[Entry, Path]] = {}
     given = [Path(text) for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text]

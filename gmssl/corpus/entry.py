@@ -60,7 +60,7 @@ class ReaderChoice(Settings):
     """A reader by its kind, with its settings; a kind need not be installed to be named here."""
 
     kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    settings: dict[str, str | int | float | bool | None] = {}
+    settings: dict[str, str | int | float | bool | None] = Field({}, description="of the reader, as a recipe has them")
 
 
 class Place(Settings):
@@ -128,7 +128,7 @@ class Split(Settings):
         return f"{self.fraction:.0%} of the patients, by seed"
 
     def patient_of(self, path: str) -> str | None:
-        """The patient that a path below the archive tells, if it does."""
+        """The patient that a path tells, if it does; the archive's own folder may come first."""
         found = re.search(self.patient, path) if self.patient is not None else None
         return found["patient"] if found else None
 
@@ -136,8 +136,8 @@ class Split(Settings):
 class Published(Settings):
     """A list of names that the authors of LVM-Med released: what they trained on.
 
-    A listed name stands for a file or a folder of the archive. It is compared, after `adds` is taken away, with the end of
-    the path, with the file's name, with that name without its extensions, or with the name of any folder above it.
+    A listed name stands for a file or a folder of the archive. It is compared, after `adds` is taken away, with the end
+    of the path, with the file's name, with that name without its extensions, or with the name of any folder above it.
     """
 
     name: str

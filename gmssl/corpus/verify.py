@@ -1,17 +1,17 @@
-"""What lies in the folder of an archive, compared with its entry and with the list of names that the authors released."""
+"""What lies in the folder of an archive, compared with its entry and with the list that the authors released."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from gmssl.corpus.entry import Entry, Place, Published
+from gmssl.corpus.entry import Entry, Place
 from gmssl.corpus.patterns import matches
+from gmssl.corpus.released import Listed, compare
 from gmssl.errors import DataError
 
 _HEAD = 65_536
@@ -25,25 +25,6 @@ class Found:
 
     place: Place
     files: int
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A released list beside the entry and the disk.
-
-    Attributes:
-        name: what the list is called.
-        differences: how the file differs from what the entry says of it; none where it is the released one.
-        names: lines of this dataset, different ones; 0 where the list names no files.
-        missing: those that are not on disk, as the list writes them.
-        unlisted: number of images on disk that are not in the list.
-    """
-
-    name: str
-    differences: tuple[str, ...]
-    names: int
-    missing: tuple[str, ...]
-    unlisted: int
 
 
 @dataclass(frozen=True)
@@ -98,12 +79,14 @@ def verify(entry: Entry, root: Path, listed: Path | None = None, contents: bool 
     if not paths:
         raise DataError(f"the archive {root} holds no files; name the folder that the archive was unpacked to.")
     own = root.resolve().name
+    within = lambda names: [f"{own}/{name}" for name in names]  # noqa: E731
     by_place: dict[int, list[str]] = defaultdict(list)
     for path in paths:
         by_place[_place_of(entry.layout, path, own)].append(path)
     images = [p for number, place in enumerate(entry.layout) if place.holds == "images" for p in by_place[number]]
     found = tuple(Found(place, len(by_place[number])) for number, place in enumerate(entry.layout))
-    told = {patient for path in images if (patient := entry.split.patient_of(f"{own}/{path}")) is not None}
+    tells = entry.split.patient_of
+    told = {tells(path) or tells(whole) for path, whole in zip(images, within(images), strict=True)} - {None}
     doubled = [group for number, place in enumerate(entry.layout) if place.unique for group in _same(by_place[number])]
     if contents:
         doubled += _same_content(root, images)
@@ -116,7 +99,7 @@ def verify(entry: Entry, root: Path, listed: Path | None = None, contents: bool 
         missing=tuple(_missing(entry, found, len(told), by_place[-1])),
         extra=tuple(by_place[-1]),
         doubled=tuple(dict.fromkeys(doubled)),
-        listed=None if listed is None else _listed(entry, listed, [f"{own}/{p}" for p in paths], images, own),
+        listed=None if listed is None else compare(entry, listed, within(paths), within(images)),
     )
 
 
@@ -183,85 +166,3 @@ def _digest(path: Path, length: int | None) -> bytes:
         if length is not None:
             return hashlib.sha256(file.read(length)).digest()
         return hashlib.file_digest(file, "sha256").digest()
-
-
-def _listed(entry: Entry, path: Path, disk: Sequence[str], images: Sequence[str], own: str) -> Listed:
-    try:
-        raw = path.read_bytes()
-        lines = lines_of(raw)
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"the list {path} cannot be read as text: {error}. Give a list that the authors released."
-        ) from None
-    if not entry.published or not lines:
-        what = f"there is no published list of {entry.name}" if lines else f"the list {path} is empty"
-        raise DataError(f"{what}; leave out --list.")
-    published = _which(entry.published, raw, lines)
-    differences = tuple(differences_of(published, raw))
-    if published.compares is None:
-        return Listed(published.name, differences, 0, (), 0)
-    keys = {line: _key(published, line) for line in dict.fromkeys(own_lines(published, lines))}
-    depths = {key.count("/") + 1 for key in keys.values()}
-    there = {key for file in disk for key in _keys_of(published, file, depths)}
-    wanted = set(keys.values())
-    unlisted = sum(not wanted & set(_keys_of(published, f"{own}/{image}", depths)) for image in images)
-    return Listed(
-        published.name, differences, len(keys), tuple(line for line, key in keys.items() if key not in there), unlisted
-    )
-
-
-def lines_of(raw: bytes) -> list[str]:
-    """The lines of a list that are not blank, without their ends.
-
-    Raises:
-        UnicodeDecodeError: the bytes are no text in UTF-8.
-    """
-    return [line for line in (text.rstrip("\r") for text in raw.decode("utf-8").split("\n")) if line.strip()]
-
-
-def own_lines(published: Published, lines: Sequence[str]) -> list[str]:
-    """The lines of one dataset in a list of several."""
-    only = published.only
-    return list(lines) if only is None else [line for line in lines if re.search(only, line)]
-
-
-def differences_of(published: Published, raw: bytes) -> Iterator[str]:
-    """How a file differs from what an entry says of its list, each in words."""
-    lines = lines_of(raw)
-    folders = len({line.partition("/")[0] for line in lines}) if any("/" in line for line in lines) else None
-    facts = [
-        ("lines", len(lines), published.entries),
-        ("different lines", len(set(lines)), published.unique),
-        ("first folders", folders, published.groups),
-        ("beginning of the first line", lines[0][:80] if lines else None, published.first[:80]),
-        ("first digits of the SHA-256", hashlib.sha256(raw).hexdigest()[:16], published.sha256),
-    ]
-    if published.own is not None:
-        facts.append(("lines of this dataset", len(own_lines(published, lines)), published.own))
-    return (f"{what}: {has}, not {should}" for what, has, should in facts if has != should)
-
-
-def _which(lists: Sequence[Published], raw: bytes, lines: Sequence[str]) -> Published:
-    """The list that a file is: by its bytes, else by its first line, else the first of the entry."""
-    digest = hashlib.sha256(raw).hexdigest()[:16]
-    return min(lists, key=lambda each: (each.sha256 != digest, each.first[:80] != lines[0][:80]))
-
-
-def _key(published: Published, line: str) -> str:
-    name = line if published.adds is None else re.sub(published.adds, "", line)
-    return _stem(name) if published.compares == "stem" else name
-
-
-def _keys_of(published: Published, path: str, depths: set[int]) -> list[str]:
-    """What a file on disk may be called in the list; its path begins with the archive's own folder."""
-    parts = path.split("/")
-    if published.compares == "path":
-        return ["/".join(parts[-depth:]) for depth in depths]
-    if published.compares == "folder":
-        return parts[:-1]
-    return [parts[-1] if published.compares == "name" else _stem(parts[-1])]
-
-
-def _stem(name: str) -> str:
-    """A file's name without its extension, two of them for .nii.gz."""
-    return PurePosixPath(name.removesuffix(".gz")).stem

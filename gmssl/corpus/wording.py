@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gmssl.corpus.entry import AsPrinted, Entry, Place, Published
-from gmssl.corpus.verify import Listed, Verification
+from gmssl.corpus.released import Listed
+from gmssl.corpus.verify import Verification
 from gmssl.system.grid import Grid
 
 SHOWN = 10

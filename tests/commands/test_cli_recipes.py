@@ -109,6 +109,8 @@ def test_the_python_door_takes_names() -> None:
         ("gmssl parts show nothing l", []),
         ("gmssl parts check solver robust", ["robust_tabu"]),
         ("gmssl solve --solver lag", ["lagrange"]),
+        ("gmssl data show BCC", ["BCCD"]),
+        ("gmssl data verify ADNI", ["ADNI-1.5T", "ADNI-3T"]),
         ("gmssl train recipes/sim", []),  # then the shell completes names of files
     ],
 )

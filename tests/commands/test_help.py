@@ -40,7 +40,9 @@ EXAMPLES = [(name, line) for name, command in COMMANDS.items() for line in examp
 ALONE = [
     line
     for name, line in EXAMPLES
-    if name.split()[0] in ("recipes", "parts", "version", "check") and name != "parts check" and "--dry-run" not in line
+    if name.split()[0] in ("data", "recipes", "parts", "version", "check")
+    and name not in ("parts check", "data verify")
+    and "--dry-run" not in line
 ]
 """Those that need no file and no time."""
 
