@@ -101,6 +101,8 @@ class _Layout:
         if page.imagewidth * page.imagelength > MAX_PIXELS:
             size = f"{page.imagewidth}×{page.imagelength} pixels, above the limit {MAX_PIXELS}"
             raise RefusedError(f"its pages have {size}; read them as slides, or cut them first")
+        if layout.frames < 1:
+            raise RefusedError(f"its axes {axes} are {shape} and hold no image")
         if len(layout.series.pages) not in (1, layout.frames) or any(
             page is None or page.parent is not file for page in layout.series.pages
         ):
