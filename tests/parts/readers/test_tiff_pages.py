@@ -44,7 +44,7 @@ def read(root, **options):
         (GREY.astype(np.float32), IMAGEJ),
         (COLOUR, {"photometric": "rgb"}),
         (COLOUR, {"photometric": "rgb", "metadata": None, "compression": "jpeg"}),
-        (COLOUR, {"photometric": "rgb", "imagej": True}),
+        (COLOUR, {"photometric": "rgb", "imagej": True, "metadata": {"axes": "ZYXS"}}),
         (GREY, {"metadata": {"axes": "ZYX"}, "ome": True}),
         (GREY, {"metadata": {"axes": "TYX"}, "ome": True}),
     ],
