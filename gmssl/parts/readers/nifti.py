@@ -15,7 +15,7 @@ from pydantic import Field
 from gmssl.interfaces.reader import Acquisition, Listing, Reader, Scan
 from gmssl.lazy import numpy
 from gmssl.parts.readers.files import NoImageError, RefusedError, library, listed, muted, number_of, numbered, telling
-from gmssl.parts.readers.volumes import RAS_TO_LPS, check_size, finite, placed, scaled
+from gmssl.parts.readers.volumes import RAS_TO_LPS, check_size, finite, is_real, placed, scaled
 
 _HEADERS = {
     ".img": (".hdr",),
@@ -162,9 +162,9 @@ class _Volume:
                 f"it has {len(extent)} dimensions {extent}, where volumes have 3 and series of volumes 4; "
                 "write each volume as a file"
             )
-        if type_.kind == "c":
+        if numpy.issubdtype(type_, numpy.complexfloating):
             raise RefusedError("its values are complex numbers; write their magnitude")
-        if type_.kind not in "iufV" or (type_.kind == "V" and type_.names is None):
+        if type_.names is None and not is_real(type_):
             raise RefusedError(f"its values are of type {type_}, which is not read")
 
     @property
