@@ -20,6 +20,11 @@ HEAVY = {
     "jinja2",
     "torchdata",
     "sklearn",
+    "tifffile",
+    "nibabel",
+    "SimpleITK",
+    "h5py",
+    "openslide",
 }
 
 

@@ -141,7 +141,7 @@ def _frames(scan: Scan) -> Iterator[numpy.ndarray]:
         if scan.valid is not None:
             values = values[numpy.asarray(scan.valid[number])]
         values = values.ravel()
-        yield values[numpy.isfinite(values)] if values.dtype.kind == "f" else values
+        yield values[numpy.isfinite(values)] if numpy.issubdtype(values.dtype, numpy.floating) else values
 
 
 def _ends(scan: Scan) -> tuple[float, float]:
@@ -163,7 +163,7 @@ def _percentiles(scan: Scan, shares: list[float]) -> list[float]:
     if len(scan.frames) == 0:
         raise DataError(_NOTHING)
     type_ = numpy.asarray(scan.frames[0]).dtype
-    if type_.kind in "iu" and type_.itemsize <= 2:
+    if numpy.issubdtype(type_, numpy.integer) and type_.itemsize <= 2:
         least, most = numpy.iinfo(type_).min, numpy.iinfo(type_).max
         counts = numpy.zeros(int(most) - int(least) + 1, dtype=numpy.int64)
         for values in _frames(scan):

@@ -12,6 +12,7 @@ from gmssl.interfaces.reader import Acquisition, Listing, Reader, Scan
 from gmssl.lazy import numpy
 from gmssl.parts.readers.files import RefusedError, library, listed, telling
 from gmssl.parts.readers.lazily import LazyFrames
+from gmssl.parts.readers.volumes import is_real
 
 _KEPT = 2**28  # bytes of images that are kept decoded, because the file compresses them together
 
@@ -79,7 +80,7 @@ def _array(file: Any, key: str) -> Any:
     shape, type_ = found.shape, found.dtype
     if shape is None or len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)) or min(shape) < 1:
         raise RefusedError(f"its array {key!r} is {shape} and not images [N,H,W], [N,H,W,1] or [N,H,W,3]")
-    if type_.kind not in "iufb":
+    if not is_real(type_):
         raise RefusedError(f"its array {key!r} is of type {type_} and not of numbers")
     return found
 
@@ -106,7 +107,7 @@ class _Images(LazyFrames):
             self._block = start, stored[start : start + together]
         image = self._block[1][index - start]
         image = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
-        return image.astype(numpy.uint8) * 255 if image.dtype.kind == "b" else image.copy()
+        return image.astype(numpy.uint8) * 255 if image.dtype == numpy.bool_ else image.copy()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_block": None}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -13,7 +15,7 @@ from pydantic import Field
 from gmssl.interfaces.reader import Acquisition, Listing, Reader, Scan
 from gmssl.lazy import numpy
 from gmssl.parts.readers.files import NoImageError, RefusedError, library, listed, muted, number_of, numbered, telling
-from gmssl.parts.readers.volumes import RAS_TO_LPS, check_size, finite, placed, scaled
+from gmssl.parts.readers.volumes import RAS_TO_LPS, check_size, finite, is_real, placed, scaled
 
 _HEADERS = {
     ".img": (".hdr",),
@@ -59,16 +61,16 @@ class Nifti(Reader):
             own = _header_of(root, name)
             if own != name and own in given:
                 return []
-            volume = _Volume.load(root, own)
-            return numbered(own, volume.files, volume.number, volume.shape[0])
+            with closing(_Volume.load(root, own)) as volume:
+                return numbered(own, volume.files, volume.number, volume.shape[0])
 
         return listed(root, names, header)
 
     def read(self, root: Path, acquisition: Acquisition) -> Scan:
         """See `Reader.read`. RGB is read as colour, without its opacity; values that are not finite are not valid."""
         library("nibabel")
-        with telling(root, acquisition.files[0]):
-            volume = _Volume.load(root, acquisition.files[0])
+        name = acquisition.files[0]
+        with telling(root, name), closing(_Volume.load(root, name)) as volume:
             number = number_of(acquisition)
             if number >= volume.number:
                 raise RefusedError(f"it has {volume.number} volumes; there is no number {number}")
@@ -129,8 +131,18 @@ class _Volume:
         if not (minc or isinstance(image, volumes)):
             raise NoImageError(f"it is a {type(image).__name__} and holds no volume that is read here")
         volume = cls(image, (name, *_companions(root, name, image)), minc)
-        volume.check()
+        try:
+            volume.check()
+        except RefusedError:
+            volume.close()
+            raise
         return volume
+
+    def close(self) -> None:
+        """Let go of the file, which the reader of PAR/REC holds open."""
+        held = getattr(self.image.dataobj, "file_like", None)
+        if not isinstance(held, str | Path) and held is not None:
+            held.close()
 
     @property
     def extent(self) -> tuple[int, ...]:
@@ -150,9 +162,9 @@ class _Volume:
                 f"it has {len(extent)} dimensions {extent}, where volumes have 3 and series of volumes 4; "
                 "write each volume as a file"
             )
-        if type_.kind == "c":
+        if numpy.issubdtype(type_, numpy.complexfloating):
             raise RefusedError("its values are complex numbers; write their magnitude")
-        if type_.kind not in "iufV" or (type_.kind == "V" and type_.names is None):
+        if type_.names is None and not is_real(type_):
             raise RefusedError(f"its values are of type {type_}, which is not read")
 
     @property
@@ -191,32 +203,46 @@ class _Volume:
 
     def values(self, number: int) -> numpy.ndarray:
         """`[K,H,W]` or `[K,H,W,3]` of one of its volumes."""
-        nibabel = library("nibabel")
-        stored = self.image.dataobj
-        with muted("nibabel.global"):
-            if type(stored) is not nibabel.arrayproxy.ArrayProxy:
-                return self._acquired(_lean(self._of(stored, number)))
-            place = Path(self.image.file_map["image"].filename)
-            compressed = place.suffix.lower() in (".gz", ".bz2", ".zst", ".mgz")
-            whole = prod(stored.shape) * stored.dtype.itemsize
-            check_size(whole if compressed else whole + int(stored.offset), place.stat().st_size, compressed)
-            plain = type(stored)(stored.file_like, (stored.shape, stored.dtype, stored.offset), mmap=False)
-            raw = self._acquired(self._of(plain, number))
+        stored, extent = self.image.dataobj, self.extent
+        if type(stored) is not library("nibabel").arrayproxy.ArrayProxy or stored.order != "F":
+            with muted("nibabel.global"):
+                chosen = stored if len(extent) < 4 else stored[number] if self.minc else stored[..., number]
+                shape = extent if len(extent) < 4 else extent[1:] if self.minc else extent[:3]
+                return self._acquired(_lean(numpy.asarray(chosen).reshape(shape)))
+        place = Path(self.image.file_map["image"].filename)
+        size = prod(extent[:3]) * stored.dtype.itemsize
+        bytes_ = _bytes(place, int(stored.offset), size, number, self.number)
+        raw = self._acquired(bytes_.view(stored.dtype).reshape(extent[:3], order="F"))
         if raw.dtype.names is not None:
             return numpy.stack([raw[colour] for colour in raw.dtype.names[:3]], axis=-1)
         return scaled(raw, float(stored.slope), float(stored.inter))
-
-    def _of(self, stored: Any, number: int) -> numpy.ndarray:
-        extent = self.extent
-        if len(extent) == 4:
-            chosen = stored[number] if self.minc else stored[(..., number, *(0,) * (len(stored.shape) - 4))]
-            return numpy.asarray(chosen)
-        return numpy.asarray(stored).reshape(extent)
 
     def _acquired(self, values: numpy.ndarray) -> numpy.ndarray:
         if values.ndim == 2:
             return values[None] if self.minc else values.T[None]
         return values if self.minc else values.transpose(2, 1, 0)
+
+
+def _bytes(place: Path, offset: int, size: int, number: int, of: int) -> numpy.ndarray:
+    """The bytes of one volume; compressed files are read to their end, where the checksum of all their bytes stands.
+
+    Raises:
+        RefusedError: the file ends before.
+    """
+    compressed = place.suffix.lower() in (".gz", ".mgz")
+    whole = place.stat().st_size
+    check_size(size * of + (0 if compressed else offset), whole, compressed)
+    values = numpy.empty(size, dtype=numpy.uint8)
+    with gzip.open(place) if compressed else place.open("rb") as file:
+        file.seek(offset + number * size)
+        view = memoryview(values)  # type: ignore[arg-type]
+        while len(view) and (more := file.readinto(view)):  # type: ignore[attr-defined]
+            view = view[more:]
+        if len(view):
+            raise RefusedError(f"it is truncated: {len(view)} of the {size} bytes of a volume are missing")
+        while compressed and file.read(2**20):
+            pass
+    return values
 
 
 def _lean(values: numpy.ndarray) -> numpy.ndarray:

@@ -13,6 +13,7 @@ from gmssl.interfaces.reader import Acquisition, Listing, Reader, Scan
 from gmssl.lazy import numpy
 from gmssl.parts.readers.files import RefusedError, listed, muted, telling
 from gmssl.parts.readers.lazily import LazyFrames
+from gmssl.parts.readers.volumes import is_real
 from gmssl.system.images.reading import MAX_PIXELS
 from gmssl.system.images.tiff import missing
 
@@ -94,13 +95,15 @@ class _Layout:
         samples = prod(n for axis, n in zip(axes, shape, strict=True) if axis in "SC")
         if samples != page.samplesperpixel or samples not in (1, 3, 4):
             raise RefusedError(f"its axes {axes} are {shape}, with {samples} channels; write grey or RGB pages")
-        if page.dtype is None or page.dtype.kind not in "iufb":
+        if page.dtype is None or not is_real(page.dtype):
             raise RefusedError(f"its samples are of type {page.dtype}, which is not read")
         if page.imagedepth > 1:
             raise RefusedError("its pages are volumes; write their slices as pages")
         if page.imagewidth * page.imagelength > MAX_PIXELS:
             size = f"{page.imagewidth}×{page.imagelength} pixels, above the limit {MAX_PIXELS}"
             raise RefusedError(f"its pages have {size}; read them as slides, or cut them first")
+        if layout.frames < 1:
+            raise RefusedError(f"its axes {axes} are {shape} and hold no image")
         if len(layout.series.pages) not in (1, layout.frames) or any(
             page is None or page.parent is not file for page in layout.series.pages
         ):

@@ -36,6 +36,11 @@ def placed(affine: numpy.ndarray, shape: Sequence[int]) -> numpy.ndarray | None:
     return affine
 
 
+def is_real(type_: numpy.dtype) -> bool:
+    """Whether values are whole numbers, fractions, or true and false."""
+    return any(numpy.issubdtype(type_, of) for of in (numpy.integer, numpy.floating, numpy.bool_))
+
+
 def finite(values: numpy.ndarray) -> numpy.ndarray | None:
     """Where values are finite, None where all are.
 
@@ -45,7 +50,7 @@ def finite(values: numpy.ndarray) -> numpy.ndarray | None:
     Raises:
         RefusedError: none is.
     """
-    if values.dtype.kind != "f":
+    if not numpy.issubdtype(values.dtype, numpy.floating):
         return None
     valid = numpy.isfinite(values)
     if valid.all():
@@ -64,7 +69,7 @@ def scaled(raw: numpy.ndarray, slope: float, intercept: float) -> numpy.ndarray:
     raw = raw.astype(raw.dtype.newbyteorder("="), copy=False)
     if slope == 1 and intercept == 0:
         return raw
-    whole = raw.dtype.kind in "iu" and float(slope).is_integer() and float(intercept).is_integer()
+    whole = numpy.issubdtype(raw.dtype, numpy.integer) and float(slope).is_integer() and float(intercept).is_integer()
     if whole and raw.dtype.itemsize < 8 and raw.size:
         ends = [int(end) * int(slope) + int(intercept) for end in (raw.min(), raw.max())]
         for type_ in (numpy.int16, numpy.int32):
