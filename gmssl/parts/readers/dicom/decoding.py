@@ -152,10 +152,14 @@ def pixels_of(header: Header) -> Pixels:
         )
     stored, high = options.get("bits_stored"), fields.get("HighBit")
     if stored and isinstance(high, int) and high != stored - 1 and header.keyword == "PixelData":
-        raise DataError(f"{name} keeps {stored} bits with HighBit {high}, which is not read; write it with {stored - 1}.")
+        raise DataError(
+            f"{name} keeps {stored} bits with HighBit {high}, which is not read; write it with {stored - 1}."
+        )
     shown = text(fields, "PhotometricInterpretation")
     if options.get("samples_per_pixel", 1) == 3 and shown not in _RGB:
-        raise DataError(f"{name} holds colours as {shown or 'nothing that it names'}, which is not read; write it as RGB.")
+        raise DataError(
+            f"{name} holds colours as {shown or 'nothing that it names'}, which is not read; write it as RGB."
+        )
     return Pixels(name, header.path, header.syntax, header.offset, options, inflated)
 
 

@@ -132,7 +132,8 @@ def read_header(root: Path, name: str) -> Header:
     except Exception as error:  # pydicom raises almost anything on damaged files
         if of_the_machine(error):
             raise
-        raise Fault(f"its header cannot be read ({words_of(error)})") from None
+        what = "it cannot be opened" if isinstance(error, OSError) else "its header cannot be read"
+        raise Fault(f"{what} ({words_of(error)})") from None
 
 
 def words_of(error: Exception) -> str:
@@ -150,7 +151,9 @@ def _read(path: Path, name: str) -> Header:
         marked = start[128:] == b"DICM"
         if not marked and start[:2] not in _FIRST_GROUPS:
             if name.lower().endswith((".dcm", ".dicom", ".ima")):
-                raise Fault("it is empty" if not start else "it has the name of a DICOM file, but does not begin as one")
+                raise Fault(
+                    "it is empty" if not start else "it has the name of a DICOM file, but does not begin as one"
+                )
             raise NoDicom
         found: list[tuple[int, str, int, int]] = []
 

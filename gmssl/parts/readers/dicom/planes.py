@@ -128,7 +128,10 @@ def _plane(header: Header, frame: int, groups: Sequence[Dataset | None]) -> Plan
 def _check_orientation(orientation: Vector) -> None:
     across, down = orientation[:3], orientation[3:]
     lengths = math.hypot(*across), math.hypot(*down)
-    if any(abs(length - 1) > 0.01 for length in lengths) or abs(sum(a * b for a, b in zip(across, down, strict=True))) > 0.01:
+    if (
+        any(abs(length - 1) > 0.01 for length in lengths)
+        or abs(sum(a * b for a, b in zip(across, down, strict=True))) > 0.01
+    ):
         raise Fault("ImageOrientationPatient is no pair of perpendicular unit vectors")
 
 
@@ -143,7 +146,15 @@ def _spacing(fields: Dataset) -> tuple[Vector | None, float]:
 
 def _kind(header: Header) -> tuple[str, ...]:
     fields = header.fields
-    words = ("SOPClassUID", "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "EchoNumbers", "RescaleType")
+    words = (
+        "SOPClassUID",
+        "Rows",
+        "Columns",
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "EchoNumbers",
+        "RescaleType",
+    )
     return tuple(text(fields, word) for word in words)
 
 

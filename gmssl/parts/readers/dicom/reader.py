@@ -15,7 +15,6 @@ from gmssl.parts.readers.dicom.headers import Fault, Header, NoDicom, need_pydic
 from gmssl.parts.readers.dicom.planes import Plane, planes_of
 from gmssl.parts.readers.dicom.scans import read_picture, read_volume
 from gmssl.parts.readers.dicom.volumes import Gaps, volumes_of
-from gmssl.system.workers import of_the_machine
 
 
 class Dicom(Reader):
@@ -61,7 +60,9 @@ class Dicom(Reader):
             for volume in volumes:
                 if volume.acquisition.name == acquisition.name:
                     return read_volume(volume.stack) if volume.stack else read_picture(headers[0])
-        raise DataError(f"the files of {acquisition.name} are no longer what they were listed as; list the source again.")
+        raise DataError(
+            f"the files of {acquisition.name} are no longer what they were listed as; list the source again."
+        )
 
     def _header(self, root: Path, name: str) -> Header | LeftOut:
         try:
@@ -71,10 +72,6 @@ class Dicom(Reader):
             return LeftOut(name, "no DICOM file.", fault=False)
         except Fault as fault:
             return LeftOut(name, f"{fault}.")
-        except OSError as error:
-            if of_the_machine(error):
-                raise
-            return LeftOut(name, f"it cannot be opened ({error.strerror}).")
         return LeftOut(name, f"{reason}.", fault=False) if reason else header
 
     def _not_asked_for(self, header: Header) -> str | None:
@@ -100,7 +97,3 @@ def _header_again(root: Path, name: str) -> Header:
         raise DataError(f"{name} cannot be read: it is no DICOM file.") from None
     except Fault as fault:
         raise DataError(f"{name} cannot be read: {fault}.") from None
-    except OSError as error:
-        if of_the_machine(error):
-            raise
-        raise DataError(f"{name} cannot be opened ({error.strerror}).") from None

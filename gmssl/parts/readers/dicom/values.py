@@ -61,7 +61,9 @@ class Frame:
     def plain(self) -> bool:
         """Whether its values are whole numbers."""
         whole_line = self.slope.is_integer() and self.intercept.is_integer()
-        return whole_line and self.header.keyword == "PixelData" and not items(self.header.fields, "ModalityLUTSequence")
+        return (
+            whole_line and self.header.keyword == "PixelData" and not items(self.header.fields, "ModalityLUTSequence")
+        )
 
     def read(self) -> tuple[numpy.ndarray, numpy.ndarray | None]:
         """Values `[H,W]`, or RGB of 8 bits `[H,W,3]`, and where they are valid, `[H,W]`; None for everywhere.
@@ -203,5 +205,7 @@ def whole_type(low: float, high: float) -> Any:
             return numpy.dtype(candidate)
     if max(-low, high) <= EXACT:
         return numpy.dtype(numpy.float32)
-    wide = next((c for c in (numpy.int32, numpy.uint32) if numpy.iinfo(c).min <= low and high <= numpy.iinfo(c).max), None)
+    wide = next(
+        (c for c in (numpy.int32, numpy.uint32) if numpy.iinfo(c).min <= low and high <= numpy.iinfo(c).max), None
+    )
     return numpy.dtype(numpy.float32 if wide is None else wide)
