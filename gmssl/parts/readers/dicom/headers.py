@@ -25,8 +25,8 @@ IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.
 NATIVE = {IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED}
 """Transfer syntaxes whose pixels are not compressed, each by itself."""
 WORDS = """
-ImageType SOPClassUID SOPInstanceUID Modality AcquisitionTime PatientID SliceThickness EchoTime InversionTime EchoNumbers
-SpacingBetweenSlices TriggerTime FlipAngle DiffusionBValue DiffusionGradientOrientation StudyInstanceUID
+ImageType SOPClassUID SOPInstanceUID Modality AcquisitionTime PatientID SliceThickness EchoTime InversionTime
+EchoNumbers SpacingBetweenSlices TriggerTime FlipAngle DiffusionBValue DiffusionGradientOrientation StudyInstanceUID
 SeriesInstanceUID AcquisitionNumber InstanceNumber ImagePositionPatient ImageOrientationPatient
 TemporalPositionIdentifier FrameReferenceTime DetectorInformationSequence SharedFunctionalGroupsSequence
 PerFrameFunctionalGroupsSequence SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows
@@ -45,11 +45,11 @@ _PIXELS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 
 
-class NoDicom(Exception):
+class NoDicomError(Exception):
     """A file that plainly is of another form."""
 
 
-class Fault(Exception):
+class FaultError(Exception):
     """What is wrong with a file, as a clause that follows its name."""
 
 
@@ -62,8 +62,8 @@ class Header:
         path: where it is.
         fields: the elements of `WORDS`.
         syntax: UID of the transfer syntax; that of the bytes where the file does not say.
-        keyword, vr, offset, length: of the element with the pixels; the keyword is empty where there is none, the offset counts
-            from the start of the file, and the length is `UNDEFINED` for compressed pixels.
+        keyword, vr, offset, length: of the element with the pixels; the keyword is empty where there is none, the
+            offset counts from the start of the file, and the length is `UNDEFINED` for compressed pixels.
         size: bytes of the file.
     """
 
@@ -116,24 +116,23 @@ def quiet() -> Iterator[None]:
 
 
 def read_header(root: Path, name: str) -> Header:
-    """Header of one file, without its pixels.
+    """Header of one file, without its pixels; call it within `quiet`.
 
     Raises:
-        NoDicom: it is of another form.
-        Fault: it is damaged.
+        NoDicomError: it is of another form.
+        FaultError: it is damaged.
         OSError, MemoryError: the machine is at fault, see `of_the_machine`.
     """
     path = root / name
     try:
-        with quiet():
-            return _read(path, name)
-    except (NoDicom, Fault):
+        return _read(path, name)
+    except (NoDicomError, FaultError):
         raise
     except Exception as error:  # pydicom raises almost anything on damaged files
         if of_the_machine(error):
             raise
         what = "it cannot be opened" if isinstance(error, OSError) else "its header cannot be read"
-        raise Fault(f"{what} ({words_of(error)})") from None
+        raise FaultError(f"{what} ({words_of(error)})") from None
 
 
 def words_of(error: Exception) -> str:
@@ -151,10 +150,10 @@ def _read(path: Path, name: str) -> Header:
         marked = start[128:] == b"DICM"
         if not marked and start[:2] not in _FIRST_GROUPS:
             if name.lower().endswith((".dcm", ".dicom", ".ima")):
-                raise Fault(
+                raise FaultError(
                     "it is empty" if not start else "it has the name of a DICOM file, but does not begin as one"
                 )
-            raise NoDicom
+            raise NoDicomError
         found: list[tuple[int, str, int, int]] = []
 
         def at_pixels(tag: int, vr: str | None, length: int) -> bool:
@@ -169,7 +168,7 @@ def _read(path: Path, name: str) -> Header:
     meta = fields.file_meta
     image = fields.get("Rows") is not None
     if not marked and not image and "SOPClassUID" not in fields:
-        raise NoDicom
+        raise NoDicomError
     if meta.get("MediaStorageSOPClassUID") and "SOPClassUID" not in fields:
         fields.SOPClassUID = meta.MediaStorageSOPClassUID
     implicit, little = fields.original_encoding
@@ -203,7 +202,7 @@ def numbers(fields: Dataset, keyword: str, count: int | None = None) -> tuple[fl
     """An element as finite numbers; None where it is missing or empty.
 
     Raises:
-        Fault: it is something else.
+        FaultError: it is something else.
     """
     value = _value(fields, keyword)
     if value is None or value == "":
@@ -214,9 +213,9 @@ def numbers(fields: Dataset, keyword: str, count: int | None = None) -> tuple[fl
     try:
         found = tuple(float(v) for v in values)
     except (TypeError, ValueError, OverflowError):
-        raise Fault(f"{keyword} is {_shown(value)}, which is no number") from None
+        raise FaultError(f"{keyword} is {_shown(value)}, which is no number") from None
     if not all(map(math.isfinite, found)) or (count is not None and len(found) != count):
-        raise Fault(f"{keyword} is {_shown(value)}" + (f", where {count} finite numbers belong" if count else ""))
+        raise FaultError(f"{keyword} is {_shown(value)}" + (f", where {count} finite numbers belong" if count else ""))
     return found
 
 
@@ -242,7 +241,7 @@ def _value(fields: Dataset, keyword: str) -> Any:
     try:
         return fields.get(keyword)
     except Exception as error:  # an element is converted when it is asked for
-        raise Fault(f"{keyword} cannot be read ({words_of(error)})") from None
+        raise FaultError(f"{keyword} cannot be read ({words_of(error)})") from None
 
 
 def _many(value: Any) -> bool:

@@ -94,7 +94,7 @@ def _fits(values: numpy.ndarray, dtype: numpy.dtype) -> bool:
 
 
 def _encoded(frames: Sequence[Frame], values: numpy.ndarray) -> tuple[bytes, ...] | None:
-    """The bytes of a single frame that is JPEG of 8 bits and says nothing but its pixels, if they decode to its values."""
+    """The bytes of a single frame that is JPEG of 8 bits and says nothing else, if they decode to its values."""
     if len(frames) != 1 or frames[0].pixels.syntax != JPEG_BASELINE or values.dtype != numpy.uint8:
         return None
     from PIL import Image

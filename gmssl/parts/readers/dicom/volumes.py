@@ -12,7 +12,7 @@ from typing import Literal
 from gmssl.interfaces.reader import Acquisition, LeftOut
 from gmssl.parts.readers.dicom.classes import modality
 from gmssl.parts.readers.dicom.geometry import even_parts, told
-from gmssl.parts.readers.dicom.headers import Fault, Header, text
+from gmssl.parts.readers.dicom.headers import FaultError, Header, text
 from gmssl.parts.readers.dicom.planes import Plane, planes_of
 from gmssl.parts.readers.dicom.stacks import Stack, stacks_of, unique
 
@@ -39,7 +39,7 @@ def volumes_of(headers: Iterable[Header], gaps: Gaps) -> tuple[list[Volume], lis
                 series[_series(header)] += planes
             else:
                 found.append(Volume(_picture(header), []))
-        except Fault as fault:
+        except FaultError as fault:
             left_out.append(LeftOut(header.name, f"{fault}."))
     taken: set[str] = set()
     for key in sorted(series):

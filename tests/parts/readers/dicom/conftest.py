@@ -27,8 +27,8 @@ class Files:
 
     @staticmethod
     def image(pixels: np.ndarray, uid: str = "1.2.3.1", **fields: Any) -> Dataset:
-        """A CT slice `[H,W]`, a colour picture `[H,W,3]`, or frames with NumberOfFrames among the fields; a field of None
-        is left out."""
+        """A CT slice `[H,W]`, a colour picture `[H,W,3]`, or frames with NumberOfFrames among the fields; a field of
+        None is left out."""
         colour = pixels.shape[-1] == 3 and pixels.ndim > 2
         bits, signed = 8 * pixels.dtype.itemsize, int(pixels.dtype.kind == "i")
         shape = pixels.shape[-3:-1] if colour else pixels.shape[-2:]

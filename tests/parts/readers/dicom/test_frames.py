@@ -152,5 +152,5 @@ def test_a_cine_that_was_cut_off_says_which_frame_is_missing(tmp_path):
     (found,) = Dicom().listing(tmp_path, ["cine"]).acquisitions
     scan = Dicom().read(tmp_path, found)
     assert scan.frames[0].shape == (240, 320, 3)
-    with pytest.raises(DataError, match="cine cannot be read: .*frame 29"):
+    with pytest.raises(DataError, match=r"cine cannot be read: .*frame 29"):
         scan.frames[29]

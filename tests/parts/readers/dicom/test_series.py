@@ -103,7 +103,7 @@ def test_what_shares_a_place_becomes_volumes(dicom, tmp_path, first, second):
         assert sorted(len(scan.frames) for scan in scans) == [1, 1, 1, 1, 4]
         assert sum(scan.affine is None for scan in scans) == 4
     else:
-        given = sorted((scan.frames.tobytes() for scan in scans))
+        given = sorted(scan.frames.tobytes() for scan in scans)
         assert given == sorted(v.tobytes() for v in (a, b))
         assert all(np.allclose(scan.affine, affine()) for scan in scans)
     assert not dicom.listed(tmp_path).left_out
@@ -113,7 +113,7 @@ def test_times_of_a_trigger_that_differ_from_slice_to_slice(dicom, tmp_path):
     phases = [volume(4, seed=phase) for phase in range(3)]
     data = []
     for phase, values in enumerate(phases):
-        data += [one for one in dicom.slices(values, affine(), 1 + 50 * phase)]
+        data += dicom.slices(values, affine(), 1 + 50 * phase)
         for k, one in enumerate(data[-4:]):
             one.TriggerTime = phase * (40 + k)
     dicom.folder(tmp_path, data)
