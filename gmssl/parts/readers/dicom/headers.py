@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -163,7 +164,7 @@ def _read(path: Path, name: str) -> Header:
             return False
 
         file.seek(0)
-        fields = read_partial(file, at_pixels, force=True, specific_tags=_tags())
+        fields = read_partial(file, at_pixels, force=True, specific_tags=[_tag(word) for word in WORDS.split()])
         size = os.fstat(file.fileno()).st_size
     meta = fields.file_meta
     image = fields.get("Rows") is not None
@@ -177,17 +178,6 @@ def _read(path: Path, name: str) -> Header:
         syntax = IMPLICIT if implicit else EXPLICIT if little else BIG_ENDIAN
     tag, vr, offset, length = found[0] if found else (0, "", 0, 0)
     return Header(name, path, fields, syntax, _PIXELS.get(tag, ""), vr, offset, length, size)
-
-
-def _tags() -> list[Any]:
-    if not _TAGS:
-        from pydicom.datadict import tag_for_keyword
-
-        _TAGS.extend(tag_for_keyword(word) for word in WORDS.split())
-    return _TAGS
-
-
-_TAGS: list[Any] = []
 
 
 def text(fields: Dataset, keyword: str) -> str:
@@ -238,10 +228,20 @@ def items(fields: Dataset | None, keyword: str) -> list[Dataset]:
 
 
 def _value(fields: Dataset, keyword: str) -> Any:
+    tag = _tag(keyword)
     try:
-        return fields.get(keyword)
+        return fields[tag].value if tag in fields else None
     except Exception as error:  # an element is converted when it is asked for
         raise FaultError(f"{keyword} cannot be read ({words_of(error)})") from None
+
+
+@cache
+def _tag(keyword: str) -> Any:
+    """pydicom looks a tag up by its keyword each time, which is most of its work."""
+    from pydicom.datadict import tag_for_keyword
+    from pydicom.tag import Tag
+
+    return Tag(tag_for_keyword(keyword) or keyword)
 
 
 def _many(value: Any) -> bool:
