@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gmssl.parts.readers.dicom.headers import DIRECTORY, NATIVE, UNDEFINED, Fault, Header, text, whole
+from gmssl.parts.readers.dicom.headers import DIRECTORY, NATIVE, UNDEFINED, FaultError, Header, text, whole
 
 MODALITIES = {
     "CT": "ct",
@@ -63,7 +63,7 @@ def no_image(header: Header) -> str | None:
     """Why a file is not meant to be read as an image, though nothing is wrong with it; None if it is.
 
     Raises:
-        Fault: it should be an image, but is broken.
+        FaultError: it should be an image, but is broken.
     """
     uid, name = text(header.fields, "SOPClassUID"), class_name(header)
     if uid == DIRECTORY or "DirectoryRecordSequence" in header.fields:
@@ -76,29 +76,33 @@ def no_image(header: Header) -> str | None:
         return "a whole slide in tiles, which is read by readers of slides"
     if header.keyword:
         if header.syntax.startswith(VIDEO):
-            return f"a video ({syntax_name(header.syntax)}), which is not read; write its frames as pictures, such as with ffmpeg"
+            return f"a video ({syntax_name(header.syntax)}), which is not read; write its frames as pictures (ffmpeg)"
         _check(header)
         return None
     if "Image" in name or whole(header.fields, "Rows"):
-        raise Fault(f"it says that it is an image ({name or 'of no class'}), but has no pixels, or ends before them")
+        raise FaultError(
+            f"it says that it is an image ({name or 'of no class'}), but has no pixels, or ends before them"
+        )
     return f"no image, but {name}" if name else "it holds no pixels"
 
 
 def _check(header: Header) -> None:
     fields = header.fields
     if header.missing:
-        raise Fault(f"it is truncated: the last {header.missing} of {header.length} bytes of its pixels are missing")
+        raise FaultError(
+            f"it is truncated: the last {header.missing} of {header.length} bytes of its pixels are missing"
+        )
     rows, columns = whole(fields, "Rows"), whole(fields, "Columns")
     if not rows or not columns or rows < 1 or columns < 1:
-        raise Fault(f"its size is {rows or 0}×{columns or 0} pixels")
+        raise FaultError(f"its size is {rows or 0}×{columns or 0} pixels")
     native = header.syntax in NATIVE
     if header.length == UNDEFINED and native:
-        raise Fault(f"its transfer syntax is {syntax_name(header.syntax)}, but its pixels are compressed")
+        raise FaultError(f"its transfer syntax is {syntax_name(header.syntax)}, but its pixels are compressed")
     if header.length == 0:
-        raise Fault("it has no pixels: their element is empty")
+        raise FaultError("it has no pixels: their element is empty")
     samples, bits = whole(fields, "SamplesPerPixel") or 1, whole(fields, "BitsAllocated") or 0
     if samples not in (1, 3):
-        raise Fault(f"it has {samples} samples for each pixel, where 1 (grey) and 3 (colour) are read")
+        raise FaultError(f"it has {samples} samples for each pixel, where 1 (grey) and 3 (colour) are read")
     if native and bits:
         _check_length(header, rows * columns * samples * header.frames * bits)
 
@@ -107,7 +111,7 @@ def _check_length(header: Header, bits: int) -> None:
     if text(header.fields, "PhotometricInterpretation") == "YBR_FULL_422":
         bits = bits * 2 // 3
     if header.length < bits // 8:
-        raise Fault(
-            f"its header asks for {bits // 8} bytes of pixels, but there are {header.length}; they are cut off, or of another "
-            "size or transfer syntax than it says"
+        raise FaultError(
+            f"its header asks for {bits // 8} bytes of pixels, but there are {header.length}; they are cut off, or of "
+            "another size or transfer syntax than it says"
         )

@@ -8,22 +8,13 @@ from typing import Any
 
 from gmssl.errors import DataError
 from gmssl.lazy import numpy
-from gmssl.parts.readers.dicom import jpeg12
 from gmssl.parts.readers.dicom.classes import syntax_name
-from gmssl.parts.readers.dicom.headers import DEFLATED, NATIVE, Header, items, quiet, text, words_of
+from gmssl.parts.readers.dicom.codecs import plugin_for, register
+from gmssl.parts.readers.dicom.headers import DEFLATED, NATIVE, Header, text, words_of
 from gmssl.system.workers import of_the_machine
 
 MAX_PIXELS = 2**28
 """Pixels of a frame: 16384×16384."""
-
-PACKAGES = (
-    ("JPEG-LS", "pyjpegls"),
-    ("JPEG 2000", "pylibjpeg-openjpeg"),
-    ("High-Throughput", "pylibjpeg-openjpeg"),
-    ("JPEG", "python-gdcm"),
-    ("RLE", "pylibjpeg-rle"),
-)
-"""Begin of a transfer syntax's name, and the package that decodes it."""
 
 _MAGIC = (
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
@@ -59,14 +50,13 @@ class Pixels:
         Raises:
             DataError: it is damaged, or its decoder is not installed.
         """
-        decoder = self._decoder()
+        decoder, plugin = self._decoder()
         try:
-            with quiet():
-                if self.inflated is not None:
-                    return decoder.as_array(self.inflated, index=index, **self.options)[0]
-                with open(self.path, "rb") as file:
-                    file.seek(self.offset)
-                    return decoder.as_array(file, index=index, **self.options)[0]
+            if self.inflated is not None:
+                return decoder.as_array(self.inflated, index=index, decoding_plugin=plugin, **self.options)[0]
+            with open(self.path, "rb") as file:
+                file.seek(self.offset)
+                return decoder.as_array(file, index=index, decoding_plugin=plugin, **self.options)[0]
         except Exception as error:  # decoders raise almost anything on damaged pixels
             if of_the_machine(error):
                 raise
@@ -84,25 +74,33 @@ class Pixels:
             file.seek(self.offset)
             return get_frame(file, index, number_of_frames=self.options["number_of_frames"])
 
-    def _decoder(self) -> Any:
-        from pydicom.pixels import get_decoder
+    def _decoder(self) -> tuple[Any, str]:
+        """pydicom's decoder of the transfer syntax, and its plugin; that of uncompressed pixels has none."""
+        from pydicom.pixels.decoders.base import get_decoder
 
         syntax = syntax_name(self.syntax)
-        jpeg12.register()
         try:
             decoder = get_decoder(self.syntax)
         except NotImplementedError:
             raise DataError(
-                f"{self.name} is stored as {syntax}, which pydicom does not decode; convert it to another transfer syntax."
+                f"{self.name} is stored as {syntax}, which nothing here decodes; convert it to another transfer syntax."
             ) from None
-        if not decoder.is_available:
-            package = next((p for begin, p in PACKAGES if syntax.startswith(begin)), "another package")
-            raise DataError(f'{self.name} is stored as {syntax}, which {package} reads; pip install "gmssl[med]".')
-        return decoder
+        if self.syntax in NATIVE:
+            return decoder, ""
+        register()
+        plugin = plugin_for(self.syntax, self.options.get("bits_stored", 8))
+        if plugin not in decoder.available_plugins:
+            package = "Pillow" if plugin == "pillow" else "imagecodecs"
+            raise DataError(
+                f"{self.name} is stored as {syntax}, which {package} reads, but not as it is built here; "
+                f'pip install --force-reinstall {package.lower()}, or pip install "gmssl[med]".'
+            )
+        return decoder, plugin
 
     def _reason(self, index: int, error: Exception) -> str:
         if self.syntax in NATIVE:
-            return f"its pixels are cut off, or of another size or transfer syntax than its header says ({words_of(error)})"
+            what = "its pixels are cut off, or of another size or transfer syntax than its header says"
+            return f"{what} ({words_of(error)})"
         said = syntax_name(self.syntax)
         try:
             holds = _form(self.encoded(index))
@@ -110,7 +108,8 @@ class Pixels:
             return f"frame {index} is not there, though its header says so; the file is damaged ({words_of(error)})"
         if holds and not said.startswith(holds):
             return f"its header says {said}, but its pixels are {holds}"
-        return f"frame {index} is damaged, or no {said} ({words_of(error)})"
+        words = words_of(error).partition("plugins: ")
+        return f"frame {index} is damaged, or no {said} ({words[2] or words[0]})"
 
 
 def _form(encoded: bytes) -> str:
@@ -138,24 +137,28 @@ def pixels_of(header: Header) -> Pixels:
 
     fields, name = header.fields, header.name
     try:
-        with quiet():
-            options = dict(as_pixel_options(fields))
-            options |= {"pixel_keyword": header.keyword, "pixel_vr": header.vr, "raw": False, "validate": True}
-            inflated = _inflated(header) if header.syntax == DEFLATED else None
+        options = dict(as_pixel_options(fields))
+        options |= {"pixel_keyword": header.keyword, "pixel_vr": header.vr, "raw": False, "validate": True}
+        inflated = _inflated(header) if header.syntax == DEFLATED else None
     except Exception as error:
         if of_the_machine(error):
             raise
         raise DataError(f"{name} cannot be read: {words_of(error)}.") from None
     if options.get("rows", 0) * options.get("columns", 0) > MAX_PIXELS:
         raise DataError(
-            f"{name} has {options['rows']}×{options['columns']} pixels, above the limit {MAX_PIXELS}; cut or shrink it first."
+            f"{name} has {options['rows']}×{options['columns']} pixels, above the limit {MAX_PIXELS}; "
+            "cut or shrink it first."
         )
     stored, high = options.get("bits_stored"), fields.get("HighBit")
     if stored and isinstance(high, int) and high != stored - 1 and header.keyword == "PixelData":
-        raise DataError(f"{name} keeps {stored} bits with HighBit {high}, which is not read; write it with {stored - 1}.")
+        raise DataError(
+            f"{name} keeps {stored} bits with HighBit {high}, which is not read; write it with {stored - 1}."
+        )
     shown = text(fields, "PhotometricInterpretation")
     if options.get("samples_per_pixel", 1) == 3 and shown not in _RGB:
-        raise DataError(f"{name} holds colours as {shown or 'nothing that it names'}, which is not read; write it as RGB.")
+        raise DataError(
+            f"{name} holds colours as {shown or 'nothing that it names'}, which is not read; write it as RGB."
+        )
     return Pixels(name, header.path, header.syntax, header.offset, options, inflated)
 
 
@@ -163,8 +166,3 @@ def _inflated(header: Header) -> bytes:
     from pydicom import dcmread
 
     return bytes(dcmread(header.path, force=True)[header.keyword].value)
-
-
-def has_lut(header: Header) -> bool:
-    """Whether a table and no straight line leads to the values of the scanner."""
-    return bool(items(header.fields, "ModalityLUTSequence"))

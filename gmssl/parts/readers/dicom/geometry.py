@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from gmssl.lazy import numpy
 from gmssl.parts.readers.dicom.stacks import Stack, heights
 
@@ -32,15 +34,12 @@ def affine_of(stack: Stack) -> numpy.ndarray | None:
 def even_parts(stack: Stack) -> list[Stack]:
     """Longest parts, from the first slice on, within which neighbours have the same distance."""
     at = heights(stack)
-    steps = [b - a for a, b in zip(at, at[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(at)]
     parts, start = [], 0
     for k in range(1, len(stack)):
         step = steps[k - 1]
-        if k - start > 1:
-            cut = not _near(step, steps[start])
-        else:  # the first step of a part: where the next one is shorter, the gap is here
-            cut = k < len(steps) and step > (1 + EVEN) * steps[k]
-        if cut:
+        first = k - start == 1  # then the gap is here if the next step is shorter
+        if (k < len(steps) and step > (1 + EVEN) * steps[k]) if first else not _near(step, steps[start]):
             parts.append(stack[start:k])
             start = k
     return [*parts, stack[start:]]
@@ -53,10 +52,10 @@ def _near(a: float, b: float) -> bool:
 def told(parts: list[Stack]) -> str:
     """Which gaps lie between parts."""
     at = [heights(part) for part in parts]
-    inner = sorted(b - a for part in at for a, b in zip(part, part[1:], strict=False))
+    inner = sorted(b - a for part in at for a, b in pairwise(part))
     usual = inner[len(inner) // 2] if inner else 0.0
     said = []
-    for before, after in zip(at, at[1:], strict=False):
+    for before, after in pairwise(at):
         gap = after[0] - before[-1]
         gone = round(gap / usual) - 1 if usual else 0
         what = f"{gone} missing" if gone > 0 else f"a step of {gap:.4g} mm"

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,8 @@ IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.
 NATIVE = {IMPLICIT, EXPLICIT, BIG_ENDIAN, DEFLATED}
 """Transfer syntaxes whose pixels are not compressed, each by itself."""
 WORDS = """
-ImageType SOPClassUID SOPInstanceUID Modality AcquisitionTime PatientID SliceThickness EchoTime InversionTime EchoNumbers
-SpacingBetweenSlices TriggerTime FlipAngle DiffusionBValue DiffusionGradientOrientation StudyInstanceUID
+ImageType SOPClassUID SOPInstanceUID Modality AcquisitionTime PatientID SliceThickness EchoTime InversionTime
+EchoNumbers SpacingBetweenSlices TriggerTime FlipAngle DiffusionBValue DiffusionGradientOrientation StudyInstanceUID
 SeriesInstanceUID AcquisitionNumber InstanceNumber ImagePositionPatient ImageOrientationPatient
 TemporalPositionIdentifier FrameReferenceTime DetectorInformationSequence SharedFunctionalGroupsSequence
 PerFrameFunctionalGroupsSequence SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows
@@ -45,11 +46,11 @@ _PIXELS = {0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", 0x7
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 
 
-class NoDicom(Exception):
+class NoDicomError(Exception):
     """A file that plainly is of another form."""
 
 
-class Fault(Exception):
+class FaultError(Exception):
     """What is wrong with a file, as a clause that follows its name."""
 
 
@@ -62,8 +63,8 @@ class Header:
         path: where it is.
         fields: the elements of `WORDS`.
         syntax: UID of the transfer syntax; that of the bytes where the file does not say.
-        keyword, vr, offset, length: of the element with the pixels; the keyword is empty where there is none, the offset counts
-            from the start of the file, and the length is `UNDEFINED` for compressed pixels.
+        keyword, vr, offset, length: of the element with the pixels; the keyword is empty where there is none, the
+            offset counts from the start of the file, and the length is `UNDEFINED` for compressed pixels.
         size: bytes of the file.
     """
 
@@ -116,23 +117,23 @@ def quiet() -> Iterator[None]:
 
 
 def read_header(root: Path, name: str) -> Header:
-    """Header of one file, without its pixels.
+    """Header of one file, without its pixels; call it within `quiet`.
 
     Raises:
-        NoDicom: it is of another form.
-        Fault: it is damaged.
+        NoDicomError: it is of another form.
+        FaultError: it is damaged.
         OSError, MemoryError: the machine is at fault, see `of_the_machine`.
     """
     path = root / name
     try:
-        with quiet():
-            return _read(path, name)
-    except (NoDicom, Fault):
+        return _read(path, name)
+    except (NoDicomError, FaultError):
         raise
     except Exception as error:  # pydicom raises almost anything on damaged files
         if of_the_machine(error):
             raise
-        raise Fault(f"its header cannot be read ({words_of(error)})") from None
+        what = "it cannot be opened" if isinstance(error, OSError) else "its header cannot be read"
+        raise FaultError(f"{what} ({words_of(error)})") from None
 
 
 def words_of(error: Exception) -> str:
@@ -150,8 +151,10 @@ def _read(path: Path, name: str) -> Header:
         marked = start[128:] == b"DICM"
         if not marked and start[:2] not in _FIRST_GROUPS:
             if name.lower().endswith((".dcm", ".dicom", ".ima")):
-                raise Fault("it is empty" if not start else "it has the name of a DICOM file, but does not begin as one")
-            raise NoDicom
+                raise FaultError(
+                    "it is empty" if not start else "it has the name of a DICOM file, but does not begin as one"
+                )
+            raise NoDicomError
         found: list[tuple[int, str, int, int]] = []
 
         def at_pixels(tag: int, vr: str | None, length: int) -> bool:
@@ -161,12 +164,12 @@ def _read(path: Path, name: str) -> Header:
             return False
 
         file.seek(0)
-        fields = read_partial(file, at_pixels, force=True, specific_tags=_tags())
+        fields = read_partial(file, at_pixels, force=True, specific_tags=[_tag(word) for word in WORDS.split()])
         size = os.fstat(file.fileno()).st_size
     meta = fields.file_meta
     image = fields.get("Rows") is not None
     if not marked and not image and "SOPClassUID" not in fields:
-        raise NoDicom
+        raise NoDicomError
     if meta.get("MediaStorageSOPClassUID") and "SOPClassUID" not in fields:
         fields.SOPClassUID = meta.MediaStorageSOPClassUID
     implicit, little = fields.original_encoding
@@ -175,17 +178,6 @@ def _read(path: Path, name: str) -> Header:
         syntax = IMPLICIT if implicit else EXPLICIT if little else BIG_ENDIAN
     tag, vr, offset, length = found[0] if found else (0, "", 0, 0)
     return Header(name, path, fields, syntax, _PIXELS.get(tag, ""), vr, offset, length, size)
-
-
-def _tags() -> list[Any]:
-    if not _TAGS:
-        from pydicom.datadict import tag_for_keyword
-
-        _TAGS.extend(tag_for_keyword(word) for word in WORDS.split())
-    return _TAGS
-
-
-_TAGS: list[Any] = []
 
 
 def text(fields: Dataset, keyword: str) -> str:
@@ -200,7 +192,7 @@ def numbers(fields: Dataset, keyword: str, count: int | None = None) -> tuple[fl
     """An element as finite numbers; None where it is missing or empty.
 
     Raises:
-        Fault: it is something else.
+        FaultError: it is something else.
     """
     value = _value(fields, keyword)
     if value is None or value == "":
@@ -211,9 +203,9 @@ def numbers(fields: Dataset, keyword: str, count: int | None = None) -> tuple[fl
     try:
         found = tuple(float(v) for v in values)
     except (TypeError, ValueError, OverflowError):
-        raise Fault(f"{keyword} is {_shown(value)}, which is no number") from None
+        raise FaultError(f"{keyword} is {_shown(value)}, which is no number") from None
     if not all(map(math.isfinite, found)) or (count is not None and len(found) != count):
-        raise Fault(f"{keyword} is {_shown(value)}" + (f", where {count} finite numbers belong" if count else ""))
+        raise FaultError(f"{keyword} is {_shown(value)}" + (f", where {count} finite numbers belong" if count else ""))
     return found
 
 
@@ -236,10 +228,20 @@ def items(fields: Dataset | None, keyword: str) -> list[Dataset]:
 
 
 def _value(fields: Dataset, keyword: str) -> Any:
+    tag = _tag(keyword)
     try:
-        return fields.get(keyword)
+        return fields[tag].value if tag in fields else None
     except Exception as error:  # an element is converted when it is asked for
-        raise Fault(f"{keyword} cannot be read ({words_of(error)})") from None
+        raise FaultError(f"{keyword} cannot be read ({words_of(error)})") from None
+
+
+@cache
+def _tag(keyword: str) -> Any:
+    """pydicom looks a tag up by its keyword each time, which is most of its work."""
+    from pydicom.datadict import tag_for_keyword
+    from pydicom.tag import Tag
+
+    return Tag(tag_for_keyword(keyword) or keyword)
 
 
 def _many(value: Any) -> bool:

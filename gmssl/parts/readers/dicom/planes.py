@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gmssl.parts.readers.dicom.headers import Fault, Header, items, number, numbers, text, whole
+from gmssl.parts.readers.dicom.headers import FaultError, Header, items, number, numbers, text, whole
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -85,12 +85,12 @@ def planes_of(header: Header) -> tuple[Plane, ...]:
     """All frames of a file, in its order; none where the file does not say where they lie.
 
     Raises:
-        Fault: position or orientation are no numbers, or the numbers of frames contradict each other.
+        FaultError: position or orientation are no numbers, or the numbers of frames contradict each other.
     """
     groups = items(header.fields, "PerFrameFunctionalGroupsSequence")
     if groups:
         if len(groups) != header.frames:
-            raise Fault(f"it has {header.frames} frames, but describes {len(groups)}")
+            raise FaultError(f"it has {header.frames} frames, but describes {len(groups)}")
         shared = next(iter(items(header.fields, "SharedFunctionalGroupsSequence")), None)
         return _all_or_none([_plane(header, k, [group, shared]) for k, group in enumerate(groups)])
     if header.frames > 1:
@@ -128,22 +128,33 @@ def _plane(header: Header, frame: int, groups: Sequence[Dataset | None]) -> Plan
 def _check_orientation(orientation: Vector) -> None:
     across, down = orientation[:3], orientation[3:]
     lengths = math.hypot(*across), math.hypot(*down)
-    if any(abs(length - 1) > 0.01 for length in lengths) or abs(sum(a * b for a, b in zip(across, down, strict=True))) > 0.01:
-        raise Fault("ImageOrientationPatient is no pair of perpendicular unit vectors")
+    if (
+        any(abs(length - 1) > 0.01 for length in lengths)
+        or abs(sum(a * b for a, b in zip(across, down, strict=True))) > 0.01
+    ):
+        raise FaultError("ImageOrientationPatient is no pair of perpendicular unit vectors")
 
 
 def _spacing(fields: Dataset) -> tuple[Vector | None, float]:
     try:
         spacing = numbers(fields, "PixelSpacing", 2)
         between = number(fields, "SpacingBetweenSlices") or number(fields, "SliceThickness")
-    except Fault:
+    except FaultError:
         return None, 1.0
     return spacing if spacing and min(spacing) > 0 else None, abs(between or 0) or 1.0
 
 
 def _kind(header: Header) -> tuple[str, ...]:
     fields = header.fields
-    words = ("SOPClassUID", "Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "EchoNumbers", "RescaleType")
+    words = (
+        "SOPClassUID",
+        "Rows",
+        "Columns",
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "EchoNumbers",
+        "RescaleType",
+    )
     return tuple(text(fields, word) for word in words)
 
 
@@ -190,5 +201,5 @@ def instance(plane: Plane) -> tuple[int, int]:
     """Number of the image in its series, and of the frame in the image."""
     try:
         return whole(plane.header.fields, "InstanceNumber") or 0, plane.frame
-    except Fault:
+    except FaultError:
         return 0, plane.frame

@@ -11,18 +11,17 @@ from pydantic import Field
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import Acquisition, LeftOut, Listing, Reader, Scan
 from gmssl.parts.readers.dicom.classes import class_name, is_capture, is_localizer, no_image
-from gmssl.parts.readers.dicom.headers import Fault, Header, NoDicom, need_pydicom, read_header, text
+from gmssl.parts.readers.dicom.headers import FaultError, Header, NoDicomError, need_pydicom, quiet, read_header, text
 from gmssl.parts.readers.dicom.planes import Plane, planes_of
 from gmssl.parts.readers.dicom.scans import read_picture, read_volume
 from gmssl.parts.readers.dicom.volumes import Gaps, volumes_of
-from gmssl.system.workers import of_the_machine
 
 
 class Dicom(Reader):
     """DICOM files: single images, series of slices, multi-frame and enhanced files, of any transfer syntax but videos.
 
-    Slices are ordered by their positions along the normal. A series becomes one volume for each orientation, size, echo,
-    acquisition, time, b-value … that it holds, so that no place is taken twice.
+    Slices are ordered by their positions along the normal. A series becomes one volume for each orientation, size,
+    echo, acquisition, time, b-value … that it holds, so that no place is taken twice.
     """
 
     kind: ClassVar[str] = "dicom"
@@ -35,6 +34,16 @@ class Dicom(Reader):
     def listing(self, root: Path, names: Sequence[str]) -> Listing:
         """Group files into acquisitions by their headers."""
         need_pydicom()
+        with quiet():
+            return self._listing(root, names)
+
+    def read(self, root: Path, acquisition: Acquisition) -> Scan:
+        """Read the values."""
+        need_pydicom()
+        with quiet():
+            return self._read(root, acquisition)
+
+    def _listing(self, root: Path, names: Sequence[str]) -> Listing:
         headers: list[Header] = []
         left_out: list[LeftOut] = []
         for name in sorted(names):
@@ -46,9 +55,7 @@ class Dicom(Reader):
         volumes, further = volumes_of(headers, self.gaps)
         return Listing(tuple(volume.acquisition for volume in volumes), (*left_out, *further))
 
-    def read(self, root: Path, acquisition: Acquisition) -> Scan:
-        """Read the values."""
-        need_pydicom()
+    def _read(self, root: Path, acquisition: Acquisition) -> Scan:
         headers = [_header_again(root, name) for name in acquisition.files]
         if all(header.frames == 1 for header in headers):  # the order of the files is that of space
             stack = [plane for header in headers for plane in _planes_again(header)]
@@ -61,20 +68,18 @@ class Dicom(Reader):
             for volume in volumes:
                 if volume.acquisition.name == acquisition.name:
                     return read_volume(volume.stack) if volume.stack else read_picture(headers[0])
-        raise DataError(f"the files of {acquisition.name} are no longer what they were listed as; list the source again.")
+        raise DataError(
+            f"the files of {acquisition.name} are no longer what they were listed as; list the source again."
+        )
 
     def _header(self, root: Path, name: str) -> Header | LeftOut:
         try:
             header = read_header(root, name)
             reason = no_image(header) or self._not_asked_for(header)
-        except NoDicom:
+        except NoDicomError:
             return LeftOut(name, "no DICOM file.", fault=False)
-        except Fault as fault:
+        except FaultError as fault:
             return LeftOut(name, f"{fault}.")
-        except OSError as error:
-            if of_the_machine(error):
-                raise
-            return LeftOut(name, f"it cannot be opened ({error.strerror}).")
         return LeftOut(name, f"{reason}.", fault=False) if reason else header
 
     def _not_asked_for(self, header: Header) -> str | None:
@@ -89,18 +94,14 @@ class Dicom(Reader):
 def _planes_again(header: Header) -> tuple[Plane, ...]:
     try:
         return planes_of(header)
-    except Fault as fault:
+    except FaultError as fault:
         raise DataError(f"{header.name} cannot be read: {fault}.") from None
 
 
 def _header_again(root: Path, name: str) -> Header:
     try:
         return read_header(root, name)
-    except NoDicom:
+    except NoDicomError:
         raise DataError(f"{name} cannot be read: it is no DICOM file.") from None
-    except Fault as fault:
+    except FaultError as fault:
         raise DataError(f"{name} cannot be read: {fault}.") from None
-    except OSError as error:
-        if of_the_machine(error):
-            raise
-        raise DataError(f"{name} cannot be opened ({error.strerror}).") from None

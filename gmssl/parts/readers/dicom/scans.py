@@ -26,7 +26,9 @@ def read_volume(stack: Stack) -> Scan:
     frames = frames_of([(plane.header, plane.frame) for plane in stack])
     values, valid = _filled(frames)
     middle = frames[len(frames) // 2]
-    return Scan(values, affine_of(stack), middle.unit or None, middle.inverted, valid, middle.window, _encoded(frames, values))
+    return Scan(
+        values, affine_of(stack), middle.unit or None, middle.inverted, valid, middle.window, _encoded(frames, values)
+    )
 
 
 def read_picture(header: Header) -> Scan:
@@ -38,7 +40,9 @@ def read_picture(header: Header) -> Scan:
     frames = frames_of([(header, index) for index in range(header.frames)])
     first = frames[0]
     if len(frames) > 1:
-        return Scan(OneByOne(tuple(frames), type_of(frames)), None, first.unit or None, first.inverted, None, first.window)
+        return Scan(
+            OneByOne(tuple(frames), type_of(frames)), None, first.unit or None, first.inverted, None, first.window
+        )
     values, valid = _filled(frames)
     return Scan(values, None, first.unit or None, first.inverted, valid, first.window, _encoded(frames, values))
 
@@ -67,7 +71,9 @@ def _filled(frames: Sequence[Frame]) -> tuple[numpy.ndarray, numpy.ndarray | Non
         if out is None:
             out = numpy.empty((len(frames), *values.shape), dtype=type_of(frames))
         if values.shape != out.shape[1:]:
-            raise DataError(f"{frame.header.name} has {values.shape} values, where the frames before have {out.shape[1:]}.")
+            raise DataError(
+                f"{frame.header.name} has {values.shape} values, where the frames before have {out.shape[1:]}."
+            )
         if not _fits(values, out.dtype):  # more bits than the header says
             ends = [values.min(), values.max(), *((out[:k].min(), out[:k].max()) if k else ())]
             out = out.astype(whole_type(int(min(ends)), int(max(ends))))
@@ -88,7 +94,7 @@ def _fits(values: numpy.ndarray, dtype: numpy.dtype) -> bool:
 
 
 def _encoded(frames: Sequence[Frame], values: numpy.ndarray) -> tuple[bytes, ...] | None:
-    """The bytes of a single frame that is JPEG of 8 bits and says nothing but its pixels, if they decode to its values."""
+    """The bytes of a single frame that is JPEG of 8 bits and says nothing else, if they decode to its values."""
     if len(frames) != 1 or frames[0].pixels.syntax != JPEG_BASELINE or values.dtype != numpy.uint8:
         return None
     from PIL import Image
@@ -98,7 +104,9 @@ def _encoded(frames: Sequence[Frame], values: numpy.ndarray) -> tuple[bytes, ...
         if not _silent(encoded):
             return None
         with Image.open(io.BytesIO(encoded), formats=("JPEG",)) as image:
-            same = image.mode == ("L" if values.ndim == 3 else "RGB") and numpy.array_equal(numpy.asarray(image), values[0])
+            same = image.mode == ("L" if values.ndim == 3 else "RGB") and numpy.array_equal(
+                numpy.asarray(image), values[0]
+            )
     except Exception:  # then it is stored in another form
         return None
     return (encoded,) if same else None

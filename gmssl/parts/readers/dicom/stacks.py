@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import pairwise
 
 from gmssl.parts.readers.dicom.planes import MARKS, Mark, Plane, Vector, instance
 
@@ -99,7 +100,7 @@ def _by_acquisition(stack: Stack) -> list[Stack]:
     normal = stack[0].normal
     ranges = sorted((min(h), max(h)) for h in ([_dot(normal, p.position) for p in part] for part in parts))
     tolerance = _tolerance(stack)
-    overlap = any(after[0] < before[1] + tolerance for before, after in zip(ranges, ranges[1:], strict=False))
+    overlap = any(after[0] < before[1] + tolerance for before, after in pairwise(ranges))
     return parts if overlap else [stack]
 
 

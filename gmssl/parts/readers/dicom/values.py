@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gmssl.errors import DataError
 from gmssl.lazy import numpy
 from gmssl.parts.readers.dicom.decoding import Pixels, pixels_of
-from gmssl.parts.readers.dicom.headers import Fault, Header, items, number, numbers, quiet, text, whole, words_of
+from gmssl.parts.readers.dicom.headers import FaultError, Header, items, number, numbers, quiet, text, whole, words_of
 from gmssl.parts.readers.dicom.planes import inner
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ class Frame:
     def plain(self) -> bool:
         """Whether its values are whole numbers."""
         whole_line = self.slope.is_integer() and self.intercept.is_integer()
-        return whole_line and self.header.keyword == "PixelData" and not items(self.header.fields, "ModalityLUTSequence")
+        return (
+            whole_line and self.header.keyword == "PixelData" and not items(self.header.fields, "ModalityLUTSequence")
+        )
 
     def read(self) -> tuple[numpy.ndarray, numpy.ndarray | None]:
         """Values `[H,W]`, or RGB of 8 bits `[H,W,3]`, and where they are valid, `[H,W]`; None for everywhere.
@@ -69,11 +71,10 @@ class Frame:
         Raises:
             DataError: it is damaged, or something that is not read.
         """
-        stored = self.pixels.frame(self.index)
         try:
             with quiet():
-                return self._values(stored)
-        except (Fault, ValueError, AttributeError, KeyError, IndexError, TypeError, NotImplementedError) as error:
+                return self._values(self.pixels.frame(self.index))
+        except (FaultError, ValueError, AttributeError, KeyError, IndexError, TypeError, NotImplementedError) as error:
             raise DataError(f"{self.header.name} cannot be read: {words_of(error)}.") from None
 
     def _values(self, stored: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray | None]:
@@ -82,7 +83,7 @@ class Frame:
             return _colours(stored, fields), None
         valid = _valid(stored, fields)
         if items(fields, "ModalityLUTSequence"):
-            from pydicom.pixels import apply_modality_lut
+            from pydicom.pixels.processing import apply_modality_lut
 
             return apply_modality_lut(stored, fields), valid
         if self.slope == 1 and self.intercept == 0:
@@ -105,7 +106,7 @@ def frame_of(header: Header, pixels: Pixels, index: int) -> Frame:
         scale = fields if scale is None else scale
         slope, intercept = number(scale, "RescaleSlope"), number(scale, "RescaleIntercept")
         if slope == 0:
-            raise Fault("RescaleSlope is 0")
+            raise FaultError("RescaleSlope is 0")
         known = slope is not None or intercept is not None or bool(items(fields, "ModalityLUTSequence"))
         slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
         bits = whole(fields, "BitsStored") or whole(fields, "BitsAllocated") or 16
@@ -114,7 +115,7 @@ def frame_of(header: Header, pixels: Pixels, index: int) -> Frame:
         window = _window(inner(groups, "FrameVOILUTSequence"), fields)
         unit = _unit(fields, text(scale, "RescaleType"), known)
         return Frame(pixels, index, header, slope, intercept, low, high, window, unit)
-    except Fault as fault:
+    except FaultError as fault:
         raise DataError(f"{header.name} cannot be read: {fault}.") from None
 
 
@@ -144,7 +145,7 @@ def _window(own: Dataset | None, fields: Dataset) -> tuple[float, float] | None:
     source = fields if own is None else own
     try:
         centre, width = number(source, "WindowCenter"), number(source, "WindowWidth")
-    except Fault:  # a window is a wish
+    except FaultError:  # a window is a wish
         return None
     if centre is None or width is None or width <= 0:
         return None
@@ -174,14 +175,14 @@ def _colours(stored: numpy.ndarray, fields: Dataset) -> numpy.ndarray:
     """RGB of 8 bits; deeper colours are scaled by their number of bits."""
     bits = whole(fields, "BitsStored") or 8
     if stored.ndim == 2:
-        from pydicom.pixels import apply_color_lut
+        from pydicom.pixels.processing import apply_color_lut
 
         stored = apply_color_lut(stored, fields)[..., :3]
         bits = 8 * stored.dtype.itemsize
     if bits == 8 and stored.dtype == numpy.uint8:
         return stored
     if stored.dtype.kind != "u":
-        raise Fault("its colours have a sign")
+        raise FaultError("its colours have a sign")
     return numpy.rint(stored * (255.0 / (2**bits - 1))).clip(0, 255).astype(numpy.uint8)
 
 
@@ -203,5 +204,7 @@ def whole_type(low: float, high: float) -> Any:
             return numpy.dtype(candidate)
     if max(-low, high) <= EXACT:
         return numpy.dtype(numpy.float32)
-    wide = next((c for c in (numpy.int32, numpy.uint32) if numpy.iinfo(c).min <= low and high <= numpy.iinfo(c).max), None)
+    wide = next(
+        (c for c in (numpy.int32, numpy.uint32) if numpy.iinfo(c).min <= low and high <= numpy.iinfo(c).max), None
+    )
     return numpy.dtype(numpy.float32 if wide is None else wide)

@@ -12,7 +12,7 @@ from typing import Literal
 from gmssl.interfaces.reader import Acquisition, LeftOut
 from gmssl.parts.readers.dicom.classes import modality
 from gmssl.parts.readers.dicom.geometry import even_parts, told
-from gmssl.parts.readers.dicom.headers import Fault, Header, text
+from gmssl.parts.readers.dicom.headers import FaultError, Header, text
 from gmssl.parts.readers.dicom.planes import Plane, planes_of
 from gmssl.parts.readers.dicom.stacks import Stack, stacks_of, unique
 
@@ -39,7 +39,7 @@ def volumes_of(headers: Iterable[Header], gaps: Gaps) -> tuple[list[Volume], lis
                 series[_series(header)] += planes
             else:
                 found.append(Volume(_picture(header), []))
-        except Fault as fault:
+        except FaultError as fault:
             left_out.append(LeftOut(header.name, f"{fault}."))
     taken: set[str] = set()
     for key in sorted(series):
@@ -54,7 +54,12 @@ def _series(header: Header) -> tuple[str, ...]:
     """What belongs to one series; files that name none belong to their folder."""
     fields = header.fields
     uid = text(fields, "SeriesInstanceUID")
-    return (text(fields, "PatientID"), text(fields, "StudyInstanceUID"), uid, "" if uid else posixpath.dirname(header.name))
+    return (
+        text(fields, "PatientID"),
+        text(fields, "StudyInstanceUID"),
+        uid,
+        "" if uid else posixpath.dirname(header.name),
+    )
 
 
 def _picture(header: Header) -> Acquisition:
@@ -68,15 +73,17 @@ def _acquisition(header: Header, name: str, files: tuple[str, ...], frames: int)
     return Acquisition(name, files, patient, study, series, modality(header), frames)
 
 
-def _volumes(
-    stack: Stack, series: tuple[str, ...], gaps: Gaps, taken: set[str]
-) -> tuple[list[Volume], list[LeftOut]]:
+def _volumes(stack: Stack, series: tuple[str, ...], gaps: Gaps, taken: set[str]) -> tuple[list[Volume], list[LeftOut]]:
     kept, doubled = unique(stack)
     left_out = _doubled(doubled, {plane.header.name for plane in kept})
     parts = even_parts(kept)
     name = _name(kept, series, taken)
     if len(parts) > 1:
-        done = {"keep": "all are kept as one volume", "split": f"they are kept as {len(parts)} volumes", "refuse": "refused"}
+        done = {
+            "keep": "all are kept as one volume",
+            "split": f"they are kept as {len(parts)} volumes",
+            "refuse": "refused",
+        }
         reason = f"{told(parts)}; {done[gaps]} (gaps: {gaps})."
         left_out.append(LeftOut(name, reason, fault=gaps == "refuse"))
     if kept[0].spacing is None:

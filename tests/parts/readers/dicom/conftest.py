@@ -27,8 +27,8 @@ class Files:
 
     @staticmethod
     def image(pixels: np.ndarray, uid: str = "1.2.3.1", **fields: Any) -> Dataset:
-        """A CT slice `[H,W]`, a colour picture `[H,W,3]`, or frames with NumberOfFrames among the fields; a field of None
-        is left out."""
+        """A CT slice `[H,W]`, a colour picture `[H,W,3]`, or frames with NumberOfFrames among the fields; a field of
+        None is left out."""
         colour = pixels.shape[-1] == 3 and pixels.ndim > 2
         bits, signed = 8 * pixels.dtype.itemsize, int(pixels.dtype.kind == "i")
         shape = pixels.shape[-3:-1] if colour else pixels.shape[-2:]
@@ -45,7 +45,7 @@ class Files:
             "PhotometricInterpretation": "RGB" if colour else "MONOCHROME2",
             "BitsAllocated": bits,
             "BitsStored": bits,
-            "HighBit": fields.get("BitsStored", bits) - 1,
+            "HighBit": (fields.get("BitsStored") or bits) - 1,
             "PixelRepresentation": signed,
             "PixelData": pixels.tobytes() + b"\0" * (pixels.nbytes % 2),
         }
@@ -55,6 +55,8 @@ class Files:
             if value is not None:
                 setattr(data, name, value)
         data["PixelData"].VR = "OW" if bits > 8 else "OB"
+        data.file_meta = FileMetaDataset()
+        data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         return data
 
     @staticmethod
@@ -86,7 +88,9 @@ class Files:
         order = np.random.default_rng(first).permutation(len(volume))
         given = zip(volume, order, range(len(volume)), strict=True)
         return [
-            cls.image(pixels, **({"uid": f"1.2.3.{first + n}", "InstanceNumber": int(n)} | cls.place(affine, k) | fields))
+            cls.image(
+                pixels, **({"uid": f"1.2.3.{first + n}", "InstanceNumber": int(n)} | cls.place(affine, k) | fields)
+            )
             for pixels, n, k in given
         ]
 
@@ -116,9 +120,13 @@ class Files:
         return found, Dicom(**settings).read(root, found)
 
     @classmethod
-    def enhanced(cls, volume: np.ndarray, frames: list[dict[str, Any]], shared: dict[str, Any], **fields: Any) -> Dataset:
+    def enhanced(
+        cls, volume: np.ndarray, frames: list[dict[str, Any]], shared: dict[str, Any], **fields: Any
+    ) -> Dataset:
         """A multi-frame file; groups of elements as {sequence: {element: value}}, of each frame and of all."""
-        data = cls.image(volume, **({"SOPClassUID": ENHANCED_MR, "Modality": "MR", "NumberOfFrames": len(volume)} | fields))
+        data = cls.image(
+            volume, **({"SOPClassUID": ENHANCED_MR, "Modality": "MR", "NumberOfFrames": len(volume)} | fields)
+        )
         data.SharedFunctionalGroupsSequence = [_groups(shared)]
         data.PerFrameFunctionalGroupsSequence = [_groups(frame) for frame in frames]
         return data

@@ -24,7 +24,9 @@ def volume(slices: int = 5, height: int = 4, width: int = 6, seed: int = 0) -> n
 def affine(spacing=(2.5, 0.8, 0.5), turn=(0.0, 0.0, 0.0), origin=(10.0, -20.0, 30.0)) -> np.ndarray:
     """Axial for no turn: the columns follow x, the rows y, the slices z."""
     made = np.eye(4)
-    made[:3, :3] = Rotation.from_rotvec(turn).as_matrix() @ np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]]) @ np.diag(spacing)
+    made[:3, :3] = (
+        Rotation.from_rotvec(turn).as_matrix() @ np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]]) @ np.diag(spacing)
+    )
     made[:3, 3] = origin
     return made
 
@@ -39,7 +41,9 @@ def test_a_volume_reads_back_and_agrees_with_nifti(dicom, turn, spacing, origin,
     values, to_mm = volume(slices, seed=seed), affine(spacing, turn, origin)
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
-        written = dicom.slices(values, to_mm, RescaleSlope=1, RescaleIntercept=0, SpacingBetweenSlices=f"{spacing[0]:.9g}")
+        written = dicom.slices(
+            values, to_mm, RescaleSlope=1, RescaleIntercept=0, SpacingBetweenSlices=f"{spacing[0]:.9g}"
+        )
         order = np.random.default_rng(seed).permutation(slices)
         dicom.folder(root, [written[k] for k in order])
         found, scan = dicom.one(root)
@@ -99,7 +103,7 @@ def test_what_shares_a_place_becomes_volumes(dicom, tmp_path, first, second):
         assert sorted(len(scan.frames) for scan in scans) == [1, 1, 1, 1, 4]
         assert sum(scan.affine is None for scan in scans) == 4
     else:
-        given = sorted((scan.frames.tobytes() for scan in scans))
+        given = sorted(scan.frames.tobytes() for scan in scans)
         assert given == sorted(v.tobytes() for v in (a, b))
         assert all(np.allclose(scan.affine, affine()) for scan in scans)
     assert not dicom.listed(tmp_path).left_out
@@ -109,7 +113,7 @@ def test_times_of_a_trigger_that_differ_from_slice_to_slice(dicom, tmp_path):
     phases = [volume(4, seed=phase) for phase in range(3)]
     data = []
     for phase, values in enumerate(phases):
-        data += [one for one in dicom.slices(values, affine(), 1 + 50 * phase)]
+        data += dicom.slices(values, affine(), 1 + 50 * phase)
         for k, one in enumerate(data[-4:]):
             one.TriggerTime = phase * (40 + k)
     dicom.folder(tmp_path, data)
@@ -132,7 +136,9 @@ def test_orientation_size_and_spacing_split(dicom, tmp_path):
     dicom.folder(tmp_path, data)
     scans = dicom.read(tmp_path)
     assert [len(scan.frames) for scan in scans] == [3, 3, 3, 3]
-    for to_mm, values in zip([*kinds, affine()], [volume(3, seed=n) for n in range(3)] + [volume(3, 5, seed=3)], strict=True):
+    for to_mm, values in zip(
+        [*kinds, affine()], [volume(3, seed=n) for n in range(3)] + [volume(3, 5, seed=3)], strict=True
+    ):
         match = next(scan for scan in scans if np.array_equal(scan.frames, values))
         assert np.allclose(match.affine, to_mm)
 
@@ -253,7 +259,9 @@ def test_rounded_positions_are_no_gaps(dicom, tmp_path):
 
 def test_localizers_and_captures_are_left_out_unless_asked_for(dicom, tmp_path):
     capture = "1.2.840.10008.5.1.4.1.1.7"
-    dicom.folder(tmp_path, dicom.slices(volume(1), affine(), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "localizer")
+    dicom.folder(
+        tmp_path, dicom.slices(volume(1), affine(), ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "localizer"
+    )
     dicom.folder(tmp_path, [dicom.image(volume(1)[0], SOPClassUID=capture, SeriesInstanceUID="1.7")], "capture")
     mask = dicom.slices(volume(3), affine(), SOPClassUID=capture, SeriesInstanceUID="1.8")
     dicom.folder(tmp_path, mask, "mask")
