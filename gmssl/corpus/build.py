@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmssl.corpus.finish import REPORT, Report, finish
+from gmssl.corpus.finish import Report, finish, read_report
 from gmssl.corpus.plan import Plan, Told, digest_of, make_plan, read_plan
 from gmssl.corpus.pseudonyms import pseudonyms
 from gmssl.corpus.recipe import Corpus, corpus_of
@@ -112,7 +111,7 @@ def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Ad
             broken than the corpus allows. What is done stays done.
     """
     if is_finished(corpus, folder):
-        return json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        return read_report(folder)
     with begun(corpus, folder, tell) as job:
         try:
             run(job, job.open(), jobs, advance)

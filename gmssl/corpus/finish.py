@@ -27,24 +27,34 @@ Report = dict[str, Any]
 
 
 @dataclass
+class Content:
+    """What a store holds of a modality of a source: images, and the names of patients and volumes."""
+
+    images: int = 0
+    patients: set[str] = field(default_factory=set)
+    volumes: set[str] = field(default_factory=set)
+
+    def as_json(self) -> Report:
+        """The numbers of each."""
+        return {"images": self.images, "patients": len(self.patients), "volumes": len(self.volumes)}
+
+
+@dataclass
 class Outcome:
     """What became of a source.
 
     Attributes:
         found: what was listed.
         tally: what became of its acquisitions.
-        patients, volumes: how many there are in the store.
         sizes: how many images there are of each (height, width).
-        modalities: how many images there are of each.
+        modalities: what the store holds of each.
     """
 
     found: Found
     source: Source
     tally: Tally = field(default_factory=Tally)
-    patients: int = 0
-    volumes: int = 0
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
-    modalities: Counter[str] = field(default_factory=Counter)
+    modalities: dict[str, Content] = field(default_factory=dict)
 
     @property
     def faults(self) -> list[tuple[str, str]]:
@@ -53,18 +63,19 @@ class Outcome:
 
     def as_json(self) -> Report:
         """For the report."""
+        held = self.modalities.values()
         other = Counter(left.reason for left in self.found.left_out if not left.fault)
         return {
             "dataset": self.source.name,
             "missing": self.found.missing,
             "files": self.found.files,
             "acquisitions": self.found.acquisitions,
-            "patients": self.patients,
-            "volumes": self.volumes,
+            "patients": len(set().union(*(content.patients for content in held))),
+            "volumes": len(set().union(*(content.volumes for content in held))),
             "images": self.tally.slices,
             "empty": self.tally.empty,
             "excluded": self.tally.excluded,
-            "modalities": dict(sorted(self.modalities.items())),
+            "modalities": {name: content.as_json() for name, content in sorted(self.modalities.items())},
             "left_out": dict(sorted(other.items())),
             "faults": [{"name": name, "reason": reason} for name, reason in self.faults],
             "sizes": [{"height": h, "width": w, "images": n} for (h, w), n in sorted(self.sizes.items())],
@@ -111,6 +122,21 @@ def finish(corpus: Corpus, plan: Plan, folder: Path, files: Sequence[str], told:
     return facts
 
 
+def read_report(folder: Path) -> list[Report]:
+    """What became of each source of a finished store.
+
+    Raises:
+        DataError: the report is missing or damaged.
+    """
+    try:
+        found: list[Report] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"{folder / REPORT} cannot be read ({error}). Copy the store again, or build it again."
+        ) from None
+    return found
+
+
 def _add(total: Tally, part: Tally) -> None:
     total.slices += part.slices
     total.empty += part.empty
@@ -124,22 +150,20 @@ def _count_rows(outcomes: Sequence[Outcome], folder: Path, files: Sequence[str])
     import pyarrow
 
     named = {outcome.source.name: outcome for outcome in outcomes}
-    seen: dict[str, tuple[set[str], set[str]]] = {name: (set(), set()) for name in named}
-    columns = ["dataset", "patient", "volume", "height", "width", "modality"]
+    columns = ["dataset", "modality", "patient", "volume", "height", "width"]
     for name in files:
         with pyarrow.memory_map(str(folder / name)) as mapped:
             table = pyarrow.ipc.open_stream(mapped).read_all().select(columns)
-            for dataset, patient, volume, height, width, modality in zip(
+            for dataset, modality, patient, volume, height, width in zip(
                 *(column.to_pylist() for column in table.columns), strict=True
             ):
-                patients, volumes = seen[dataset]
-                volumes.add(volume)
+                outcome = named[dataset]
+                outcome.sizes[height, width] += 1
+                content = outcome.modalities.setdefault(modality or "unknown", Content())
+                content.images += 1
+                content.volumes.add(volume)
                 if patient is not None:
-                    patients.add(patient)
-                named[dataset].sizes[height, width] += 1
-                named[dataset].modalities[modality or "unknown"] += 1
-    for name, outcome in named.items():
-        outcome.patients, outcome.volumes = map(len, seen[name])
+                    content.patients.add(patient)
 
 
 def _refuse_faults(outcomes: Sequence[Outcome], corpus: Corpus, report: Path) -> None:

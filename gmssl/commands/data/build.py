@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from gmssl.commands.options import examples
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from gmssl.corpus.finish import Report
-    from gmssl.system.grid import Grid
+from gmssl.commands.data.stores import sources_grid
+from gmssl.commands.options import examples, show
 
 BUILD_EXAMPLES = examples(
     "gmssl data build corpus.yaml --out store",
@@ -49,7 +44,6 @@ def build(
         TimeRemainingColumn,
     )
 
-    from gmssl.commands.options import show
     from gmssl.corpus.build import build_store
     from gmssl.corpus.recipe import load_corpus
     from gmssl.system.machine import cores
@@ -67,27 +61,6 @@ def build(
         def advance(done: int, total: int) -> None:
             progress.update(task, description="files of the store", completed=done, total=total)
 
-        outcomes = build_store(settings, out, jobs or cores(), tell, advance)
-    show([table_of(outcomes)])
+        facts = build_store(settings, out, jobs or cores(), tell, advance)
+    show([sources_grid(facts)])
     typer.echo(out)
-
-
-def table_of(outcomes: Sequence[Report]) -> Grid:
-    """One line for each source: what was found, and what became of it."""
-    from gmssl.system.grid import Grid
-
-    names = ("dataset", "modality", "acquisitions", "patients", "images", "empty", "left out", "broken")
-    return Grid("", names, [_row(facts) for facts in outcomes], note="Reasons stand in report.html of the store.")
-
-
-def _row(facts: Report) -> tuple[str, ...]:
-    numbers = (
-        facts["acquisitions"],
-        facts["patients"] or "–",
-        facts["images"],
-        facts["empty"],
-        sum(facts["left_out"].values()) + facts["excluded"],
-        len(facts["faults"]),
-    )
-    modalities = ", ".join(facts["modalities"]) or ("no such folder" if facts["missing"] else "–")
-    return (facts["dataset"], modalities, *map(str, numbers))

@@ -7,12 +7,14 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from gmssl.commands.data.stores import show_store
 from gmssl.commands.options import dataset_names, examples
 from gmssl.commands.options import show as show_tables
 
 DATA_LIST_EXAMPLES = examples("gmssl data list", "gmssl data list --modality ct --json")
 DATA_SHOW_EXAMPLES = examples(
     "gmssl data show BCCD",
+    "gmssl data show store --json  # what a store holds of each dataset and modality",
     "gmssl data show MSD-Liver --yaml  # to begin an entry of your own",
 )
 DATA_VERIFY_EXAMPLES = examples(
@@ -61,13 +63,16 @@ def show(
     ] = False,
     catalogue: Folders = None,
 ) -> None:
-    """Print all that the catalogue knows of a dataset: how to get it, how it lies on disk, what is odd about it."""
+    """Print all that the catalogue knows of a dataset: how to get it, how it lies on disk, what is odd about it.
+
+    Of the folder of a store it prints what that holds.
+    """
     from gmssl.corpus.catalogue import load_catalogue
     from gmssl.corpus.wording import entry_grids
     from gmssl.system.json_text import json_text
 
-    if (Path(name) / "store.json").is_file():
-        _show_store(Path(name))
+    if Path(name).is_dir() and name not in load_catalogue(catalogue or ()):
+        show_store(Path(name), as_json)
         return
     known = load_catalogue(catalogue or ())
     entry = known.find(name)
@@ -109,10 +114,3 @@ def verify(
         show_tables([verification_grid(found)])
     if not found.complete:
         raise typer.Exit(1)
-
-
-def _show_store(folder: Path) -> None:
-    """Print what a built store holds."""
-    from gmssl.errors import DataError
-
-    raise DataError(f"{folder} is a store; this version of gmssl does not describe stores, so read its store.json.")
