@@ -35,7 +35,14 @@ def variants_names(incomplete: str) -> list[str]:
     """Names of shipped files of variants that begin like this, for the shell."""
     from gmssl.recipe.library import shipped_names
 
-    return [name for name in shipped_names(variants=True) if name.startswith(incomplete)]
+    return [name for name in shipped_names("variants") if name.startswith(incomplete)]
+
+
+def corpus_names(incomplete: str) -> list[str]:
+    """Names of shipped corpora that begin like this, for the shell."""
+    from gmssl.recipe.library import shipped_names
+
+    return [name for name in shipped_names("corpus") if name.startswith(incomplete)]
 
 
 def slot_names(incomplete: str) -> list[str]:

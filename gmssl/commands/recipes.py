@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import examples, recipe_names, variants_names, widen
+from gmssl.commands.options import corpus_names, examples, recipe_names, variants_names, widen
 
 RECIPES_LIST_EXAMPLES = examples("gmssl recipes list")
 RECIPES_SHOW_EXAMPLES = examples("gmssl recipes show quickstart")
@@ -19,7 +19,7 @@ recipes = typer.Typer(help="List, read and copy the recipes that gmssl ships.", 
 
 
 def _names(incomplete: str) -> list[str]:
-    return recipe_names(incomplete) + variants_names(incomplete)
+    return recipe_names(incomplete) + variants_names(incomplete) + corpus_names(incomplete)
 
 
 Name: TypeAlias = Annotated[
@@ -29,7 +29,7 @@ Name: TypeAlias = Annotated[
 
 @recipes.command("list", epilog=RECIPES_LIST_EXAMPLES)
 def list_recipes() -> None:
-    """List the shipped recipes and the variants for sweeps, each with a sentence on what it is."""
+    """List the shipped recipes, variants for sweeps, and corpora to build, each with a sentence on what it is."""
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
@@ -37,15 +37,16 @@ def list_recipes() -> None:
     from gmssl.recipe.library import shipped
 
     console = Console(highlight=False)
-    tables = {}
-    for is_variants, title in ((False, "recipe"), (True, "variants")):
-        tables[is_variants] = Table(Column(title, no_wrap=True), "what it is", box=None, padding=(0, 2, 0, 0))
+    tables: dict[str, Table] = {}
     for file in shipped():
-        tables[file.is_variants].add_row(file.name, Text(file.sentence))
+        empty = Table(Column(file.sort, no_wrap=True), "what it is", box=None, padding=(0, 2, 0, 0))
+        tables.setdefault(file.sort, empty).add_row(file.name, Text(file.sentence))
     widen(console, list(tables.values()))
-    console.print(tables[False])
-    console.print("\nFor gmssl sweep --variants:")
-    console.print(tables[True])
+    uses = {"recipe": "", "variants": "\nFor gmssl sweep --variants:", "corpus": "\nFor gmssl data build:"}
+    for sort, table in tables.items():
+        if uses[sort]:
+            console.print(uses[sort])
+        console.print(table)
     console.print("\nTrain one by its name, as in `gmssl train quickstart`; `gmssl recipes copy NAME` makes it yours.")
 
 

@@ -147,7 +147,7 @@ def load_corpus(path: str | Path, overrides: Sequence[str] = ()) -> Corpus:
     Raises:
         RecipeError: no such file, no YAML, or settings that are wrong; the message names the place and what exists.
     """
-    settings = read_recipe(path)
+    settings = read_recipe(path, "corpus")
     for override in overrides:
         apply_override(settings, override)
     return corpus_of(settings, str(path))

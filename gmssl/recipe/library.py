@@ -1,4 +1,4 @@
-"""The recipes that gmssl ships, by name, and the files of variants for sweeps beside them.
+"""The recipes that gmssl ships, by name, and beside them variants for sweeps and corpora to build stores from.
 
 In a checkout they are the files of `recipes/`, which people read and edit there; the build puts the same files into the
 package as `gmssl/recipe/shipped`.
@@ -11,12 +11,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from gmssl.errors import RecipeError
 from gmssl.interfaces.part import nearest
 
 _PACKAGED = Path(__file__).parent / "shipped"
 _CHECKOUT = Path(__file__).parents[2] / "recipes"
+
+Sort = Literal["recipe", "variants", "corpus"]
+_FOLDERS: dict[Sort, str] = {"recipe": ".", "variants": "variants", "corpus": "corpus"}
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,12 @@ class Shipped:
     Attributes:
         name: such as `simclr_r18`, the name of the file without `.yaml`.
         path: where the file is.
-        is_variants: whether it holds variants for `gmssl sweep --variants`, and is no recipe.
+        sort: a recipe to train, variants for `gmssl sweep --variants`, or a corpus for `gmssl data build`.
     """
 
     name: str
     path: Path
-    is_variants: bool
+    sort: Sort
 
     @property
     def sentence(self) -> str:
@@ -49,19 +53,19 @@ def shipped() -> list[Shipped]:
     if folder is None:
         raise RecipeError(f"the recipes that gmssl ships are not at {_PACKAGED}; reinstall gmssl.")
     return [
-        Shipped(path.stem, path, is_variants)
-        for is_variants, place in ((False, folder), (True, folder / "variants"))
-        for path in sorted(place.glob("*.yaml"))
+        Shipped(path.stem, path, sort)
+        for sort, place in _FOLDERS.items()
+        for path in sorted((folder / place).glob("*.yaml"))
     ]
 
 
-def shipped_names(variants: bool = False) -> list[str]:
-    """Names of the recipes, or of the files of variants."""
-    return [file.name for file in shipped() if file.is_variants == variants]
+def shipped_names(sort: Sort = "recipe") -> list[str]:
+    """Names of the files of a sort."""
+    return [file.name for file in shipped() if file.sort == sort]
 
 
 def find_shipped(name: str) -> Shipped:
-    """A recipe or a file of variants by its name.
+    """A file by its name.
 
     Raises:
         RecipeError: there is none of that name; the message names the nearest one, and all that exist.
@@ -72,19 +76,19 @@ def find_shipped(name: str) -> Shipped:
     return files[name]
 
 
-def located(path: Path, variants: bool = False) -> Path:
+def located(path: Path, sort: Sort = "recipe") -> Path:
     """The file that is meant by a path, which may be the bare name of one that is shipped.
 
     A file that exists at the path wins. A path that leads nowhere comes back as it is.
     """
     if path.is_file() or path.name != str(path) or path.suffix:
         return path
-    return next((file.path for file in shipped() if file.name == str(path) and file.is_variants == variants), path)
+    return next((file.path for file in shipped() if file.name == str(path) and file.sort == sort), path)
 
 
-def near_names(path: Path, variants: bool = False) -> list[str]:
+def near_names(path: Path, sort: Sort = "recipe") -> list[str]:
     """At most four names of shipped files that somebody who wrote this path may have meant, the nearest first."""
-    return difflib.get_close_matches(path.stem, shipped_names(variants), n=4, cutoff=0.6)
+    return difflib.get_close_matches(path.stem, shipped_names(sort), n=4, cutoff=0.6)
 
 
 def _head(text: str) -> Iterator[str]:

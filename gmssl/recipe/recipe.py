@@ -19,7 +19,7 @@ from gmssl.interfaces.part import Settings
 from gmssl.interfaces.registry import brief, describe, field_of, part
 from gmssl.objective.settings import ObjectiveSettings
 from gmssl.recipe.checks import faults
-from gmssl.recipe.library import located, near_names
+from gmssl.recipe.library import Sort, located, near_names
 
 
 class TrainSettings(Settings):
@@ -113,20 +113,19 @@ class Recipe(ObjectiveSettings):
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=100)
 
 
-def read_recipe(path: str | Path, of: str = "settings") -> dict[str, Any]:
+def read_recipe(path: str | Path, sort: Sort = "recipe") -> dict[str, Any]:
     """The mapping in a YAML file, unchecked.
 
     Args:
         path: path of the file, or the name of a shipped one; a file of that name wins.
-        of: what the names in the mapping stand for, "settings" or "variants".
+        sort: of the file; names in a mapping of variants are theirs, in others those of settings.
 
     Raises:
         RecipeError: there is no such file, or it is no text, no YAML or no mapping of names.
     """
-    variants = of == "variants"
     path = Path(path)
     try:
-        path = located(path, variants)
+        path = located(path, sort)
         found, folder = path.is_file(), path.is_dir()
     except OSError as error:  # a name too long, a folder that may not be entered
         raise RecipeError(f"{path} cannot be opened: {error.strerror}. Give the path of a YAML file.") from None
@@ -136,7 +135,7 @@ def read_recipe(path: str | Path, of: str = "settings") -> dict[str, Any]:
         if not folder:  # the most similar names first
             near = difflib.get_close_matches(path.name, near, n=len(near) or 1, cutoff=0)
         known = f"; recipes there: {_some(near)}" if near else ""
-        names = ", ".join(near_names(path, variants))
+        names = ", ".join(near_names(path, sort))
         known += f"; shipped with gmssl: {names}" if names else ""
         what = f"{path} is a folder, no recipe" if folder else f"no recipe at {path}"
         raise RecipeError(f"{what}{known}. Give the path of a YAML file, or a name that `gmssl recipes list` prints.")
@@ -148,6 +147,7 @@ def read_recipe(path: str | Path, of: str = "settings") -> dict[str, Any]:
         raise RecipeError(f"{path} is no valid YAML: {_yaml_fault(error)}; correct it there.") from None
     if not isinstance(loaded, dict):
         raise RecipeError(f"{path} holds no mapping of names to values; start from a file in recipes/.")
+    of = "variants" if sort == "variants" else "settings"
     for name in loaded:
         if not isinstance(name, str):  # YAML reads `1:` as a number, and `on:` as true
             raise RecipeError(

@@ -161,7 +161,7 @@ def _named(folder: Path, base: str) -> Path:
     beside = folder / base
     if beside.is_file():
         return beside
-    return next((file.path for file in shipped() if file.name == base and not file.is_variants), beside)
+    return next((file.path for file in shipped() if file.name == base and file.sort == "recipe"), beside)
 
 
 def _parts(place: str, value: object) -> tuple[str | None, list[str]]:

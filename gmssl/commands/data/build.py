@@ -8,18 +8,21 @@ from typing import Annotated
 import typer
 
 from gmssl.commands.data.stores import sources_grid
-from gmssl.commands.options import examples, show
+from gmssl.commands.options import corpus_names, examples, show
 
 BUILD_EXAMPLES = examples(
+    "gmssl data build lvm_med --set root=archives --out store  # whatever is there of the paper's 55 datasets",
     "gmssl data build corpus.yaml --out store",
     "gmssl data build corpus.yaml --out store --jobs 8  # go on with what was interrupted, with more processes",
-    "gmssl data build corpus.yaml --out trial --set sources.0.slices.every=10",
 )
 
 
 def build(
     corpus: Annotated[
-        Path, typer.Argument(metavar="CORPUS", help="A YAML file that names archives, or a shipped one.")
+        Path,
+        typer.Argument(
+            metavar="CORPUS", help="A YAML file that names archives, or a shipped one.", autocompletion=corpus_names
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the store: new, or of an interrupted build.")],
     jobs: Annotated[
