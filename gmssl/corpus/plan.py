@@ -151,10 +151,17 @@ def make_plan(corpus: Corpus, hashed: Pseudonyms, tell: Told) -> Plan:
                 pieces.append(part)
                 sizes.append(_size(corpus.folder_of(source), part))
     if not pieces:
-        left = [left for one in found for left in one.left_out]
-        why = f"; the first of {len(left)} files left out: {left[0].name}: {left[0].reason}" if left else ""
-        raise DataError(f"no source has an image{why}. Correct the paths of the sources.")
+        raise DataError(_nothing(corpus, found))
     return Plan(digest_of(corpus), hashed.mark, tuple(_grouped(pieces, sizes, corpus.shard << 20)), tuple(found))
+
+
+def _nothing(corpus: Corpus, found: Sequence[Found]) -> str:
+    if all(one.missing for one in found):
+        first = corpus.folder_of(corpus.sources[0])
+        return f"none of the {len(found)} sources is there; the first would lie in {first}. Correct root or the paths."
+    left = [left for one in found for left in one.left_out]
+    why = f"; the first of {len(left)} files left out: {left[0].name}: {left[0].reason}" if left else ""
+    return f"no source has an image{why}. Correct the paths of the sources."
 
 
 def _listed(
