@@ -122,6 +122,14 @@ def test_a_circle_of_links_ends(settings: dict[str, Any], archive: Build) -> Non
     assert verify(entry_of(settings), root).images == 6
 
 
+def test_a_link_that_leads_nowhere_is_missing(settings: dict[str, Any], archive: Build) -> None:
+    root = archive(WHOLE)
+    (root / SCANS[0]).unlink()
+    (root / SCANS[0]).symlink_to(root / "nothing")
+    found = verify(entry_of(settings), root, contents=True)
+    assert found.missing == ("1 of 6 images of **/scans/*.nii.gz",)
+
+
 def published(text: str, **changes: Any) -> dict[str, Any]:
     lines = [line for line in text.splitlines() if line]
     folders = len({line.split("/")[0] for line in lines}) if "/" in text else None
