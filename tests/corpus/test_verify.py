@@ -97,6 +97,15 @@ def test_one_of_several_forms_is_enough(settings: dict[str, Any], archive: Build
     assert verify(entry_of(settings, layout=forms), archive(SCANS)).complete
 
 
+@pytest.mark.parametrize(("count", "gone"), [([4, 8], 0), ([6, 6], 0), ([8, 9], 2), (7, 1), (5, 0), (None, 0)])
+def test_a_range_is_satisfied_by_its_least_number(
+    settings: dict[str, Any], archive: Build, count: Any, gone: int
+) -> None:
+    found = verify(entry_of(settings, layout=[{"pattern": "scans/*.nii.gz", "count": count}]), archive(SCANS))
+    least = count[0] if isinstance(count, list) else count
+    assert found.missing == ((f"{gone} of {least} images of scans/*.nii.gz",) if gone else ())
+
+
 def test_doubled_names_and_contents(settings: dict[str, Any], archive: Build) -> None:
     root = archive([*WHOLE, "again/scans/p1_a.nii.gz"])
     names = (("again/scans/p1_a.nii.gz", "scans/p1_a.nii.gz"),)
