@@ -110,6 +110,8 @@ def test_doubled_names_and_contents(settings: dict[str, Any], archive: Build) ->
     root = archive([*WHOLE, "again/scans/p1_a.nii.gz"])
     names = (("again/scans/p1_a.nii.gz", "scans/p1_a.nii.gz"),)
     assert verify(entry_of(settings), root).doubled == names  # their bytes differ
+    repeated = [{"pattern": "**/scans/*.nii.gz"}]  # as where each case has a file called imaging.nii.gz
+    assert verify(entry_of(settings, layout=repeated), root).doubled == ()
     (root / "scans" / "p2_a.nii.gz").write_bytes((root / "scans" / "p1_b.nii.gz").read_bytes())
     assert verify(entry_of(settings), root).doubled == names
     found = verify(entry_of(settings), root, contents=True)
