@@ -1,8 +1,10 @@
-"""The catalogue beside the facts of the published lists: `python benchmarks/catalogue.py LISTS.json` prints a row for each list.
+"""The catalogue beside the facts of the published lists, a row for each list.
 
-LISTS.json is a list of objects with the keys list, entries, unique, groups, first and sha256. A list agrees if all of them
-are those of each entry that has it, and its lines are shared without remainder where several entries have it. Exit code 1
-if a list does not agree, is unknown to the catalogue, or is missing.
+    python benchmarks/catalogue.py LISTS.json
+
+LISTS.json is a list of objects with the keys list, entries, unique, groups, first and sha256. A list agrees if all of
+them are those of each entry that has it, and if its lines are shared without remainder where several entries have it.
+Exit code 1 if a list does not agree, is unknown to the catalogue, or is missing.
 """
 
 from __future__ import annotations
@@ -84,12 +86,13 @@ def main() -> int:
     found = list(rows(entries, json.loads(given.lists.read_text(encoding="utf-8"))))
     headings = ("no.", "entry", "list", "ours", "theirs", "hash, ours", "hash, theirs", "agrees", "odd")
     without = [entry.name for entry in entries if not entry.published]
+    odd = sum(entry.odd is not None for entry in entries)
     summary = (
-        f"{sum(row.agrees for row in found)} of {len(found)} agree; {len(entries)} entries, "
-        f"{sum(entry.odd is not None for entry in entries)} with something odd; no list: {', '.join(without) or 'none'}."
+        f"{sum(row.agrees for row in found)} of {len(found)} agree; {len(entries)} entries, {odd} with something odd; "
+        f"no list: {', '.join(without) or 'none'}."
     )
     grid = Grid("Published lists", headings, [row.cells() for row in found], left=len(headings))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 600)
     console.print(grid.to_rich())
     console.print(summary)
     if given.markdown is not None:

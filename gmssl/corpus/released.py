@@ -31,13 +31,14 @@ class Listed:
     unlisted: int
 
 
-def compare(entry: Entry, path: Path, files: Sequence[str], images: Sequence[str]) -> Listed:
+def compare(entry: Entry, path: Path, files: Sequence[str], images: Sequence[str], own: str) -> Listed:
     """Compare a list with its entry, and with what lies on disk.
 
     Args:
         entry: the dataset.
         path: the list, a text file with a name in each line.
-        files, images: paths of all files and of those that hold images, the archive's own folder first.
+        files, images: paths of all files and of those that hold images, below the folder of the archive.
+        own: name of that folder, which listed paths may begin with.
 
     Raises:
         DataError: the list cannot be read, is empty, or the entry knows of none.
@@ -58,9 +59,9 @@ def compare(entry: Entry, path: Path, files: Sequence[str], images: Sequence[str
         return Listed(published.name, differences, 0, (), 0)
     keys = {line: _key(published, line) for line in dict.fromkeys(own_lines(published, lines))}
     depths = {key.count("/") + 1 for key in keys.values()}
-    there = {key for file in files for key in _keys_of(published, file, depths)}
+    there = {key for file in files for key in _keys_of(published, f"{own}/{file}", depths)}
     wanted = set(keys.values())
-    unlisted = sum(not wanted & set(_keys_of(published, image, depths)) for image in images)
+    unlisted = sum(not wanted & set(_keys_of(published, f"{own}/{image}", depths)) for image in images)
     return Listed(
         published.name, differences, len(keys), tuple(line for line, key in keys.items() if key not in there), unlisted
     )

@@ -79,14 +79,13 @@ def verify(entry: Entry, root: Path, listed: Path | None = None, contents: bool 
     if not paths:
         raise DataError(f"the archive {root} holds no files; name the folder that the archive was unpacked to.")
     own = root.resolve().name
-    within = lambda names: [f"{own}/{name}" for name in names]  # noqa: E731
     by_place: dict[int, list[str]] = defaultdict(list)
     for path in paths:
-        by_place[_place_of(entry.layout, path, own)].append(path)
+        by_place[place_of(entry.layout, path, own)].append(path)
     images = [p for number, place in enumerate(entry.layout) if place.holds == "images" for p in by_place[number]]
     found = tuple(Found(place, len(by_place[number])) for number, place in enumerate(entry.layout))
     tells = entry.split.patient_of
-    told = {tells(path) or tells(whole) for path, whole in zip(images, within(images), strict=True)} - {None}
+    told = {tells(path) or tells(f"{own}/{path}") for path in images} - {None}
     doubled = [group for number, place in enumerate(entry.layout) if place.unique for group in _same(by_place[number])]
     if contents:
         doubled += _same_content(root, images)
@@ -99,29 +98,41 @@ def verify(entry: Entry, root: Path, listed: Path | None = None, contents: bool 
         missing=tuple(_missing(entry, found, len(told), by_place[-1])),
         extra=tuple(by_place[-1]),
         doubled=tuple(dict.fromkeys(doubled)),
-        listed=None if listed is None else compare(entry, listed, within(paths), within(images)),
+        listed=None if listed is None else compare(entry, listed, paths, images, own),
     )
+
+
+def place_of(layout: Sequence[Place], path: str, own: str) -> int:
+    """Index of the first place that a file fits, or -1.
+
+    Args:
+        layout: places of the entry.
+        path: below the folder of the archive, with forward slashes.
+        own: name of that folder, which counts as one of the path, so that a folder within an archive can be given, too.
+    """
+    whole = f"{own}/{path}"
+    fits = (n for n, place in enumerate(layout) if matches(place.pattern, path) or matches(place.pattern, whole))
+    return next(fits, -1)
 
 
 def _walk(root: Path) -> Iterator[str]:
     """Paths of files below a folder, but for hidden ones; links are followed, each folder once."""
-    seen = set()
-    for folder, folders, files in os.walk(root, followlinks=True):
+    seen, waiting = set(), [""]
+    while waiting:
+        below = waiting.pop()
+        folder = os.path.join(root, below)
         real = os.path.realpath(folder)
         if real in seen:
-            folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != "__MACOSX")
-        below = Path(folder).relative_to(root).as_posix()
-        yield from (name if below == "." else f"{below}/{name}" for name in files if not name.startswith("."))
-
-
-def _place_of(layout: Sequence[Place], path: str, own: str) -> int:
-    """Index of the first place that a file fits, or -1; the archive's own folder counts as one of the path."""
-    whole = f"{own}/{path}"
-    fits = (n for n, place in enumerate(layout) if matches(place.pattern, path) or matches(place.pattern, whole))
-    return next(fits, -1)
+        with os.scandir(folder) as inside:
+            for each in inside:
+                if each.name.startswith(".") or each.name == "__MACOSX":
+                    continue
+                if each.is_dir():
+                    waiting.append(f"{below}{each.name}/")
+                elif each.is_file():  # a link that leads nowhere is none
+                    yield f"{below}{each.name}"
 
 
 def _missing(entry: Entry, found: Sequence[Found], patients: int, extra: Sequence[str]) -> Iterator[str]:

@@ -126,7 +126,7 @@ def test_patients_are_found_in_listed_paths(catalogue: Catalogue, name: str) -> 
 
 
 def test_the_hash_is_of_the_bytes_of_the_released_file(catalogue: Catalogue) -> None:
-    """Two lists have one line, and that of BCCD can be written from the splits that its repository has."""
+    """Some lists have one line, some are the ranges that `odd` tells, and that of BCCD follows from its repository."""
     (cells,), (eye,) = (
         published_lists(catalogue)[n] for n in ("0_SSL_PatchCamelyon_Color_Cells", "Heidelberg_OCT_Eye")
     )

@@ -36,6 +36,11 @@ def test_any_folders_are_also_none(path: str) -> None:
     assert matches("*", path) == ("/" not in path)
 
 
+def test_capital_letters_do_not_matter() -> None:
+    assert matches("**/Scans/*.PNG", "x/scans/a.png")
+    assert matches("scans/*.png", "SCANS/A.Png")
+
+
 @pytest.mark.parametrize("pattern", ["a**", "a**/b", "**", "a/**", "[ab", "[b-a]"])
 def test_what_is_no_pattern(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"write|correct"):

@@ -97,10 +97,21 @@ def test_one_of_several_forms_is_enough(settings: dict[str, Any], archive: Build
     assert verify(entry_of(settings, layout=forms), archive(SCANS)).complete
 
 
+@pytest.mark.parametrize(("count", "gone"), [([4, 8], 0), ([6, 6], 0), ([8, 9], 2), (7, 1), (5, 0), (None, 0)])
+def test_a_range_is_satisfied_by_its_least_number(
+    settings: dict[str, Any], archive: Build, count: Any, gone: int
+) -> None:
+    found = verify(entry_of(settings, layout=[{"pattern": "scans/*.nii.gz", "count": count}]), archive(SCANS))
+    least = count[0] if isinstance(count, list) else count
+    assert found.missing == ((f"{gone} of {least} images of scans/*.nii.gz",) if gone else ())
+
+
 def test_doubled_names_and_contents(settings: dict[str, Any], archive: Build) -> None:
     root = archive([*WHOLE, "again/scans/p1_a.nii.gz"])
     names = (("again/scans/p1_a.nii.gz", "scans/p1_a.nii.gz"),)
     assert verify(entry_of(settings), root).doubled == names  # their bytes differ
+    repeated = [{"pattern": "**/scans/*.nii.gz"}]  # as where each case has a file called imaging.nii.gz
+    assert verify(entry_of(settings, layout=repeated), root).doubled == ()
     (root / "scans" / "p2_a.nii.gz").write_bytes((root / "scans" / "p1_b.nii.gz").read_bytes())
     assert verify(entry_of(settings), root).doubled == names
     found = verify(entry_of(settings), root, contents=True)
@@ -120,6 +131,14 @@ def test_a_circle_of_links_ends(settings: dict[str, Any], archive: Build) -> Non
     root = archive(WHOLE)
     (root / "scans" / "round").symlink_to(root, target_is_directory=True)
     assert verify(entry_of(settings), root).images == 6
+
+
+def test_a_link_that_leads_nowhere_is_missing(settings: dict[str, Any], archive: Build) -> None:
+    root = archive(WHOLE)
+    (root / SCANS[0]).unlink()
+    (root / SCANS[0]).symlink_to(root / "nothing")
+    found = verify(entry_of(settings), root, contents=True)
+    assert found.missing == ("1 of 6 images of **/scans/*.nii.gz",)
 
 
 def published(text: str, **changes: Any) -> dict[str, Any]:
