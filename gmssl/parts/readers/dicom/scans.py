@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gmssl.errors import DataError
@@ -17,13 +17,17 @@ from gmssl.parts.readers.dicom.values import Frame, frames_of, type_of, whole_ty
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
-def read_volume(stack: Stack) -> Scan:
+def read_volume(stack: Stack, headers: Mapping[str, Header]) -> Scan:
     """The values of a volume as one array.
+
+    Args:
+        stack: its frames in the order of space.
+        headers: of their files, by name.
 
     Raises:
         DataError: a file is damaged, or of a form that is not read.
     """
-    frames = frames_of([(plane.header, plane.frame) for plane in stack])
+    frames = frames_of([(headers[plane.file.name], plane.frame) for plane in stack])
     values, valid = _filled(frames)
     middle = frames[len(frames) // 2]
     return Scan(

@@ -183,7 +183,7 @@ def test_a_series_sent_twice_is_one(dicom, tmp_path):
     left = dicom.listed(tmp_path).left_out
     assert len(left) == 8
     assert not any(one.fault for one in left)
-    assert all("at the place of another one" in one.reason for one in left)
+    assert all("at the place of another slice" in one.reason for one in left)
 
 
 def test_of_two_slices_at_one_place_the_first_uid_stays(dicom, tmp_path):
