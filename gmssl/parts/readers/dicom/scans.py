@@ -91,7 +91,7 @@ def _filled(frames: Sequence[Frame]) -> tuple[numpy.ndarray, numpy.ndarray | Non
 
 
 def _fits(values: numpy.ndarray, dtype: numpy.dtype) -> bool:
-    if values.dtype == dtype or dtype.kind == "f" or values.dtype.kind == "f":
+    if values.dtype == dtype or any(numpy.issubdtype(one, numpy.floating) for one in (values.dtype, dtype)):
         return True
     info = numpy.iinfo(dtype)
     return bool(info.min <= values.min() and values.max() <= info.max)

@@ -242,6 +242,27 @@ def test_gaps_are_told_and_treated_as_asked(dicom, tmp_path, settings):
         assert all(np.isclose(scan.affine[2, 0], 2.5) for scan in scans if len(scan.frames) > 1)
 
 
+@given(kept=st.sets(st.integers(0, 11), min_size=1), seed=st.integers(0, 9))
+@settings(max_examples=25)
+def test_parts_are_even_and_lose_nothing(dicom, kept, seed):
+    values = volume(12, seed=seed)
+    data = dicom.slices(values, affine(), first=seed + 1)
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        dicom.folder(root, [data[k] for k in kept])
+        (whole,), parts = dicom.read(root), dicom.read(root, gaps="split")
+        told = dicom.listed(root).left_out
+        refused = dicom.listed(root, gaps="refuse").acquisitions
+    assert np.array_equal(whole.frames, values[sorted(kept)])
+    parts = sorted(parts, key=lambda scan: scan.affine[2, 3])
+    assert np.array_equal(np.concatenate([scan.frames for scan in parts]), whole.frames)
+    assert (len(parts) > 1) == bool(told) == (not refused)
+    places = iter(sorted(kept))
+    for scan in parts:  # the affine of each part is exact
+        for k in range(len(scan.frames)):
+            assert np.allclose((scan.affine @ [k, 0, 0, 1])[2], 30 + 2.5 * next(places))
+
+
 def test_a_gap_after_the_first_slice(dicom, tmp_path):
     data = dicom.slices(volume(6), affine())
     dicom.folder(tmp_path, [data[k] for k in (0, 3, 4, 5)])
