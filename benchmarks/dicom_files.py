@@ -97,12 +97,17 @@ def table() -> None:
     rows = Table("file", "transfer syntax", "outcome")
     counts: Counter[str] = Counter()
     by_syntax: dict[str, Counter[str]] = {}
+    shown: dict[tuple[str, str, str], list[str]] = {}
     for path in paths:
         name = path.relative_to(root).as_posix()
         said, stored = outcome(root, name), syntax(path)
-        counts[said.partition(":")[0].partition(";")[0]] += 1
-        by_syntax.setdefault(stored or "none", Counter())[said.partition(":")[0].partition(";")[0]] += 1
-        rows.add_row(name, stored, said)
+        word = said.partition(":")[0].partition(";")[0]
+        counts[word] += 1
+        by_syntax.setdefault(stored or "none", Counter())[word] += 1
+        shown.setdefault((path.parent.relative_to(root).as_posix(), stored, said), []).append(path.name)
+    for (folder, stored, said), names in shown.items():
+        for name in names if folder == "." else [f"{folder}: {len(names)} files"]:
+            rows.add_row(name, stored, said)
     console.print(rows)
     summary = Table("transfer syntax", *counts)
     for stored, found in sorted(by_syntax.items()):

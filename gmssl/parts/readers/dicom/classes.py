@@ -74,6 +74,8 @@ def no_image(header: Header) -> str | None:
         return "no image, but a radiotherapy dose"
     if uid == SLIDE:
         return "a whole slide in tiles, which is read by readers of slides"
+    if "MOSAIC" in text(header.fields, "ImageType").upper().split("\\"):
+        return "a mosaic of slices in one image, which is not taken apart; convert its series to NIfTI with dcm2niix"
     if header.keyword:
         if header.syntax.startswith(VIDEO):
             return f"a video ({syntax_name(header.syntax)}), which is not read; write its frames as pictures (ffmpeg)"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-LABEL = "gmssl"
+LABEL = "imagecodecs"
 _PREFIX = "1.2.840.10008.1.2."
 RUN_LENGTHS = _PREFIX + "5"
 CODECS = {

@@ -231,8 +231,8 @@ def _value(fields: Dataset, keyword: str) -> Any:
     tag = _tag(keyword)
     try:
         return fields[tag].value if tag in fields else None
-    except Exception as error:  # an element is converted when it is asked for
-        raise FaultError(f"{keyword} cannot be read ({words_of(error)})") from None
+    except Exception:  # an element is converted when it is asked for; what pydicom says may quote it
+        raise FaultError(f"{keyword} cannot be read") from None
 
 
 @cache

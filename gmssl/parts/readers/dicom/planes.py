@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from sys import intern
 from typing import TYPE_CHECKING
 
+from gmssl.parts.readers.dicom.classes import modality
 from gmssl.parts.readers.dicom.headers import FaultError, Header, items, number, numbers, text, whole
 
 if TYPE_CHECKING:
@@ -41,16 +43,40 @@ _IN_FRAMES = {
     "AcquisitionTime": (("FrameContentSequence",), "FrameAcquisitionDateTime"),
 }
 """Where enhanced files keep the same."""
+_NO_MARKS: tuple[Mark, ...] = (None,) * len(MARKS)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
+class File:
+    """What is kept of a header while a source is listed, which may have millions of files.
+
+    Attributes:
+        name: path below the root of the source.
+        size: in bytes.
+        frames: number of its frames.
+        uid, instance: SOPInstanceUID and InstanceNumber.
+        patient, study, series: as the archive calls them; empty where it does not say.
+        modality: in the words of the catalogue.
+    """
+
+    name: str
+    size: int
+    frames: int
+    uid: str
+    instance: int
+    patient: str
+    study: str
+    series: str
+    modality: str | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Plane:
     """One frame of one file.
 
     Attributes:
-        header: of its file.
+        file: whose it is.
         frame: index in the file.
-        uid: SOPInstanceUID of the file.
         position: centre of its first pixel in mm, LPS.
         orientation: direction of growing columns and of growing rows, as in ImageOrientationPatient.
         spacing: mm from row to row and from column to column; None where the file does not say, or says nonsense.
@@ -59,15 +85,14 @@ class Plane:
         marks: values of `MARKS`.
     """
 
-    header: Header
+    file: File
     frame: int
-    uid: str
     position: Vector
     orientation: Vector
     spacing: Vector | None
     thickness: float
     kind: tuple[str, ...]
-    marks: dict[str, Mark] = field(default_factory=dict)
+    marks: tuple[Mark, ...]
 
     @property
     def normal(self) -> Vector:
@@ -76,12 +101,32 @@ class Plane:
         return (b * f - c * e, c * d - a * f, a * e - b * d)
 
     @property
+    def number(self) -> tuple[int, int]:
+        """Number of the image in its series, and of the frame in the image."""
+        return self.file.instance, self.frame
+
+    @property
     def order(self) -> tuple[str, int, int, int, str]:
         """An order that does not depend on names of files, unless all else is equal."""
-        return (self.uid, *instance(self), self.header.size, self.header.name)
+        return (self.file.uid, *self.number, self.file.size, self.file.name)
 
 
-def planes_of(header: Header) -> tuple[Plane, ...]:
+def file_of(header: Header) -> File:
+    """What is kept of a header.
+
+    Raises:
+        FaultError: the number of frames is no number.
+    """
+    words = ("SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID")
+    uid, patient, study, series = (intern(text(header.fields, word)) for word in words)
+    try:
+        instance = whole(header.fields, "InstanceNumber") or 0
+    except FaultError:
+        instance = 0
+    return File(header.name, header.size, header.frames, uid, instance, patient, study, series, modality(header))
+
+
+def planes_of(header: Header, file: File) -> tuple[Plane, ...]:
     """All frames of a file, in its order; none where the file does not say where they lie.
 
     Raises:
@@ -92,10 +137,10 @@ def planes_of(header: Header) -> tuple[Plane, ...]:
         if len(groups) != header.frames:
             raise FaultError(f"it has {header.frames} frames, but describes {len(groups)}")
         shared = next(iter(items(header.fields, "SharedFunctionalGroupsSequence")), None)
-        return _all_or_none([_plane(header, k, [group, shared]) for k, group in enumerate(groups)])
+        return _all_or_none([_plane(header, file, k, [group, shared]) for k, group in enumerate(groups)])
     if header.frames > 1:
-        return _stacked(header)
-    plane = _plane(header, 0, [])
+        return _stacked(header, file)
+    plane = _plane(header, file, 0, [])
     return (plane,) if plane else ()
 
 
@@ -109,7 +154,7 @@ def inner(groups: Sequence[Dataset | None], sequence: str) -> Dataset | None:
     return next((found[0] for group in groups if (found := items(group, sequence))), None)
 
 
-def _plane(header: Header, frame: int, groups: Sequence[Dataset | None]) -> Plane | None:
+def _plane(header: Header, file: File, frame: int, groups: Sequence[Dataset | None]) -> Plane | None:
     own = header.fields
     where, how = inner(groups, "PlanePositionSequence"), inner(groups, "PlaneOrientationSequence")
     measures = inner(groups, "PixelMeasuresSequence")
@@ -121,8 +166,8 @@ def _plane(header: Header, frame: int, groups: Sequence[Dataset | None]) -> Plan
     spacing, thickness = _spacing(measures if measures is not None else own)
     stack = inner(groups, "FrameContentSequence")
     kind = (*_kind(header), text(stack, "StackID") if stack is not None else "")
-    marks = {mark: _mark(own, groups, mark) for mark in MARKS}
-    return Plane(header, frame, text(own, "SOPInstanceUID"), position, orientation, spacing, thickness, kind, marks)
+    marks = tuple(_mark(own, groups, mark) for mark in MARKS)
+    return Plane(file, frame, position, orientation, spacing, thickness, kind, marks)
 
 
 def _check_orientation(orientation: Vector) -> None:
@@ -155,7 +200,7 @@ def _kind(header: Header) -> tuple[str, ...]:
         "EchoNumbers",
         "RescaleType",
     )
-    return tuple(text(fields, word) for word in words)
+    return tuple(intern(text(fields, word)) for word in words)
 
 
 def _mark(fields: Dataset, groups: Sequence[Dataset | None], mark: str) -> Mark:
@@ -169,10 +214,10 @@ def _mark(fields: Dataset, groups: Sequence[Dataset | None], mark: str) -> Mark:
     try:
         return float(value)
     except ValueError:
-        return value
+        return intern(value)
 
 
-def _stacked(header: Header) -> tuple[Plane, ...]:
+def _stacked(header: Header, file: File) -> tuple[Plane, ...]:
     """Frames of nuclear medicine that say where the first one lies, and how far the next one is along the normal."""
     detectors = items(header.fields, "DetectorInformationSequence")
     step = number(header.fields, "SpacingBetweenSlices")
@@ -185,21 +230,13 @@ def _stacked(header: Header) -> tuple[Plane, ...]:
         return ()
     _check_orientation(orientation)
     spacing, thickness = _spacing(header.fields)
-    uid = text(header.fields, "SOPInstanceUID")
-    first = Plane(header, 0, uid, position, orientation, spacing, thickness, _kind(header))
+    kind = _kind(header)
+    first = Plane(file, 0, position, orientation, spacing, thickness, kind, _NO_MARKS)
+    places = [_moved(position, first.normal, k * step) for k in range(header.frames)]
     return tuple(
-        Plane(header, k, uid, _moved(position, first.normal, k * step), orientation, spacing, thickness, first.kind)
-        for k in range(header.frames)
+        Plane(file, k, place, orientation, spacing, thickness, kind, _NO_MARKS) for k, place in enumerate(places)
     )
 
 
 def _moved(position: Vector, direction: Vector, by: float) -> Vector:
     return tuple(p + by * d for p, d in zip(position, direction, strict=True))
-
-
-def instance(plane: Plane) -> tuple[int, int]:
-    """Number of the image in its series, and of the frame in the image."""
-    try:
-        return whole(plane.header.fields, "InstanceNumber") or 0, plane.frame
-    except FaultError:
-        return 0, plane.frame

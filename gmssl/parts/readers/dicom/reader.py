@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,10 +12,20 @@ from pydantic import Field
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import Acquisition, LeftOut, Listing, Reader, Scan
 from gmssl.parts.readers.dicom.classes import class_name, is_capture, is_localizer, no_image
-from gmssl.parts.readers.dicom.headers import FaultError, Header, NoDicomError, need_pydicom, quiet, read_header, text
-from gmssl.parts.readers.dicom.planes import Plane, planes_of
+from gmssl.parts.readers.dicom.headers import (
+    FaultError,
+    Header,
+    NoDicomError,
+    need_pydicom,
+    quiet,
+    read_header,
+    text,
+    words_of,
+)
+from gmssl.parts.readers.dicom.planes import file_of, planes_of
 from gmssl.parts.readers.dicom.scans import read_picture, read_volume
-from gmssl.parts.readers.dicom.volumes import Gaps, volumes_of
+from gmssl.parts.readers.dicom.volumes import Gaps, Volume, volumes_of
+from gmssl.system.workers import of_the_machine
 
 
 class Dicom(Reader):
@@ -41,33 +52,37 @@ class Dicom(Reader):
         """Read the values."""
         need_pydicom()
         with quiet():
-            return self._read(root, acquisition)
+            try:
+                return self._read(root, acquisition)
+            except FaultError as fault:
+                raise DataError(f"{acquisition.name} cannot be read: {fault}.") from None
 
     def _listing(self, root: Path, names: Sequence[str]) -> Listing:
-        headers: list[Header] = []
         left_out: list[LeftOut] = []
-        for name in sorted(names):
-            found = self._header(root, name)
-            if isinstance(found, Header):
-                headers.append(found)
-            else:
-                left_out.append(found)
-        volumes, further = volumes_of(headers, self.gaps)
+
+        def headers() -> Iterator[Header]:
+            for name in sorted(names):
+                found = self._header(root, name)
+                if isinstance(found, Header):
+                    yield found
+                else:
+                    left_out.append(found)
+
+        volumes, further = volumes_of(headers(), self.gaps)
         return Listing(tuple(volume.acquisition for volume in volumes), (*left_out, *further))
 
     def _read(self, root: Path, acquisition: Acquisition) -> Scan:
-        headers = [_header_again(root, name) for name in acquisition.files]
-        if all(header.frames == 1 for header in headers):  # the order of the files is that of space
-            stack = [plane for header in headers for plane in _planes_again(header)]
-            if len(stack) == len(headers):
-                return read_volume(stack)
-            if len(headers) == 1:
-                return read_picture(headers[0])
-        else:
-            volumes, _ = volumes_of(headers, self.gaps)
+        headers, volumes = _opened(root, acquisition.files, self.gaps, _stamps(root, acquisition.files))
+        if volumes is not None:
             for volume in volumes:
                 if volume.acquisition.name == acquisition.name:
-                    return read_volume(volume.stack) if volume.stack else read_picture(headers[0])
+                    return read_volume(volume.stack, headers) if volume.stack else read_picture(*headers.values())
+        else:  # the order of the files is that of space
+            stack = [plane for header in headers.values() for plane in planes_of(header, file_of(header))]
+            if len(stack) == len(headers):
+                return read_volume(stack, headers)
+            if len(headers) == 1:
+                return read_picture(*headers.values())
         raise DataError(
             f"the files of {acquisition.name} are no longer what they were listed as; list the source again."
         )
@@ -91,11 +106,31 @@ class Dicom(Reader):
         return None
 
 
-def _planes_again(header: Header) -> tuple[Plane, ...]:
-    try:
-        return planes_of(header)
-    except FaultError as fault:
-        raise DataError(f"{header.name} cannot be read: {fault}.") from None
+@lru_cache(maxsize=1)
+def _opened(
+    root: Path, files: tuple[str, ...], gaps: Gaps, stamps: tuple[tuple[int, int], ...]
+) -> tuple[dict[str, Header], list[Volume] | None]:
+    """Headers by name, and the volumes of files of many frames; None for those of one frame.
+
+    The last answer is kept, as a file of many volumes is asked once for each.
+    """
+    headers = {name: _header_again(root, name) for name in files}
+    many = any(header.frames > 1 for header in headers.values())
+    return headers, volumes_of(headers.values(), gaps)[0] if many else None
+
+
+def _stamps(root: Path, files: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """Times and sizes of files, which differ where a file was changed."""
+    found = []
+    for name in files:
+        try:
+            status = (root / name).stat()
+        except OSError as error:
+            if of_the_machine(error):
+                raise
+            raise DataError(f"{name} cannot be opened ({words_of(error)}).") from None
+        found.append((status.st_mtime_ns, status.st_size))
+    return tuple(found)
 
 
 def _header_again(root: Path, name: str) -> Header:

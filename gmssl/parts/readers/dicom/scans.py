@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gmssl.errors import DataError
@@ -17,13 +17,17 @@ from gmssl.parts.readers.dicom.values import Frame, frames_of, type_of, whole_ty
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
 
-def read_volume(stack: Stack) -> Scan:
+def read_volume(stack: Stack, headers: Mapping[str, Header]) -> Scan:
     """The values of a volume as one array.
+
+    Args:
+        stack: its frames in the order of space.
+        headers: of their files, by name.
 
     Raises:
         DataError: a file is damaged, or of a form that is not read.
     """
-    frames = frames_of([(plane.header, plane.frame) for plane in stack])
+    frames = frames_of([(headers[plane.file.name], plane.frame) for plane in stack])
     values, valid = _filled(frames)
     middle = frames[len(frames) // 2]
     return Scan(
@@ -87,7 +91,7 @@ def _filled(frames: Sequence[Frame]) -> tuple[numpy.ndarray, numpy.ndarray | Non
 
 
 def _fits(values: numpy.ndarray, dtype: numpy.dtype) -> bool:
-    if values.dtype == dtype or dtype.kind == "f" or values.dtype.kind == "f":
+    if values.dtype == dtype or any(numpy.issubdtype(one, numpy.floating) for one in (values.dtype, dtype)):
         return True
     info = numpy.iinfo(dtype)
     return bool(info.min <= values.min() and values.max() <= info.max)

@@ -7,12 +7,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import pairwise
 
-from gmssl.parts.readers.dicom.planes import MARKS, Mark, Plane, Vector, instance
+from gmssl.parts.readers.dicom.planes import MARKS, Mark, Plane, Vector
 
 SAME_PLACE = 0.01
 """Share of the pixels' spacing within which two slices lie at the same place."""
 SAME_DIRECTION = 1e-3
 SAME_ORIGIN = 0.5
+_ACQUISITION = MARKS.index("AcquisitionNumber")
 
 Stack = list[Plane]
 
@@ -33,14 +34,14 @@ def stacks_of(planes: Iterable[Plane]) -> list[Stack]:
     return [sorted(stack, key=_along) for stack in found]
 
 
-def unique(stack: Stack) -> tuple[Stack, list[tuple[Plane, Plane]]]:
-    """The first frame at each place by SOPInstanceUID, and those that it stands for: pairs of (left out, kept)."""
+def unique(stack: Stack) -> tuple[Stack, Stack]:
+    """The first frame at each place by SOPInstanceUID, and the others."""
     kept: list[Plane] = []
-    doubled = []
+    doubled: list[Plane] = []
     for _, there in sorted(_places(stack).items()):
         first, *others = sorted(there, key=lambda plane: plane.order)
         kept.append(first)
-        doubled += [(other, first) for other in others]
+        doubled += others
     return kept, doubled
 
 
@@ -94,7 +95,7 @@ def _places(stack: Stack) -> dict[int, Stack]:
 def _by_acquisition(stack: Stack) -> list[Stack]:
     """Acquisitions that overlap in space are volumes of their own; those that lie beside each other are one, as where
     each slice counts as an acquisition."""
-    parts = _parts(stack, lambda plane: plane.marks.get("AcquisitionNumber"))
+    parts = _parts(stack, lambda plane: plane.marks[_ACQUISITION])
     if len(parts) < 2 or max(map(len, parts)) < 2:
         return [stack]
     normal = stack[0].normal
@@ -111,19 +112,19 @@ def _by_marks(stack: Stack) -> list[Stack]:
         return [stack]
     origins = dict(zip(map(id, stack), _origins(stack), strict=True))
     asked: list[Callable[[Plane], Mark]] = [lambda plane: origins[id(plane)]]
-    asked += [_asking(mark) for mark in MARKS]
+    asked += [_asking(index) for index in range(len(MARKS))]
     for ask in asked:
         if any(len({ask(plane) for plane in there}) > 1 for there in places.values()):
             return [part for split in _split(stack, places, ask) for part in _by_marks(split)]
     counts = Counter(map(len, places.values()))
-    numbered = all(len({instance(plane) for plane in there}) == len(there) for there in places.values())
+    numbered = all(len({plane.number for plane in there}) == len(there) for there in places.values())
     if len(counts) == 1 and len(places) > 1 and numbered:  # repeated as a whole, and counted on
-        return _by_rank(places, instance)
+        return _by_rank(places, lambda plane: plane.number)
     return [stack]
 
 
-def _asking(mark: str) -> Callable[[Plane], Mark]:
-    return lambda plane: plane.marks.get(mark)
+def _asking(index: int) -> Callable[[Plane], Mark]:
+    return lambda plane: plane.marks[index]
 
 
 def _origins(stack: Stack) -> list[float]:

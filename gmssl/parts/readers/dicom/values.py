@@ -155,18 +155,18 @@ def _window(own: Dataset | None, fields: Dataset) -> tuple[float, float] | None:
 
 
 def _valid(stored: numpy.ndarray, fields: Dataset) -> numpy.ndarray | None:
-    valid = numpy.isfinite(stored) if stored.dtype.kind == "f" else None
-    padding = numbers(fields, "FloatPixelPaddingValue" if stored.dtype.kind == "f" else "PixelPaddingValue")
+    floats = numpy.issubdtype(stored.dtype, numpy.floating)
+    valid = numpy.isfinite(stored) if floats else None
+    padding = numbers(fields, "FloatPixelPaddingValue" if floats else "PixelPaddingValue")
     if padding:
         limit = number(fields, "PixelPaddingRangeLimit")
         below, above = sorted((padding[0], padding[0] if limit is None else limit))
-        span = 0 if stored.dtype.kind == "f" else 2 ** (8 * stored.dtype.itemsize)
-        apart = [(below, above)]  # its sign is often written wrong
-        if span and above < 0 and stored.dtype.kind == "u":
-            apart = [(below + span, above + span)]
-        elif span and below >= span // 2 and stored.dtype.kind == "i":
-            apart = [(below - span, above - span)]
-        outside = ~numpy.logical_or.reduce([(stored >= a) & (stored <= b) for a, b in apart])
+        if not floats:  # its sign is often written wrong
+            info = numpy.iinfo(stored.dtype)
+            span = info.max - info.min + 1
+            shift = span if above < info.min else -span if below > info.max else 0
+            below, above = below + shift, above + shift
+        outside = (stored < below) | (stored > above)
         valid = outside if valid is None else valid & outside
     return None if valid is None or valid.all() else valid
 
@@ -181,7 +181,7 @@ def _colours(stored: numpy.ndarray, fields: Dataset) -> numpy.ndarray:
         bits = 8 * stored.dtype.itemsize
     if bits == 8 and stored.dtype == numpy.uint8:
         return stored
-    if stored.dtype.kind != "u":
+    if not numpy.issubdtype(stored.dtype, numpy.unsignedinteger):
         raise FaultError("its colours have a sign")
     return numpy.rint(stored * (255.0 / (2**bits - 1))).clip(0, 255).astype(numpy.uint8)
 

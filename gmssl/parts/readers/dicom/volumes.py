@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from gmssl.interfaces.reader import Acquisition, LeftOut
-from gmssl.parts.readers.dicom.classes import modality
 from gmssl.parts.readers.dicom.geometry import even_parts, told
-from gmssl.parts.readers.dicom.headers import FaultError, Header, text
-from gmssl.parts.readers.dicom.planes import Plane, planes_of
+from gmssl.parts.readers.dicom.headers import FaultError, Header
+from gmssl.parts.readers.dicom.planes import File, Plane, file_of, planes_of
 from gmssl.parts.readers.dicom.stacks import Stack, stacks_of, unique
 
 Gaps = Literal["keep", "split", "refuse"]
@@ -28,56 +27,49 @@ class Volume:
 
 
 def volumes_of(headers: Iterable[Header], gaps: Gaps) -> tuple[list[Volume], list[LeftOut]]:
-    """All acquisitions that the headers describe, sorted by name, and what is left out of them or should be known."""
+    """All acquisitions that the headers describe, sorted by name, and what is left out of them or should be known.
+
+    Headers are taken one by one, and not kept.
+    """
     found: list[Volume] = []
     left_out: list[LeftOut] = []
     series: dict[tuple[str, ...], list[Plane]] = defaultdict(list)
     for header in headers:
         try:
-            planes = planes_of(header)
-            if planes:
-                series[_series(header)] += planes
-            else:
-                found.append(Volume(_picture(header), []))
+            file = file_of(header)
+            planes = planes_of(header, file)
         except FaultError as fault:
             left_out.append(LeftOut(header.name, f"{fault}."))
+            continue
+        if planes:
+            series[_series(file)] += planes
+        else:
+            found.append(Volume(_acquisition(file, file.name, (file.name,), file.frames), []))
     taken: set[str] = set()
     for key in sorted(series):
-        for stack in stacks_of(series[key]):
-            volumes, told_of = _volumes(stack, key, gaps, taken)
+        for stack in stacks_of(series.pop(key)):
+            volumes, told_of = _volumes(stack, gaps, taken)
             found += volumes
             left_out += told_of
     return sorted(found, key=lambda v: v.acquisition.name), sorted(left_out, key=lambda left: (left.name, left.reason))
 
 
-def _series(header: Header) -> tuple[str, ...]:
+def _series(file: File) -> tuple[str, ...]:
     """What belongs to one series; files that name none belong to their folder."""
-    fields = header.fields
-    uid = text(fields, "SeriesInstanceUID")
-    return (
-        text(fields, "PatientID"),
-        text(fields, "StudyInstanceUID"),
-        uid,
-        "" if uid else posixpath.dirname(header.name),
+    return file.patient, file.study, file.series, "" if file.series else posixpath.dirname(file.name)
+
+
+def _acquisition(file: File, name: str, files: tuple[str, ...], frames: int) -> Acquisition:
+    return Acquisition(
+        name, files, file.patient or None, file.study or None, file.series or None, file.modality, frames
     )
 
 
-def _picture(header: Header) -> Acquisition:
-    return _acquisition(header, header.name, (header.name,), header.frames)
-
-
-def _acquisition(header: Header, name: str, files: tuple[str, ...], frames: int) -> Acquisition:
-    patient, study, series = (
-        text(header.fields, word) or None for word in ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
-    )
-    return Acquisition(name, files, patient, study, series, modality(header), frames)
-
-
-def _volumes(stack: Stack, series: tuple[str, ...], gaps: Gaps, taken: set[str]) -> tuple[list[Volume], list[LeftOut]]:
+def _volumes(stack: Stack, gaps: Gaps, taken: set[str]) -> tuple[list[Volume], list[LeftOut]]:
     kept, doubled = unique(stack)
-    left_out = _doubled(doubled, {plane.header.name for plane in kept})
+    left_out = _doubled(doubled, {plane.file.name for plane in kept})
     parts = even_parts(kept)
-    name = _name(kept, series, taken)
+    name = _name(kept, taken)
     if len(parts) > 1:
         done = {
             "keep": "all are kept as one volume",
@@ -93,22 +85,22 @@ def _volumes(stack: Stack, series: tuple[str, ...], gaps: Gaps, taken: set[str])
         return [_volume(kept, name)], left_out
     if gaps == "refuse":
         return [], left_out
-    return [_volume(part, _name(part, series, taken)) for part in parts], left_out
+    return [_volume(part, _name(part, taken)) for part in parts], left_out
 
 
 def _volume(stack: Stack, name: str) -> Volume:
-    files = tuple(dict.fromkeys(plane.header.name for plane in stack))
-    return Volume(_acquisition(stack[0].header, name, files, len(stack)), stack)
+    files = tuple(dict.fromkeys(plane.file.name for plane in stack))
+    return Volume(_acquisition(stack[0].file, name, files, len(stack)), stack)
 
 
-def _name(stack: Stack, series: Sequence[str], taken: set[str]) -> str:
+def _name(stack: Stack, taken: set[str]) -> str:
     """Path of the file whose frames are this volume; of a series its folder and a hash that does not depend on how
     files are called."""
-    files = {plane.header.name for plane in stack}
-    if len(files) == 1 and len(stack) == stack[0].header.frames:
+    files = {plane.file.name for plane in stack}
+    if len(files) == 1 and len(stack) == stack[0].file.frames:
         return files.pop()
     first = min(stack, key=lambda plane: plane.order)
-    key = "\n".join((series[2], first.uid, str(first.frame)))
+    key = "\n".join((first.file.series, first.file.uid, str(first.frame)))
     folder = posixpath.commonpath([posixpath.dirname(file) or "." for file in files]) if files else "."
     short = hashlib.sha256(key.encode()).hexdigest()[:12]
     name = short if folder in ("", ".") else f"{folder}/{short}"
@@ -120,18 +112,15 @@ def _name(stack: Stack, series: Sequence[str], taken: set[str]) -> str:
     return free
 
 
-def _doubled(doubled: list[tuple[Plane, Plane]], kept: set[str]) -> list[LeftOut]:
+def _doubled(doubled: Stack, kept: set[str]) -> list[LeftOut]:
     """Files of which no frame is kept, and files that lose some of theirs."""
-    found: dict[str, tuple[int, str]] = {}
-    for plane, other in doubled:
-        count, by = found.get(plane.header.name, (0, other.header.name))
-        found[plane.header.name] = count + 1, by
+    found = Counter(plane.file.name for plane in doubled)
     return [
         LeftOut(
             name,
-            f"{'its slice lies' if name not in kept else f'{count} of its slices lie'} at the place of another one "
-            "of the same kind; the first by SOPInstanceUID is kept.",
+            f"{f'{count} of its slices lie' if name in kept else 'it lies'} at the place of another slice of the same "
+            "kind; the first by SOPInstanceUID is kept.",
             fault=False,
         )
-        for name, (count, _) in found.items()
+        for name, count in found.items()
     ]

@@ -100,6 +100,13 @@ def test_classes_without_images(dicom, tmp_path, uid, said):
     assert not one.fault
 
 
+def test_mosaics_are_left_out(dicom, tmp_path):
+    dicom.save(dicom.image(pixels(), ImageType=["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]), tmp_path / "one")
+    one = left(dicom, tmp_path)
+    assert "mosaic" in one.reason
+    assert not one.fault
+
+
 def test_a_file_without_preamble_and_meta_is_read(dicom, tmp_path):
     for implicit in (True, False):
         data = dicom.image(pixels())
@@ -268,7 +275,7 @@ def test_a_file_that_is_gone(dicom, tmp_path):
     (found,) = dicom.listed(tmp_path).acquisitions
     path.unlink()
     assert "cannot be opened" in Dicom().listing(tmp_path, ["one.dcm"]).left_out[0].reason
-    with pytest.raises(DataError, match=r"one.dcm cannot be read: it cannot be opened"):
+    with pytest.raises(DataError, match=r"one.dcm cannot be opened"):
         Dicom().read(tmp_path, found)
 
 

@@ -78,6 +78,14 @@ def test_one_file_of_several_volumes(dicom, tmp_path, sequence, element):
     assert all(np.allclose(scan.affine, AFFINE) for scan in scans)
 
 
+def test_a_file_that_changed_is_read_anew(dicom, tmp_path):
+    for seed in (0, 1):
+        values = volume(4 + seed, seed)
+        frames = [groups(dicom, k) for k in range(len(values))]
+        dicom.save(dicom.enhanced(values, frames, shared(dicom)), tmp_path / "all.dcm")
+        assert np.array_equal(dicom.one(tmp_path)[1].frames, values)
+
+
 def test_enhanced_files_of_one_frame_are_a_series(dicom, tmp_path):
     values = volume(5)
     for k in range(5):

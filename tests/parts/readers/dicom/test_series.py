@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from gmssl.parts.readers.dicom.planes import MARKS, File, Plane
 from gmssl.parts.readers.dicom.reader import Dicom
+from gmssl.parts.readers.dicom.stacks import stacks_of, unique
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -183,7 +185,7 @@ def test_a_series_sent_twice_is_one(dicom, tmp_path):
     left = dicom.listed(tmp_path).left_out
     assert len(left) == 8
     assert not any(one.fault for one in left)
-    assert all("at the place of another one" in one.reason for one in left)
+    assert all("at the place of another slice" in one.reason for one in left)
 
 
 def test_of_two_slices_at_one_place_the_first_uid_stays(dicom, tmp_path):
@@ -242,6 +244,27 @@ def test_gaps_are_told_and_treated_as_asked(dicom, tmp_path, settings):
         assert all(np.isclose(scan.affine[2, 0], 2.5) for scan in scans if len(scan.frames) > 1)
 
 
+@given(kept=st.sets(st.integers(0, 11), min_size=1), seed=st.integers(0, 9))
+@settings(max_examples=25)
+def test_parts_are_even_and_lose_nothing(dicom, kept, seed):
+    values = volume(12, seed=seed)
+    data = dicom.slices(values, affine(), first=seed + 1)
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        dicom.folder(root, [data[k] for k in kept])
+        (whole,), parts = dicom.read(root), dicom.read(root, gaps="split")
+        told = dicom.listed(root).left_out
+        refused = dicom.listed(root, gaps="refuse").acquisitions
+    assert np.array_equal(whole.frames, values[sorted(kept)])
+    parts = sorted(parts, key=lambda scan: scan.affine[2, 3])
+    assert np.array_equal(np.concatenate([scan.frames for scan in parts]), whole.frames)
+    assert (len(parts) > 1) == bool(told) == (not refused)
+    places = iter(sorted(kept))
+    for scan in parts:  # the affine of each part is exact
+        for k in range(len(scan.frames)):
+            assert np.allclose((scan.affine @ [k, 0, 0, 1])[2], 30 + 2.5 * next(places))
+
+
 def test_a_gap_after_the_first_slice(dicom, tmp_path):
     data = dicom.slices(volume(6), affine())
     dicom.folder(tmp_path, [data[k] for k in (0, 3, 4, 5)])
@@ -281,3 +304,36 @@ def test_only_named_fields_leave_the_header(dicom, tmp_path):
     assert (acquisition.patient, acquisition.study, acquisition.series) == ("P-17", "1.2.3", "1.2.3.9")
     assert "P-17" not in acquisition.name
     assert Dicom().read(tmp_path, acquisition).frames.shape == (3, 4, 6)
+
+
+def plane(number: int, place: int, shift: int, marks: tuple[int, ...], name: str) -> Plane:
+    file = File(name, 100, 1, f"1.2.{number}", number % 5, "p", "s", "t", "mri")
+    position = (float(shift), 0.0, 2.0 * place)
+    known = (*(float(m) for m in marks), *(None,) * (len(MARKS) - len(marks)))
+    return Plane(file, 0, position, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (1.0, 1.0), 2.0, ("MR",), known)
+
+
+some_planes = st.lists(
+    st.tuples(st.integers(0, 3), st.sampled_from([0, 0, 40]), st.tuples(*[st.integers(0, 2)] * 3)),
+    min_size=1,
+    max_size=14,
+)
+
+
+@given(made=some_planes, data=st.data())
+@settings(max_examples=150)
+def test_no_place_is_taken_twice_and_no_frame_is_lost(made, data):
+    planes = [plane(n, *one, name=f"{n}.dcm") for n, one in enumerate(made)]
+    named = data.draw(st.permutations(range(len(made))))
+    again = [plane(n, *made[n], name=f"{k}.dcm") for k, n in enumerate(named)]
+    found = [unique(stack) for stack in stacks_of(planes)]
+    kept, doubled = [[p for stack in part for p in stack] for part in zip(*found, strict=True)]
+    assert sorted(p.file.uid for p in (*kept, *doubled)) == sorted(p.file.uid for p in planes)
+    for stack, _ in found:
+        places = [p.position[2] for p in stack]
+        assert places == sorted(set(places))
+    # what is left out is told apart by nothing, and stands for a frame that is kept
+    twins = {(p.position, p.marks) for p in kept}
+    assert all((p.position, p.marks) in twins for p in doubled)
+    names = [[p.file.uid for p in stack] for stack, _ in found]
+    assert names == [[p.file.uid for p in unique(stack)[0]] for stack in stacks_of(again)]

@@ -12,7 +12,13 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
 from pydicom.pixels import apply_color_lut, apply_modality_lut
-from pydicom.uid import ExplicitVRBigEndian, JPEGBaseline8Bit, RLELossless
+from pydicom.uid import (
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
+    RLELossless,
+)
 
 from gmssl.parts.readers.dicom.reader import Dicom
 
@@ -112,13 +118,14 @@ def test_the_window_is_that_of_the_standard(dicom, tmp_path):
         (np.uint16, 65535, 65533, [65535, 65534, 65533]),
     ],
 )
-def test_padding_is_not_valid(dicom, tmp_path, dtype, padding, limit, gone):
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian], ids=["explicit", "implicit"])
+def test_padding_is_not_valid(dicom, tmp_path, dtype, padding, limit, gone, syntax):
     values = stored(dtype, 5, 900)
     values.flat[: len(gone)] = gone
     data = dicom.image(
         values, PixelPaddingValue=padding, PixelPaddingRangeLimit=limit, RescaleIntercept=-100, RescaleSlope=1
     )
-    scan = scan_of(dicom, tmp_path, data)
+    scan = scan_of(dicom, tmp_path, data, syntax=syntax)
     assert np.array_equal(scan.valid[0], ~np.isin(values, gone))
     assert np.array_equal(scan.frames[0], values.astype(float) - 100)
 
