@@ -49,16 +49,15 @@ def same_as_nibabel(root: Path, scans: list[tuple[Acquisition, Scan]]) -> bool:
     """Values within float32, and the places of the corner voxels within a nanometre."""
     image = nibabel.load(root / scans[0][0].files[0])
     values, minc = np.asarray(image.dataobj), isinstance(image, nibabel.Minc1Image)
-    if values.ndim > 3:
-        series = values if minc else np.moveaxis(values, 3, 0)
-    else:
-        series = values[None]
+    if values.ndim < 4:
+        values = values[None] if minc else values[..., None]
+    series = values if minc else np.moveaxis(values, 3, 0)
     if len(series) != len(scans):
         return False
     for volume, (_, scan) in zip(series, scans, strict=True):
         frames = np.asarray(scan.frames)
         theirs = volume if minc else volume.T
-        if frames.shape != theirs.shape or not np.allclose(frames, theirs, rtol=1e-6, atol=0):
+        if frames.shape != theirs.shape or not np.allclose(frames, theirs, rtol=1e-6, atol=0, equal_nan=True):
             return False
         corners = np.array(np.meshgrid(*[[0, n - 1] for n in frames.shape])).reshape(3, -1).T
         places = (corners if minc else corners[:, ::-1]) @ image.affine[:3, :3].T + image.affine[:3, 3]
