@@ -16,6 +16,8 @@ from gmssl.interfaces.reader import Acquisition, LeftOut, Listing
 from gmssl.system.files import what_is_wrong
 from gmssl.system.workers import of_the_machine
 
+_MOST_VOLUMES = 100_000
+
 
 class RefusedError(ValueError):
     """A file that is not read; the text is the end of the sentence "it cannot be read: …"."""
@@ -130,6 +132,8 @@ def beside(name: str, companion: str) -> str:
 
 def numbered(name: str, files: tuple[str, ...], number: int, frames: int) -> list[Acquisition]:
     """One acquisition for a file of one volume; `name#t` for each volume of a file of several, with as many digits."""
+    if number > _MOST_VOLUMES:
+        raise RefusedError(f"it has {number} volumes, above the limit {_MOST_VOLUMES}, or its header is damaged")
     if number == 1:
         return [Acquisition(name, files, frames=frames)]
     digits = len(str(number - 1))

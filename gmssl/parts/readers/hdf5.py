@@ -13,6 +13,7 @@ from gmssl.lazy import numpy
 from gmssl.parts.readers.files import RefusedError, library, listed, telling
 from gmssl.parts.readers.lazily import LazyFrames
 from gmssl.parts.readers.volumes import is_real
+from gmssl.system.images.reading import MAX_PIXELS
 
 _KEPT = 2**28  # bytes of images that are kept decoded, because the file compresses them together
 
@@ -80,6 +81,9 @@ def _array(file: Any, key: str) -> Any:
     shape, type_ = found.shape, found.dtype
     if shape is None or len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)) or min(shape) < 1:
         raise RefusedError(f"its array {key!r} is {shape} and not images [N,H,W], [N,H,W,1] or [N,H,W,3]")
+    if shape[1] * shape[2] > MAX_PIXELS:
+        size = f"{shape[2]}×{shape[1]} pixels, above the limit {MAX_PIXELS}"
+        raise RefusedError(f"the images of its array {key!r} have {size}; cut or shrink them first")
     if not is_real(type_):
         raise RefusedError(f"its array {key!r} is of type {type_} and not of numbers")
     return found

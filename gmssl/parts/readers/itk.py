@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -55,6 +56,7 @@ class Itk(Reader):
         library("SimpleITK")
         with telling(root, acquisition.files[0]):
             volume = _Volume.load(root, acquisition.files[0])
+            volume.check_compressed(root)
             values = volume.values(number_of(acquisition))
             return Scan(values, affine=volume.affine, unit=self.unit, valid=finite(values))
 
@@ -69,6 +71,7 @@ class _Volume:
 
     reader: Any
     files: tuple[str, ...]
+    header: _Header
 
     @classmethod
     def load(cls, root: Path, name: str) -> _Volume:
@@ -84,12 +87,36 @@ class _Volume:
         reader.SetImageIO("NrrdImageIO" if header.nrrd else "MetaImageIO")
         with _silent():
             reader.ReadImageInformation()
-        volume = cls(reader, (name, *header.files))
+        volume = cls(reader, (name, *header.files), header)
         volume.check()
-        samples = prod(reader.GetSize()) * reader.GetNumberOfComponents()
         size = sum((root / file).stat().st_size for file in (header.files or (name,)))
-        check_size(samples * (1 if header.text else volume.sample_bytes), size, header.compressed)
+        check_size(volume.samples * (1 if header.text else volume.sample_bytes), size, header.compressed)
         return volume
+
+    def check_compressed(self, root: Path) -> None:
+        """Refuse compressed MetaImage values that are not as long as the header says: ITK waits for more, for ever.
+
+        Raises:
+            RefusedError, zlib.error: they are not.
+        """
+        if self.header.nrrd or not self.header.compressed:
+            return
+        if len(self.files) > 2:
+            raise RefusedError("its compressed values are in several files; write them into one")
+        expected, found = self.samples * self.sample_bytes, 0
+        inflating = zlib.decompressobj(wbits=47)  # zlib or gzip, as their first bytes say
+        with (root / self.files[-1]).open("rb") as file:
+            file.seek(0 if self.header.files else self.header.end)
+            while found <= expected and not inflating.eof and (more := inflating.unconsumed_tail or file.read(2**16)):
+                found += len(inflating.decompress(more, 2**20))
+        found += len(inflating.flush())
+        if found != expected:
+            raise RefusedError("it is damaged or cut off")
+
+    @property
+    def samples(self) -> int:
+        """Numbers in the file."""
+        return prod(self.reader.GetSize()) * self.reader.GetNumberOfComponents()
 
     @property
     def sample_bytes(self) -> int:
@@ -166,6 +193,7 @@ class _Header:
     files: tuple[str, ...]
     compressed: bool
     text: bool
+    end: int = 0
 
     @classmethod
     def read(cls, root: Path, name: str) -> _Header:
@@ -209,7 +237,10 @@ class _Header:
         place = values["elementdatafile"]
         files = () if place.upper() == "LOCAL" else _named(name, place, [*lines])
         true = {key for key in ("compresseddata", "binarydata") if values.get(key, "").lower() in ("true", "1")}
-        return cls(False, files, "compresseddata" in true, "binarydata" not in true)
+        if "binarydata" not in true:
+            raise RefusedError("its values are text, or its header does not say that they are binary; write them so")
+        found = re.search(rb"elementdatafile[^\n]*\n", start, re.IGNORECASE)
+        return cls(False, files, "compresseddata" in true, False, found.end() if found else len(start))
 
 
 def _named(name: str, place: str, lines: list[str]) -> tuple[str, ...]:

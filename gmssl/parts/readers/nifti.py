@@ -27,6 +27,10 @@ _HEADERS = {
 """Ends of files of pixels alone, and those of the headers beside them."""
 
 
+_LARGE = 2**28
+"""Bytes of a file that may be too large for a machine; that is no fault of its header."""
+
+
 class Nifti(Reader):
     """Volumes that nibabel reads: NIfTI-1 and -2, Analyze and SPM, MGH, MINC 1 and 2, PAR/REC, AFNI.
 
@@ -115,8 +119,10 @@ class _Volume:
         with muted("nibabel.global"):
             try:
                 image = nibabel.load(root / name, mmap=False)
-            except TypeError:  # surfaces and streamlines take no such word
-                raise NoImageError("it holds surfaces, streamlines or time courses, and no volume") from None
+            except MemoryError:
+                if (root / name).stat().st_size > _LARGE:
+                    raise
+                raise RefusedError("its header asks for more memory than there is, so it is damaged") from None
             except nibabel.filebasedimages.ImageFileError as error:
                 if "Cannot work out file type" not in str(error):
                     raise
@@ -164,6 +170,10 @@ class _Volume:
             )
         if numpy.issubdtype(type_, numpy.complexfloating):
             raise RefusedError("its values are complex numbers; write their magnitude")
+        stored = self.image.dataobj
+        if type(stored) is library("nibabel").arrayproxy.ArrayProxy:
+            place = Path(self.image.file_map["image"].filename)
+            _check_size(place, prod(extent) * type_.itemsize, int(stored.offset))
         if type_.names is None and not is_real(type_):
             raise RefusedError(f"its values are of type {type_}, which is not read")
 
@@ -223,15 +233,20 @@ class _Volume:
         return values if self.minc else values.transpose(2, 1, 0)
 
 
+def _check_size(place: Path, values: int, offset: int) -> bool:
+    """Whether a file is compressed; refused where it cannot hold so many bytes of values after its header."""
+    compressed = place.suffix.lower() in (".gz", ".mgz")
+    check_size(values + (0 if compressed else offset), place.stat().st_size, compressed)
+    return compressed
+
+
 def _bytes(place: Path, offset: int, size: int, number: int, of: int) -> numpy.ndarray:
     """The bytes of one volume; compressed files are read to their end, where the checksum of all their bytes stands.
 
     Raises:
         RefusedError: the file ends before.
     """
-    compressed = place.suffix.lower() in (".gz", ".mgz")
-    whole = place.stat().st_size
-    check_size(size * of + (0 if compressed else offset), whole, compressed)
+    compressed = _check_size(place, size * of, offset)
     values = numpy.empty(size, dtype=numpy.uint8)
     with gzip.open(place) if compressed else place.open("rb") as file:
         file.seek(offset + number * size)

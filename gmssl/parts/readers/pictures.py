@@ -64,7 +64,9 @@ def _ordinary(content: bytes) -> bool:
     """Whether every reader of JPEG and PNG shows the same as ours: grey or RGB, opaque, 8 bits, not turned."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(content)) as image:
+    if not content.startswith((b"\xff\xd8", b"\x89PNG")):
+        return False
+    with Image.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
         turned = image.getexif().get(ORIENTATION, 1) != 1
         plain = image.format in ("JPEG", "PNG") and image.mode in ("L", "RGB")
         return plain and not turned and "transparency" not in image.info and not getattr(image, "is_animated", False)

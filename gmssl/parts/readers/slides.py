@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -15,7 +16,14 @@ from gmssl.parts.readers.files import RefusedError, library, listed, telling
 from gmssl.parts.readers.lazily import LazyFrames
 from gmssl.system.images.reading import MAX_PIXELS
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 _OVERVIEW = 2048
+_BAND = 2**24  # pixels
+_LONGEST = 2**19
+"""Pixels of a side: four times the longest that scanners make."""
+
 _PAPER = 8
 """Saturation up to which a pixel is glass, however uniform the slide is (the threshold of CLAM, Lu et al. 2021)."""
 
@@ -115,30 +123,64 @@ def _opened(openslide: Any, path: Path) -> Any:
     if not path.exists():
         raise FileNotFoundError(path)
     try:
-        return openslide.OpenSlide(path)
+        slide = openslide.OpenSlide(path)
     except openslide.OpenSlideUnsupportedFormatError:
         raise RefusedError("OpenSlide does not know its form") from None
+    tiles = [
+        [int(slide.properties.get(f"openslide.level[{n}].tile-{side}", 1)) for side in ("width", "height")]
+        for n in range(slide.level_count)
+    ]
+    width, height = slide.dimensions
+    if max(width, height) > _LONGEST or max(across * along for across, along in tiles) > MAX_PIXELS:
+        slide.close()
+        raise RefusedError(f"it speaks of {width}×{height} pixels or larger tiles than are read, so it is damaged")
+    return slide
+
+
+def _overview(slide: Any) -> tuple[numpy.ndarray, float]:
+    """Means of squares, `[h,w,3]` with at most `_OVERVIEW` a side, and the side of a square in pixels of the slide.
+
+    Read in bands, because slides without coarser levels do not fit into memory.
+    """
+    level = slide.get_best_level_for_downsample(max(slide.dimensions) / _OVERVIEW)
+    width, height = slide.level_dimensions[level]
+    finer = float(slide.level_downsamples[level])
+    side = max(1, math.ceil(max(width, height) / _OVERVIEW))
+    rows = max(1, _BAND // (width * side)) * side
+    bands = []
+    for top in range(0, height, rows):
+        region = slide.read_region((0, round(top * finer)), level, (width, min(rows, height - top)))
+        bands.append(numpy.asarray(_on_white(region).reduce(side)))
+    return numpy.concatenate(bands), side * finer
+
+
+def _on_white(region: Image.Image) -> Image.Image:
+    """What the slide does not cover is transparent."""
+    from PIL import Image
+
+    return Image.alpha_composite(Image.new("RGBA", region.size, (255, 255, 255, 255)), region).convert("RGB")
 
 
 def _tissue(slide: Any, grid: _Grid) -> numpy.ndarray:
-    """Share of tissue of each tile, `[rows,columns]`, from an image of at most `_OVERVIEW` pixels a side."""
-    overview = numpy.asarray(slide.get_thumbnail((_OVERVIEW, _OVERVIEW)).convert("RGB")).astype(numpy.int32)
-    greatest = overview.max(axis=2)
-    saturation = (greatest - overview.min(axis=2)) * 255 // numpy.maximum(greatest, 1)
+    """Share of tissue of each tile, `[rows,columns]`."""
+    overview, side = _overview(slide)
+    values = overview.astype(numpy.int32)
+    greatest = values.max(axis=2)
+    saturation = (greatest - values.min(axis=2)) * 255 // numpy.maximum(greatest, 1)
     mask = saturation > max(otsu(saturation), _PAPER)
     sums = numpy.zeros((mask.shape[0] + 1, mask.shape[1] + 1), dtype=numpy.int64)
     sums[1:, 1:] = mask.cumsum(axis=0).cumsum(axis=1)
-    width, height = slide.dimensions
-    bounds = []
-    for number, length, pixels in ((grid.rows, height, mask.shape[0]), (grid.columns, width, mask.shape[1])):
-        edges = numpy.arange(number + 1) * (grid.side / length * pixels)
-        low = numpy.floor(edges[:-1] + 1e-6).astype(int).clip(0, pixels - 1)
-        bounds.append((low, numpy.maximum(numpy.rint(edges[1:]).astype(int), low + 1).clip(1, pixels)))
-    (top, bottom), (left, right) = (
-        (low[:, None], high[:, None]) if i == 0 else (low[None], high[None]) for i, (low, high) in enumerate(bounds)
-    )
+    top, bottom = (edges[:, None] for edges in _edges(grid.rows, grid.side / side, mask.shape[0]))
+    left, right = (edges[None] for edges in _edges(grid.columns, grid.side / side, mask.shape[1]))
     found = sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
     return found / ((bottom - top) * (right - left))
+
+
+def _edges(number: int, side: float, pixels: int) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """First and last but one pixel of each of so many tiles along an axis of the small image."""
+    edges = numpy.arange(number + 1) * side
+    low = numpy.floor(edges[:-1] + 1e-6).astype(int).clip(0, pixels - 1)
+    return low, numpy.maximum(numpy.rint(edges[1:]).astype(int), low + 1).clip(1, pixels)
 
 
 def otsu(values: numpy.ndarray) -> int:
@@ -172,7 +214,7 @@ class _Tiles(LazyFrames):
         row, column = self.places[index]
         corner = round(column * self.grid.side), round(row * self.grid.side)
         region = handle.read_region(corner, self.grid.level, (self.grid.read, self.grid.read))
-        image = Image.alpha_composite(Image.new("RGBA", region.size, (255, 255, 255, 255)), region).convert("RGB")
+        image = _on_white(region)
         if self.grid.read != self.tile:
             image = image.resize((self.tile, self.tile), Image.Resampling.BOX, reducing_gap=None)
         return numpy.array(image)

@@ -125,7 +125,10 @@ class _Layout:
         pages = self.series.pages
         if len(pages) == self.frames:
             page = pages[index]
-            if reason := missing(page, self.file.filehandle.size):
+            size = self.file.filehandle.size
+            if max(page.databytecounts, default=0) > size:
+                raise RefusedError(f"it is truncated: a strip or tile of page {index} has more bytes than the file")
+            if reason := missing(page, size):
                 raise RefusedError(f"page {index}: {reason}")
             values = page.asarray(maxworkers=1)
         else:  # ImageJ describes one page, and the others lie behind it

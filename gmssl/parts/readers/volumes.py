@@ -66,22 +66,26 @@ def scaled(raw: numpy.ndarray, slope: float, intercept: float) -> numpy.ndarray:
     Without a scale the type stays. Whole numbers under a scale of whole numbers stay whole, in 16 or 32 bits where they
     fit; other types of up to 16 bits, and float32, become float32, rounded once; the rest float64.
     """
-    raw = raw.astype(raw.dtype.newbyteorder("="), copy=False)
-    if slope == 1 and intercept == 0:
+    type_ = raw.dtype.newbyteorder("=") if raw.dtype.itemsize <= 8 else numpy.dtype(numpy.float64)
+    raw = raw.astype(type_, copy=False)
+    if (slope, intercept) == (1, 0) or not raw.size:
         return raw
-    whole = numpy.issubdtype(raw.dtype, numpy.integer) and float(slope).is_integer() and float(intercept).is_integer()
-    if whole and raw.dtype.itemsize < 8 and raw.size:
-        ends = [int(end) * int(slope) + int(intercept) for end in (raw.min(), raw.max())]
-        for type_ in (numpy.int16, numpy.int32):
-            limits = numpy.iinfo(type_)
-            if limits.min <= min(ends) and max(ends) <= limits.max:
-                return (raw.astype(numpy.int64) * int(slope) + int(intercept)).astype(type_)
-    small = raw.dtype.itemsize <= 2 or raw.dtype == numpy.float32
-    largest = abs(slope) * (float(numpy.abs(raw[numpy.isfinite(raw)]).max(initial=0)) + 1) + abs(intercept)
-    values = numpy.empty(raw.shape, numpy.float32 if small and largest < _FLOAT32 else numpy.float64)
+    given = raw if numpy.issubdtype(type_, numpy.integer) else raw[numpy.isfinite(raw)]
+    ends = [float(end) * slope + intercept for end in (given.min(initial=0), given.max(initial=0))]
+    values = numpy.empty(raw.shape, _type_of(type_, slope, intercept, ends))
     for plane, out in zip(raw, values, strict=True):  # float64 for one plane at a time
         out[...] = plane.astype(numpy.float64) * slope + intercept
     return values
+
+
+def _type_of(type_: numpy.dtype, slope: float, intercept: float, ends: list[float]) -> type[numpy.generic]:
+    """Of scaled values between these ends."""
+    small = type_.itemsize <= 2 or type_ == numpy.float32
+    if numpy.issubdtype(type_, numpy.integer) and float(slope).is_integer() and float(intercept).is_integer():
+        for whole in (numpy.int16, numpy.int32):
+            if numpy.iinfo(whole).min <= min(ends) and max(ends) <= numpy.iinfo(whole).max:
+                return whole
+    return numpy.float32 if small and max(map(abs, ends)) < _FLOAT32 else numpy.float64
 
 
 def check_size(expected: int, size: int, compressed: bool) -> None:

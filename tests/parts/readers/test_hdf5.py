@@ -96,6 +96,13 @@ def test_what_is_no_array_of_images(tmp_path, read_all, values, reason):
         raise AssertionError(left.reason)
 
 
+def test_huge_images_are_refused(tmp_path, read_all):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file.create_dataset("x", (2, 2**14, 2**13), "u1", chunks=(1, 64, 64))  # small on disk
+    (left,) = read_all(Hdf5(), tmp_path)[0].left_out
+    assert "8192×16384 pixels, above the limit" in left.reason
+
+
 def test_arrays_of_other_files_are_refused(tmp_path, read_all):
     write(tmp_path / "secret.h5", x=VALUES)
     with h5py.File(tmp_path / "a.h5", "w") as file:

@@ -181,6 +181,38 @@ def test_truncated_files(tmp_path, read_all, ending, compressed, kept):
     assert scans or listing.left_out
 
 
+@pytest.mark.parametrize("ending", [".mhd", ".mha"])
+@pytest.mark.parametrize("kept", [0.3, 0.8, -20])
+def test_truncated_series_end(tmp_path, read_all, ending, kept):
+    """ITK itself waits for the missing bytes for ever."""
+    write(tmp_path / f"x{ending}", np.random.default_rng(0).integers(0, 99, (4, 9, 9, 9)).astype(np.int16), False, True)
+    path = tmp_path / ("x.zraw" if ending == ".mhd" else f"x{ending}")
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept) if isinstance(kept, float) else kept])
+    _, scans = read_all(Itk(), tmp_path)
+    assert len(scans) == 4
+    assert all("cut off" in scan or "Error -" in scan for scan in scans.values())
+
+
+@pytest.mark.parametrize("binary", ["BinaryData = False\n", "BinaryData = \x8erue\n", ""])
+def test_values_as_text_are_refused(tmp_path, read_all, binary):
+    """ITK itself writes past the end of its memory where values are no text."""
+    write(tmp_path / "x.mha", VALUES)
+    content = (tmp_path / "x.mha").read_bytes().replace(b"BinaryData = True\n", binary.encode("latin-1"), 1)
+    (tmp_path / "x.mha").write_bytes(content)
+    (left,) = read_all(Itk(), tmp_path)[0].left_out
+    assert "its values are text" in left.reason
+
+
+def test_large_compressed_values(tmp_path, read_all):
+    values = np.random.default_rng(0).integers(0, 4, (20, 200, 200)).astype(np.int16)
+    values[5:15] = 0
+    write(tmp_path / "x.mha", values, False, True)
+    write(tmp_path / "y.mhd", values, False, True)
+    for scan in read_all(Itk(), tmp_path)[1].values():
+        np.testing.assert_array_equal(scan.frames, values)
+
+
 def encoded(ending):
     import tempfile
     from pathlib import Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import nibabel
@@ -252,13 +253,28 @@ def test_truncated_files(tmp_path, read_all, ending, kept):
     assert scans or listing.left_out
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 2**40), (2**20, 2**20, 2**20), (2**62, 4, 1)])
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz"])
+def test_a_header_does_not_take_memory_or_time(tmp_path, read_all, shape, ending):
+    image = nibabel.Nifti2Image(np.zeros((2, 2, 2), np.uint8), np.eye(4))
+    content = bytearray(image.to_bytes())
+    content[16 : 16 + 8 * (1 + len(shape))] = np.array([len(shape), *shape], "<i8").tobytes()
+    (tmp_path / f"x{ending}").write_bytes(gzip.compress(content) if ending == ".nii.gz" else content)
+    (left,) = read_all(Nifti(), tmp_path)[0].left_out
+    assert "truncated" in left.reason
+
+
+def test_too_many_volumes(tmp_path, read_all):
+    nibabel.Nifti2Image(np.zeros((1, 1, 1, 100_001), np.uint8), np.eye(4)).to_filename(tmp_path / "x.nii")
+    (left,) = read_all(Nifti(), tmp_path)[0].left_out
+    assert "100001 volumes, above the limit" in left.reason
+
+
 CONTENT = nibabel.Nifti1Image(np.arange(60, dtype=np.int16).reshape(3, 4, 5), np.diag([1.0, 2, 3, 1])).to_bytes()
 
 
 @given(st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), min_size=1, max_size=8), st.booleans())
 def test_damaged_headers_give_a_scan_or_a_reason(tmp_path_factory, read_all, changes, compressed):
-    import gzip
-
     damaged = bytearray(CONTENT)
     for place, value in changes:
         damaged[place] = value

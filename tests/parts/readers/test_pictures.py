@@ -17,6 +17,7 @@ from gmssl.errors import DataError
 from gmssl.interfaces.reader import Acquisition
 from gmssl.parts.readers import pictures
 from gmssl.parts.readers.pictures import Pictures
+from gmssl.system.images import reading
 from gmssl.system.images.reading import read_image, read_image_bytes
 
 GREY = np.add.outer(np.arange(30), np.arange(40)).astype(np.uint8) * 3
@@ -130,6 +131,42 @@ def test_faults(tmp_path, read_all, monkeypatch):
     monkeypatch.setattr(pictures, "MAX_PIXELS", 10)
     with pytest.raises(DataError, match=r"whole\.jpg cannot be read: it has \d+ bytes, more than 10 pixels take"):
         read(tmp_path, "whole.jpg")
+
+
+def encoded(ending, pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, ending)
+    return buffer.getvalue()
+
+
+FILES = [encoded(ending, pixels) for ending in ("PNG", "JPEG", "TIFF", "BMP") for pixels in (GREY, COLOUR)]
+FILES.append(png_encode(GREY.astype(np.uint16) * 200))
+
+
+@given(st.sampled_from(FILES), st.floats(0, 1), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6))
+def test_damaged_files_are_read_where_data_kind_folder_reads_them(tmp_path_factory, content, kept, changes):
+    damaged = bytearray(content[: int(len(content) * kept)]) if kept < 0.5 else bytearray(content)
+    for place, value in changes:
+        if damaged:
+            damaged[int(place * (len(damaged) - 1) * (1 if place > 0.5 else 0.1))] = value
+    root = tmp_path_factory.getbasetemp()
+    (root / "damaged").write_bytes(damaged)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "MAX_PIXELS", 10**6)
+        outcomes = [outcome(lambda: read(root, "damaged").frames), outcome(lambda: read_image(root / "damaged", 3))]
+    whole = [seen for seen in outcomes if not isinstance(seen, str)]
+    assert len(whole) in (0, 2) or "none of its pixels has a finite value" in outcomes[0]
+    if whole and whole[0].dtype == np.uint8 and whole[0].ndim == 4:
+        np.testing.assert_array_equal(whole[0][0], whole[1])
+    if not whole:
+        assert outcomes[0] == outcomes[1].replace(f"{root}/", "")
+
+
+def outcome(read_it):
+    try:
+        return read_it()
+    except DataError as error:
+        return str(error)
 
 
 def test_faults_of_the_machine_are_none_of_the_file(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import openslide
 import pytest
 import tifffile
 from hypothesis import given
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import Acquisition
+from gmssl.parts.readers import slides
 from gmssl.parts.readers.slides import Slides, otsu
 
 SIZE = 1024, 1536
@@ -89,6 +91,19 @@ def test_the_share_of_tissue_is_what_counts(folder, tile, share):
     ]
     for frame, (row, column) in zip(frames, wanted, strict=True):
         np.testing.assert_array_equal(frame, PIXELS[row * tile :, column * tile :][:tile, :tile])
+
+
+@pytest.mark.parametrize("band", [1, 100_000, 2**24])
+def test_slides_are_looked_over_in_bands(tmp_path, monkeypatch, band):
+    """As those without coarser levels are, which do not fit into memory."""
+    tifffile.imwrite(tmp_path / "x.tif", PIXELS, tile=(256, 256), photometric="rgb")
+    monkeypatch.setattr(slides, "_BAND", band)
+    monkeypatch.setattr(slides, "_OVERVIEW", 500)
+    with openslide.OpenSlide(tmp_path / "x.tif") as slide:
+        overview, side = slides._overview(slide)
+    assert side == 4
+    np.testing.assert_allclose(overview, PIXELS.reshape(256, 4, 384, 4, 3).mean(axis=(1, 3)), atol=0.51)
+    assert len(read(tmp_path).frames) == 6
 
 
 def test_coarser_levels(folder):
