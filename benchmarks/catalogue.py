@@ -19,8 +19,8 @@ from typing import Any
 
 from rich.console import Console
 
-from gmssl.corpus.catalogue import load_catalogue
-from gmssl.corpus.entry import Entry, Published
+from gmssl.corpus.catalogue.entry import Entry, Published
+from gmssl.corpus.catalogue.loading import load_catalogue
 from gmssl.system.files import write_whole
 from gmssl.system.grid import Grid, page_with
 

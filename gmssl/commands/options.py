@@ -69,7 +69,7 @@ def solver_names(incomplete: str) -> list[str]:
 
 def dataset_names(incomplete: str) -> list[str]:
     """Datasets of the shipped catalogue that begin like this, for the shell."""
-    from gmssl.corpus.catalogue import SHIPPED
+    from gmssl.corpus.catalogue.loading import SHIPPED
 
     return sorted(path.stem for path in SHIPPED.rglob("*.yaml") if path.stem.startswith(incomplete))
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gmssl.corpus.catalogue import Catalogue, load_catalogue
-from gmssl.corpus.entry import Entry
+from gmssl.corpus.catalogue.entry import Entry
+from gmssl.corpus.catalogue.loading import Catalogue, load_catalogue
 from gmssl.errors import DataError, RecipeError
 
 

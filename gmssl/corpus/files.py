@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gmssl.corpus.patterns import matches
+from gmssl.corpus.catalogue.patterns import matches
 from gmssl.corpus.recipe import FIELDS, Source, Table
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import LeftOut

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from gmssl.corpus.catalogue import load_catalogue
+from gmssl.corpus.catalogue.loading import load_catalogue
 
 Run = Callable[..., Any]
 Refusal = Callable[[Any, str], None]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gmssl.corpus.catalogue import SHIPPED, load_catalogue, read_entry
-from gmssl.corpus.entry import Entry, Published, Split
+from gmssl.corpus.catalogue.entry import Entry, Published, Split
+from gmssl.corpus.catalogue.loading import SHIPPED, load_catalogue, read_entry
 from gmssl.errors import DataError
 
 Write = Callable[..., Path]

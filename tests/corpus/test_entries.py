@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gmssl.corpus.catalogue import SHIPPED, Catalogue, load_catalogue
-from gmssl.corpus.entry import MODALITIES, Entry
-from gmssl.corpus.released import differences_of
-from gmssl.corpus.verify import verify
+from gmssl.corpus.catalogue.entry import MODALITIES, Entry
+from gmssl.corpus.catalogue.loading import SHIPPED, Catalogue, load_catalogue
+from gmssl.corpus.catalogue.released import differences_of
+from gmssl.corpus.catalogue.verify import verify
 
 SHARED = Path(__file__).parents[3] / "shared"
 TABLE = SHARED / "datasets.csv"

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from gmssl.corpus.catalogue import Catalogue, load_catalogue
-from gmssl.corpus.patterns import matches
-from gmssl.corpus.verify import place_of
+from gmssl.corpus.catalogue.loading import Catalogue, load_catalogue
+from gmssl.corpus.catalogue.patterns import matches
+from gmssl.corpus.catalogue.verify import place_of
 
 TCIA = "06-30-1988-ABDOMEN-1/2.000000-AXIAL-3/1-01.dcm"
 UID = "1.3.6.1.4.1.14519.5.2.1.6279.6001.100530488926682752765845212286"

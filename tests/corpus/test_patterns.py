@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmssl.corpus.patterns import as_regex, matches
+from gmssl.corpus.catalogue.patterns import as_regex, matches
 
 NAMES = st.text("abA.[]1", min_size=1, max_size=4)
 PATHS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gmssl.corpus.entry import Entry
-from gmssl.corpus.verify import verify
+from gmssl.corpus.catalogue.entry import Entry
+from gmssl.corpus.catalogue.verify import verify
 from gmssl.errors import DataError
 
 Build = Callable[[Iterable[str]], Path]

@@ -38,9 +38,9 @@ def list_datasets(
     catalogue: Folders = None,
 ) -> None:
     """List the datasets of the catalogue: those of LVM-Med, numbered as in the paper, and your own."""
-    from gmssl.corpus.catalogue import load_catalogue
-    from gmssl.corpus.entry import MODALITIES
-    from gmssl.corpus.wording import catalogue_grid
+    from gmssl.corpus.catalogue.entry import MODALITIES
+    from gmssl.corpus.catalogue.loading import load_catalogue
+    from gmssl.corpus.catalogue.wording import catalogue_grid
     from gmssl.errors import DataError
     from gmssl.interfaces.part import nearest
     from gmssl.system.json_text import json_text
@@ -67,8 +67,8 @@ def show(
 
     Of the folder of a store it prints what that holds.
     """
-    from gmssl.corpus.catalogue import load_catalogue
-    from gmssl.corpus.wording import entry_grids
+    from gmssl.corpus.catalogue.loading import load_catalogue
+    from gmssl.corpus.catalogue.wording import entry_grids
     from gmssl.system.json_text import json_text
 
     if Path(name).is_dir() and name not in load_catalogue(catalogue or ()):
@@ -100,9 +100,9 @@ def verify(
     """Say which files of an archive are missing, extra or doubled; exit code 1 if it is not complete."""
     from dataclasses import asdict
 
-    from gmssl.corpus import verify as corpus
-    from gmssl.corpus.catalogue import load_catalogue
-    from gmssl.corpus.wording import verification_grid
+    from gmssl.corpus.catalogue import verify as corpus
+    from gmssl.corpus.catalogue.loading import load_catalogue
+    from gmssl.corpus.catalogue.wording import verification_grid
     from gmssl.system.json_text import json_text
 
     entry = load_catalogue(catalogue or ()).find(name)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeAlias, get_args
 
 from pydantic import BeforeValidator, Field, HttpUrl, TypeAdapter, field_validator, model_validator
 
-from gmssl.corpus.patterns import as_regex
+from gmssl.corpus.catalogue.patterns import as_regex
 from gmssl.interfaces.part import Settings
 
 Modality: TypeAlias = Literal[

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gmssl.corpus.entry import AsPrinted, Entry, Place, Published
-from gmssl.corpus.released import Listed
-from gmssl.corpus.verify import Verification
+from gmssl.corpus.catalogue.entry import AsPrinted, Entry, Place, Published
+from gmssl.corpus.catalogue.released import Listed
+from gmssl.corpus.catalogue.verify import Verification
 from gmssl.system.grid import Grid
 
 SHOWN = 10

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from gmssl.corpus.entry import Entry, Published
+from gmssl.corpus.catalogue.entry import Entry, Published
 from gmssl.errors import DataError
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gmssl.corpus.entry import Entry, Place
-from gmssl.corpus.patterns import matches
-from gmssl.corpus.released import Listed, compare
+from gmssl.corpus.catalogue.entry import Entry, Place
+from gmssl.corpus.catalogue.patterns import matches
+from gmssl.corpus.catalogue.released import Listed, compare
 from gmssl.errors import DataError
 
 _HEAD = 65_536

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from gmssl.corpus.entry import Entry
+from gmssl.corpus.catalogue.entry import Entry
 from gmssl.errors import DataError
 from gmssl.interfaces.registry import describe
 
