@@ -56,9 +56,7 @@ class Source(Settings):
     path: Path = Field(description="folder of the archive; a relative path starts from `root` of the corpus")
     optional: bool = Field(False, description="pass over the source, and say so, where there is no such folder or file")
     reader: Annotated[field_of(Reader), BeforeValidator(_kind)]  # type: ignore[valid-type]
-    optional: bool = Field(False, description="pass the source over, and say so, where it has no folder or no file")
-        (), description="take files that match one of these; see `gmssl.corpus.catalogue.patterns`"
-    )
+    include: Patterns = Field((), description="take files that match one of these patterns, as *_flair.nii.gz")
     exclude: Patterns = Field((), description="leave out files that match one of these")
     listed: str | None = Field(None, description="pattern of text files of the archive that name the files to take")
     modality: str | None = Field(None, description="of all images; default: what their files say")
