@@ -19,6 +19,7 @@ from gmssl.corpus.slices import Slice, SlicePolicy, cut
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import Scan
 from gmssl.system.files import replacing
+from gmssl.system.images.metadata import without_metadata
 from gmssl.system.images.stored import pixel_digest, read_stored
 
 if TYPE_CHECKING:
@@ -125,8 +126,8 @@ def _row(
         tally.empty += 1
         return None
     size = size_of(grey.shape, taken.spacing, policy)
-    as_it_is = taken.encoded is not None and size == grey.shape[:2] and grey is taken.values
-    data = taken.encoded if as_it_is and taken.encoded is not None else encoded(resized(grey, size))
+    unchanged = size == grey.shape[:2] and grey is taken.values
+    data = (_kept_file(taken, name) if unchanged else None) or encoded(resized(grey, size))
     image = read_stored(data, name, 1, corpus.bits)
     _count(image, tally)
     acquisition = piece.acquisition
@@ -151,6 +152,20 @@ def _row(
         "perceptual": perceptual_hash(image),
     }
     return {"image": {"bytes": data, "path": name}, **{column: facts[column] for column in COLUMNS}}
+
+
+def _kept_file(taken: Slice, name: str) -> bytes | None:
+    """The file of a picture, without its metadata, if it still has the same pixels."""
+    if taken.encoded is None:
+        return None
+    data = without_metadata(taken.encoded)
+    if data is None or data == taken.encoded:
+        return data
+    try:
+        again = np.asarray(read_stored(data, name, 1 if taken.values.ndim == 2 else 3, 8))
+    except DataError:
+        return None
+    return data if np.array_equal(again, taken.values) else None
 
 
 def _kept(policy: SlicePolicy, name: str) -> bool:
