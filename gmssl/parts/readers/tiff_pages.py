@@ -99,7 +99,7 @@ class _Layout:
             raise RefusedError(f"its samples are of type {page.dtype}, which is not read")
         if page.imagedepth > 1:
             raise RefusedError("its pages are volumes; write their slices as pages")
-        if page.imagewidth * page.imagelength > MAX_PIXELS:
+        if _largest(page) > MAX_PIXELS:
             size = f"{page.imagewidth}×{page.imagelength} pixels, above the limit {MAX_PIXELS}"
             raise RefusedError(f"its pages have {size}; read them as slides, or cut them first")
         if layout.frames < 1:
@@ -113,7 +113,8 @@ class _Layout:
     @property
     def frames(self) -> int:
         """Number of images."""
-        return prod(self.series.shape) // prod(self.page.shape) if prod(self.page.shape) else 0
+        one = int(prod(self.page.shape))
+        return int(prod(self.series.shape)) // one if one else 0  # damaged descriptions hold fractions
 
     @property
     def inverted(self) -> bool:
@@ -126,6 +127,8 @@ class _Layout:
         if len(pages) == self.frames:
             page = pages[index]
             size = self.file.filehandle.size
+            if _largest(page.keyframe) > MAX_PIXELS or page.shape != self.page.shape:
+                raise RefusedError(f"page {index} is of another size than the first one")
             if max(page.databytecounts, default=0) > size:
                 raise RefusedError(f"it is truncated: a strip or tile of page {index} has more bytes than the file")
             if reason := missing(page, size):
@@ -165,6 +168,13 @@ class _Layout:
         if scale is None or not all(across) or not isinstance(between, int | float) or not 0 < between < numpy.inf:
             return None
         return float(between) * scale, scale / across[0], scale / across[1]
+
+
+def _largest(page: Any) -> int:
+    """Pixels of what is decoded at once: a page, or a tile that reaches over its edge."""
+    if page.is_tiled:
+        return max(page.imagewidth * page.imagelength, page.tilewidth * page.tilelength, prod(page.shape) // 4)
+    return max(page.imagewidth * page.imagelength, prod(page.shape) // 4)
 
 
 def _number(fraction: object) -> float:
