@@ -49,7 +49,10 @@ class Order:
 
 
 class Balance(Part):
-    """Which images an epoch consists of. It is a function of its arguments: all ranks and resumed runs ask for it anew."""
+    """Which images an epoch consists of.
+
+    Ranks and resumed runs ask for an epoch each for itself, so it may depend on nothing but the arguments.
+    """
 
     slot: ClassVar[str] = "balance"
 

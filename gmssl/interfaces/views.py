@@ -1,8 +1,8 @@
 """Views: several augmented crops of an image, with the exact way back to its pixels.
 
-Views are data before they are pixels: their parameters are drawn per image from (seed, epoch, index, copy, view), so they do
-not depend on the number of workers or ranks. The loader applies the geometry on uint8; the training device applies
-colour and blur to the whole batch.
+Views are data before they are pixels: their parameters are drawn per image from (seed, epoch, index, copy, view), so
+they do not depend on the number of workers or ranks. The loader applies the geometry on uint8; the training device
+applies colour and blur to the whole batch.
 """
 
 from __future__ import annotations

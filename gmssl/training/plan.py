@@ -57,11 +57,19 @@ def make_plan(recipe: Recipe) -> Plan:
     images = recipe.data.images()
     refuse_shortage(recipe, len(images))
     groups = grouped(images, recipe.balance.fact)
-    steps_per_epoch = _steps_per_epoch(recipe, len(images), recipe.balance.length(groups))
+    return Plan(images, groups, probe_images(recipe), *count_steps(recipe, groups), accelerator)
+
+
+def count_steps(recipe: Recipe, groups: Groups) -> tuple[int, int]:
+    """Number of optimiser steps in an epoch, and in the whole run.
+
+    Raises:
+        DataError: an epoch has too few images for a step, or the balance does not fit the groups.
+    """
+    steps_per_epoch = _steps_per_epoch(recipe, len(groups.of), recipe.balance.length(groups))
     steps = recipe.train.epochs * steps_per_epoch
-    if recipe.train.max_steps is not None:
-        steps = min(steps, recipe.train.max_steps)
-    return Plan(images, groups, probe_images(recipe), steps_per_epoch, steps, accelerator)
+    most = recipe.train.max_steps
+    return steps_per_epoch, steps if most is None else min(steps, most)
 
 
 def refuse_missing_loggers(recipe: Recipe) -> None:

@@ -41,8 +41,8 @@ class MultiCrop(Views):
     """Random-resized crops, flip, colour jitter, Gaussian blur, normalisation (LVM-Med, training; after VICRegL).
 
     Two large views are LVM-Med as published; two large and two small ones are the released code. Parameters of a view
-    come from a Philox stream of its own (seed, epoch, image index, copy, view), so neither the number of workers and ranks
-    nor that of the other views changes them. Jitter, greyscale and blur run in this order on the training device.
+    come from a Philox stream of its own (seed, epoch, image index, copy, view), so neither the number of workers and
+    ranks nor that of the other views changes them. Jitter, greyscale and blur run in this order on the training device.
     """
 
     kind: ClassVar[str] = "multi_crop"
