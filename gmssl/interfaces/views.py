@@ -39,7 +39,8 @@ class ImageViews:
     Attributes:
         crops: one uint8 array `[K,H,W]` a view; sizes may differ between views.
         affines: float64 `[V,2,3]`, from crop to original-image pixels: `(x, y) = A @ (u, v, 1)`, in continuous
-            coordinates where pixel k covers [k, k+1). A flip is part of the matrix.
+            coordinates where pixel k covers [k, k+1). A flip is part of the matrix. For what `Balance.copied` made of
+            an image, pixels of that.
         photometric: float32 `[V,Q]`, parameters of the colour changes that `Views.finish` applies.
     """
 
