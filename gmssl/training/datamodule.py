@@ -50,6 +50,8 @@ class EpochSampler(StatefulDistributedSampler):
     def __init__(self, balance: Balance, groups: Groups, per_epoch: int, ranks: int, rank: int, seed: int) -> None:
         super().__init__(range(per_epoch), num_replicas=ranks, rank=rank, seed=seed, drop_last=True)
         self._balance, self._groups = balance, groups
+        self.yielded = 0
+        self.next_yielded: int | None = None  # set by `load_state_dict`
 
     def __iter__(self) -> Iterator[int]:
         self.yielded, self.next_yielded = self.next_yielded or 0, None
