@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from gmssl.errors import DataError
 from gmssl.interfaces.balance import Balance, GroupingFact, Groups, Order
@@ -42,12 +42,23 @@ class Weights(Balance):
     kind: ClassVar[str] = "weights"
 
     by: GroupingFact = Field("modality", description=BY)
-    rule: Literal["equal", "square_root"] | dict[str, Annotated[float, Field(ge=0)]] = Field(
+    rule: Literal["equal", "square_root", "given"] = Field(
         "equal",
         description="share of a group: equal for all, or proportional to the square root of its number of images, or "
-        "to a number for each group, such as {ct: 2, mri: 1}",
+        "to its number in `given`",
+    )
+    given: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="a number for each group, such as {ct: 2, mri: 1}; 0 leaves it out"
     )
     images: int | None = Field(None, ge=1, description="images in an epoch; none: as many as there are")
+
+    @model_validator(mode="after")
+    def _numbers_are_given_where_they_are_read(self) -> Weights:
+        if self.rule == "given" and not any(self.given.values()):
+            raise ValueError("rule `given` needs a number above 0; name the groups, as given: {ct: 2, mri: 1}")
+        if self.rule != "given" and self.given:
+            raise ValueError(f"rule {self.rule!r} does not read `given`; set rule: given, or remove the numbers")
+        return self
 
     @property
     def fact(self) -> GroupingFact:
@@ -58,7 +69,7 @@ class Weights(Balance):
         """`images`, or as many as there are.
 
         Raises:
-            DataError: `rule` lacks a group, names one that does not exist, or leaves out all.
+            DataError: `given` lacks a group, or names one that does not exist.
         """
         self._shares(groups)
         return self.images or len(groups.of)
@@ -69,24 +80,22 @@ class Weights(Balance):
 
     def _shares(self, groups: Groups) -> numpy.ndarray:
         """Positive numbers `[G]`, or zero for what is left out; only their ratios count."""
-        if not isinstance(self.rule, dict):
+        if self.rule != "given":
             return numpy.sqrt(groups.sizes) if self.rule == "square_root" else numpy.ones(len(groups.names))
-        strange = [name for name in self.rule if name not in groups.names]
-        lacking = [name for name in groups.names if name not in self.rule]
+        strange = [name for name in self.given if name not in groups.names]
+        lacking = [name for name in groups.names if name not in self.given]
         if strange:
             known = ", ".join(groups.names)
             raise DataError(
-                f"balance.rule: no image has the {self.by} {strange[0]!r}{nearest(strange[0], groups.names)}; there "
+                f"balance.given: no image has the {self.by} {strange[0]!r}{nearest(strange[0], groups.names)}; there "
                 f"are {known}. Correct the name, or remove it."
             )
         if lacking:
             raise DataError(
-                f"balance.rule: it says nothing of the {self.by} {', '.join(lacking)}; give each a number, 0 to leave "
+                f"balance.given: it says nothing of the {self.by} {', '.join(lacking)}; give each a number, 0 to leave "
                 "it out."
             )
-        if not any(self.rule.values()):
-            raise DataError("balance.rule: all numbers are 0, so that no image is left; raise one.")
-        return numpy.array([self.rule[name] for name in groups.names], dtype=numpy.float64)
+        return numpy.array([self.given[name] for name in groups.names], dtype=numpy.float64)
 
 
 def _share(pair: tuple[float, float]) -> tuple[float, float]:

@@ -56,7 +56,12 @@ def test_a_table_of_the_groups(manifest: Path) -> None:
 
 @pytest.mark.parametrize(
     "balance",
-    ["none", "duplicates", "{kind: weights, rule: square_root}", "{kind: weights, rule: {ct: 1, mri: 3, unknown: 0}}"],
+    [
+        "none",
+        "duplicates",
+        "{kind: weights, rule: square_root}",
+        "{kind: weights, rule: given, given: {ct: 1, mri: 3, unknown: 0}}",
+    ],
 )
 def test_the_numbers_are_those_of_the_loader(manifest: Path, balance: str) -> None:
     overrides = [f"balance={balance}", "train.batch=16", "train.epochs=3", "probe=null"]

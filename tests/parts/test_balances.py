@@ -33,10 +33,10 @@ def grouped(draw: st.DrawFn) -> Groups:
 
 def weights(groups: Groups) -> st.SearchStrategy[Balance]:
     given_ones = st.lists(st.integers(0, 9), min_size=len(groups.names), max_size=len(groups.names)).filter(any)
-    named = given_ones.map(lambda numbers: dict(zip(groups.names, numbers, strict=True)))
+    named = given_ones.map(lambda numbers: {"rule": "given", "given": dict(zip(groups.names, numbers, strict=True))})
     return st.builds(
-        lambda rule, images: part("balance", "weights", rule=rule, images=images),
-        st.sampled_from(["equal", "square_root"]) | named,
+        lambda rule, images: part("balance", "weights", **rule, images=images),
+        st.sampled_from([{"rule": "equal"}, {"rule": "square_root"}]) | named,
         st.none() | st.integers(1, 90),
     )
 
@@ -104,7 +104,7 @@ def test_shares_are_exact_up_to_rounding(data: st.DataObject, groups: Groups, se
     wanted = {
         "equal": [1.0] * len(sizes),
         "square_root": [math.sqrt(size) for size in sizes],
-    }.get(str(balance.rule)) or [balance.rule[name] for name in groups.names]
+    }.get(balance.rule) or [balance.given[name] for name in groups.names]
     found = counted(balance.epoch(groups, length, seed, epoch), groups)
     assert sum(found) == length
     for number, share in zip(found, wanted, strict=True):
@@ -178,24 +178,26 @@ def test_copies_of_an_image_are_rarely_in_one_batch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rule", "said"),
+    ("given_ones", "said"),
     [
         ({"ct": 1, "mrt": 1}, r"no image has the modality 'mrt' \(did you mean 'mri'\?\); there are ct, mri"),
         ({"ct": 1}, "says nothing of the modality mri; give each a number, 0 to leave it out"),
-        ({"ct": 0, "mri": 0}, "all numbers are 0"),
     ],
 )
-def test_rules_that_do_not_fit_the_groups(rule: dict[str, float], said: str) -> None:
-    with pytest.raises(DataError, match=rf"^balance\.rule: .*{said}"):
-        part("balance", "weights", rule=rule).length(Groups(("ct", "mri"), np.array([0, 1])))
+def test_numbers_that_do_not_fit_the_groups(given_ones: dict[str, float], said: str) -> None:
+    with pytest.raises(DataError, match=rf"^balance\.given: .*{said}"):
+        part("balance", "weights", rule="given", given=given_ones).length(Groups(("ct", "mri"), np.array([0, 1])))
 
 
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
-        ("weights", {"rule": {"ct": -1}}, "greater than or equal to 0"),
-        ("weights", {"rule": {"ct": math.nan}}, "finite"),
-        ("weights", {"rule": "cube_root"}, "'equal' or 'square_root'"),
+        ("weights", {"rule": "given", "given": {"ct": -1}}, "given.ct: .* greater than or equal to 0"),
+        ("weights", {"rule": "given", "given": {"ct": math.nan}}, "given.ct: .* finite"),
+        ("weights", {"rule": "given", "given": {"ct": 0}}, "rule `given` needs a number above 0"),
+        ("weights", {"rule": "given"}, "rule `given` needs a number above 0"),
+        ("weights", {"given": {"ct": 2}}, "rule 'equal' does not read `given`; set rule: given"),
+        ("weights", {"rule": "cube_root"}, "'equal', 'square_root' or 'given'"),
         ("weights", {"by": "label"}, "'modality' or 'dataset'"),
         ("duplicates", {"to": 1.5}, "less than or equal to 1"),
         ("duplicates", {"crop": (0.95, 0.85)}, "a range of shares is"),

@@ -16,7 +16,7 @@ from gmssl.training.run import train
 from gmssl.training.saved import read_checkpoint
 from tests.training.test_resume import Runner
 
-NAMED = "{kind: weights, rule: {ct: 6, mri: 1, ultrasound: 1, xray: 1, microscopy: 0}}"
+NAMED = "{kind: weights, rule: given, given: {ct: 6, mri: 1, ultrasound: 1, xray: 1, microscopy: 0}}"
 BALANCES = {"none": 8, "{kind: duplicates, by: modality}": 9, NAMED: 8}
 """With the optimiser steps of 16 in an epoch of 130 phantoms: 30 of one modality, 25 of each of the four others."""
 
@@ -89,5 +89,5 @@ def test_the_length_of_an_epoch_is_that_of_the_balance(tiny: Callable[..., Recip
 def test_a_balance_that_does_not_fit_the_images_is_told_before_the_run(
     tiny: Callable[..., Recipe], prepare: Callable[[Recipe], object]
 ) -> None:
-    with pytest.raises(DataError, match=r"balance\.rule: it says nothing of the modality microscopy, mri"):
-        prepare(tiny("balance={kind: weights, rule: {ct: 1}}"))
+    with pytest.raises(DataError, match=r"balance\.given: it says nothing of the modality microscopy, mri"):
+        prepare(tiny("balance={kind: weights, rule: given, given: {ct: 1}}"))
