@@ -19,7 +19,7 @@ from torchdata.stateful_dataloader import StatefulDataLoader
 from gmssl.errors import DataError, PluginError
 from gmssl.interfaces.balance import Balance, Groups
 from gmssl.interfaces.registry import part
-from gmssl.parts.data.dataset import EPOCHS
+from gmssl.parts.data.dataset import EPOCHS, ViewDataset, collate
 from gmssl.recipe.recipe import Recipe
 from gmssl.system.workers import telling_limits
 from gmssl.training.datamodule import EpochSampler, Packed, TrainingData
@@ -146,6 +146,20 @@ def test_a_loader_that_is_resumed_gives_the_batches_that_were_to_come(
     for one, other in zip(whole[2:], rest, strict=True):
         assert torch.equal(one.index, other.index)
         assert all(torch.equal(a, b) for a, b in zip(one.images, other.images, strict=True))
+
+
+def test_what_the_balance_makes_of_copies_reaches_the_views(tiny: Callable[..., Recipe]) -> None:
+    recipe = tiny("balance=duplicates", "data.number=30", "train.batch=8")
+    plan = make_plan(recipe)
+    keys = EpochSampler(recipe.balance, plan.groups, 48, 1, 0, recipe.seed)
+    keys.set_epoch(2)
+    items = ViewDataset(plan.images, recipe.views, 1, recipe.seed, recipe.balance.copied)
+    expected = collate([items[key] for key in keys])
+    with quiet():
+        found = [batch.views for batch in _loader(recipe, epoch=2)]
+    assert any(key >= EPOCHS * 30 for key in keys)
+    assert torch.equal(torch.cat([views.index for views in found]), expected.index)
+    assert torch.equal(torch.cat([views.images[0] for views in found]), expected.images[0])
 
 
 def _loader(recipe: Recipe, epoch: int) -> StatefulDataLoader[Packed]:
