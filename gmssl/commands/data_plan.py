@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PLAN_EXAMPLES = examples(
     "gmssl data plan store lvm_med_r50 --set balance=duplicates",
-    "gmssl data plan my/index.csv quickstart --set 'balance={kind: weights, by: dataset, rule: square_root}'",
+    "gmssl data plan my/index.csv quickstart --set balance=weights",
 )
 
 

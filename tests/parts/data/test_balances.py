@@ -18,7 +18,7 @@ from gmssl.errors import DataError, RecipeError
 from gmssl.interfaces.balance import Balance, Groups, Order
 from gmssl.interfaces.registry import part
 from gmssl.interfaces.views import Draw
-from gmssl.parts.balances import apportioned, stratified
+from gmssl.parts.data.balances import apportioned, stratified
 
 seeds = st.integers(0, 2**32 - 1)
 
