@@ -56,6 +56,7 @@ def summary(recipe: Recipe) -> list[tuple[str, str]]:
     lines = [
         ("protocol", recipe.protocol),
         ("data", _short(recipe.data)),
+        ("balance", _short(recipe.balance)),
         (
             "views",
             f"{_short(recipe.views)}: {len(recipe.views.sizes)} views, {len(recipe.views.pairs)} matched pair(s)",

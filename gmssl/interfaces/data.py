@@ -59,6 +59,15 @@ class FromFiles(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsFacts(Protocol):
+    """Images that can say one thing of all of them, faster than through their records."""
+
+    def facts(self, name: str) -> Sequence[str | None]:
+        """What the record of each image says: its label, patient, dataset or modality."""
+        ...
+
+
 class Data(Part):
     """Where training images come from."""
 

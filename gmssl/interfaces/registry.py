@@ -25,6 +25,7 @@ P = TypeVar("P", bound=Part)
 
 GROUPS = {
     "affinity": "gmssl.affinities",
+    "balance": "gmssl.balances",
     "data": "gmssl.data",
     "encoder": "gmssl.encoders",
     "estimator": "gmssl.estimators",

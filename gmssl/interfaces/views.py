@@ -1,8 +1,8 @@
 """Views: several augmented crops of an image, with the exact way back to its pixels.
 
-Views are data before they are pixels: their parameters are drawn per image from (seed, epoch, index, view), so they do
-not depend on the number of workers or ranks. The loader applies the geometry on uint8; the training device applies
-colour and blur to the whole batch.
+Views are data before they are pixels: their parameters are drawn per image from (seed, epoch, index, copy, view), so
+they do not depend on the number of workers or ranks. The loader applies the geometry on uint8; the training device
+applies colour and blur to the whole batch.
 """
 
 from __future__ import annotations
@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Draw:
-    """Where the randomness of an image's views comes from."""
+    """Where the randomness of an image's views comes from; all four numbers must have an effect on them.
+
+    Attributes:
+        copy: how often the image has come in this epoch before; 0 unless a balance lets it come more than once.
+    """
 
     seed: int
     epoch: int
     index: int
+    copy: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +39,8 @@ class ImageViews:
     Attributes:
         crops: one uint8 array `[K,H,W]` a view; sizes may differ between views.
         affines: float64 `[V,2,3]`, from crop to original-image pixels: `(x, y) = A @ (u, v, 1)`, in continuous
-            coordinates where pixel k covers [k, k+1). A flip is part of the matrix.
+            coordinates where pixel k covers [k, k+1). A flip is part of the matrix. For what `Balance.copied` made of
+            an image, pixels of that.
         photometric: float32 `[V,Q]`, parameters of the colour changes that `Views.finish` applies.
     """
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from gmssl.interfaces.affinity import Affinity
+from gmssl.interfaces.balance import Balance
 from gmssl.interfaces.data import Data
 from gmssl.interfaces.encoder import Encoder
 from gmssl.interfaces.estimator import GradientEstimator
@@ -82,6 +83,9 @@ class Source(Settings):
         "corrected", description="a label that says whose numbers a recipe of LVM-Med follows; it changes nothing"
     )
     data: field_of(Data)  # type: ignore[valid-type]
+    balance: field_of(Balance) = Field(  # type: ignore[valid-type]
+        default_factory=lambda: part("balance", "none"), description="which of the images an epoch consists of"
+    )
     views: field_of(Views)  # type: ignore[valid-type]
     encoder: field_of(Encoder)  # type: ignore[valid-type]
     teacher: TeacherSettings | None = Field(

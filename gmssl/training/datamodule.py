@@ -13,13 +13,15 @@ from torch.utils.data import Sampler
 from torchdata.stateful_dataloader import StatefulDataLoader
 from torchdata.stateful_dataloader.sampler import StatefulDistributedSampler
 
+from gmssl.errors import PluginError
+from gmssl.interfaces.balance import Balance, Groups
 from gmssl.interfaces.views import ImageViews, ViewBatch
-from gmssl.parts.data.dataset import ViewDataset, collate
+from gmssl.parts.data.dataset import EPOCHS, ViewDataset, collate, key_of
 from gmssl.recipe.recipe import Recipe
 from gmssl.system.workers import hand_over, open_more_files
 from gmssl.training.plan import Plan
 
-FIRST_LOOK = 2**31 - 1
+FIRST_LOOK = EPOCHS - 1
 """The epoch from which the views of `TrainingData.first_look` are drawn; no training gets as far as that."""
 
 
@@ -40,20 +42,29 @@ def pack(items: list[tuple[ImageViews, int, int]]) -> Packed:
 
 
 class EpochSampler(StatefulDistributedSampler):
-    """Keys `epoch · N + index` of a shuffled epoch, so that workers know the epoch from which views are drawn.
+    """The keys of one rank in an epoch, for a `ViewDataset`: workers learn from them what views are drawn from.
 
-    The epoch is cut to whole optimiser steps; step k of an epoch holds the same images for every number of ranks.
+    Ranks take turns, so that step k of an epoch holds the same images for every number of ranks.
     """
 
-    def __init__(self, images: int, per_epoch: int, ranks: int, rank: int, seed: int) -> None:
-        super().__init__(range(images), num_replicas=ranks, rank=rank, shuffle=True, seed=seed, drop_last=True)
-        self._images = images
-        self.num_samples = per_epoch // ranks
-        self.total_size = per_epoch
+    def __init__(self, balance: Balance, groups: Groups, per_epoch: int, ranks: int, rank: int, seed: int) -> None:
+        super().__init__(range(per_epoch), num_replicas=ranks, rank=rank, seed=seed, drop_last=True)
+        self._balance, self._groups = balance, groups
+        self.yielded = 0
+        self.next_yielded: int | None = None  # set by `load_state_dict`
 
     def __iter__(self) -> Iterator[int]:
-        for index in super().__iter__():
-            yield self.epoch * self._images + index
+        self.yielded, self.next_yielded = self.next_yielded or 0, None
+        order = self._balance.epoch(self._groups, self.total_size, self.seed, self.epoch)
+        if len(order.index) != self.total_size:
+            raise PluginError(
+                f"balance {self._balance.kind!r} gives {len(order.index)} images for an epoch of {self.total_size}; "
+                "correct its method `epoch`."
+            )
+        own = slice(self.rank + self.yielded * self.num_replicas, None, self.num_replicas)
+        for index, copy in zip(map(int, order.index[own]), map(int, order.copy[own]), strict=True):
+            self.yielded += 1
+            yield key_of(len(self._groups.of), self.epoch, index, copy)
 
 
 class TrainingData(LightningDataModule):
@@ -67,8 +78,14 @@ class TrainingData(LightningDataModule):
     def train_dataloader(self) -> StatefulDataLoader[Packed]:
         """The loader of this rank."""
         train, trainer = self._recipe.train, self._trainer()
-        images, per_epoch = len(self._plan.images), self._plan.steps_per_epoch * train.batch
-        sampler = EpochSampler(images, per_epoch, trainer.world_size, trainer.global_rank, self._recipe.seed)
+        sampler = EpochSampler(
+            self._recipe.balance,
+            self._plan.groups,
+            self._plan.steps_per_epoch * train.batch,
+            trainer.world_size,
+            trainer.global_rank,
+            self._recipe.seed,
+        )
         # Lightning tells the sampler its epoch only after the first iterator was made, and a loader with workers draws
         # keys at once: without this line, a run resumed in epoch 3 would start with keys of epoch 0.
         done = trainer.fit_loop.epoch_progress.current
@@ -95,7 +112,9 @@ class TrainingData(LightningDataModule):
         recipe, train = self._recipe, self._recipe.train
         open_more_files()
         return StatefulDataLoader(
-            ViewDataset(self._plan.images, recipe.views, recipe.encoder.in_channels, recipe.seed),
+            ViewDataset(
+                self._plan.images, recipe.views, recipe.encoder.in_channels, recipe.seed, recipe.balance.copied
+            ),
             batch_size=train.batch_per_step,
             sampler=sampler,
             num_workers=train.workers,

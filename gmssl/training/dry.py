@@ -6,6 +6,7 @@ from time import perf_counter
 
 from gmssl.errors import DataError
 from gmssl.lazy import torch
+from gmssl.parts.data.groups import grouped
 from gmssl.recipe.recipe import Recipe
 from gmssl.recipe.statistics import resolved
 from gmssl.training.plan import counted, probe_images, refuse_shortage
@@ -29,6 +30,7 @@ def dry_run(recipe: Recipe) -> str:
     recipe = resolved(recipe)
     images = recipe.data.images()
     refuse_shortage(recipe, len(images))
+    recipe.balance.length(grouped(images, recipe.balance.fact))
     probe_images(recipe)
     batch = _smallest_batch(recipe, len(images))
     start = perf_counter()

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from gmssl.errors import DataError, TrainingError
 from gmssl.lazy import torch
+from gmssl.parts.data.groups import grouped
 
 if TYPE_CHECKING:
+    from gmssl.interfaces.balance import Groups
     from gmssl.interfaces.data import Images
     from gmssl.recipe.recipe import Recipe
 
@@ -20,14 +22,17 @@ class Plan:
 
     Attributes:
         images: the training images.
+        groups: of them, by what the recipe's balance goes by.
         probe: labelled images of the kNN probe, or None.
-        steps_per_epoch: number of optimiser steps in an epoch; images that do not fill a last step are left out of that
-            epoch (each epoch is shuffled anew), so every step has exactly `train.batch` images.
+        steps_per_epoch: number of optimiser steps in an epoch, as long as the balance says; images that do not fill a
+            last step are left out of that epoch (each epoch is shuffled anew), so every step has exactly `train.batch`
+            images.
         steps: number of optimiser steps in the whole run.
         accelerator: "cpu" or "gpu".
     """
 
     images: Images
+    groups: Groups
     probe: Images | None
     steps_per_epoch: int
     steps: int
@@ -43,18 +48,28 @@ def make_plan(recipe: Recipe) -> Plan:
     """List the images and count the steps.
 
     Raises:
-        DataError: there are no images, too few for a step or for the vertices, or a probe lacks two classes.
+        DataError: there are no images, too few for a step or for the vertices, or a probe lacks two classes; or the
+            images do not tell what the balance goes by.
         TrainingError: devices that this machine does not have, or a logger whose library is not installed.
     """
     refuse_missing_loggers(recipe)
     accelerator = _accelerator(recipe)
     images = recipe.data.images()
     refuse_shortage(recipe, len(images))
-    steps_per_epoch = _steps_per_epoch(recipe, len(images))
+    groups = grouped(images, recipe.balance.fact)
+    return Plan(images, groups, probe_images(recipe), *count_steps(recipe, groups), accelerator)
+
+
+def count_steps(recipe: Recipe, groups: Groups) -> tuple[int, int]:
+    """Number of optimiser steps in an epoch, and in the whole run.
+
+    Raises:
+        DataError: an epoch has too few images for a step, or the balance does not fit the groups.
+    """
+    steps_per_epoch = _steps_per_epoch(recipe, len(groups.of), recipe.balance.length(groups))
     steps = recipe.train.epochs * steps_per_epoch
-    if recipe.train.max_steps is not None:
-        steps = min(steps, recipe.train.max_steps)
-    return Plan(images, probe_images(recipe), steps_per_epoch, steps, accelerator)
+    most = recipe.train.max_steps
+    return steps_per_epoch, steps if most is None else min(steps, most)
 
 
 def refuse_missing_loggers(recipe: Recipe) -> None:
@@ -84,12 +99,12 @@ def _accelerator(recipe: Recipe) -> str:
     return "gpu"
 
 
-def _steps_per_epoch(recipe: Recipe, images: int) -> int:
+def _steps_per_epoch(recipe: Recipe, images: int, length: int) -> int:
     batch = recipe.train.batch
-    if images >= batch:
-        return images // batch
+    if length >= batch:
+        return length // batch
     smaller = (
-        images // (recipe.train.devices * recipe.train.accumulate) * recipe.train.devices * recipe.train.accumulate
+        length // (recipe.train.devices * recipe.train.accumulate) * recipe.train.devices * recipe.train.accumulate
     )
     remedy = (
         f"set train.batch to at most {smaller} (vertices.per_graph or partitions may have to go down with it), or add "
@@ -97,7 +112,8 @@ def _steps_per_epoch(recipe: Recipe, images: int) -> int:
         if smaller > 1
         else "add images: contrastive learning needs several in each step"
     )
-    raise DataError(f"data: {counted(images)}, but one optimiser step takes train.batch = {batch}; {remedy}.")
+    there = counted(images) if length == images else f"{counted(images)}, of which the balance takes {length} an epoch"
+    raise DataError(f"data: {there}, but one optimiser step takes train.batch = {batch}; {remedy}.")
 
 
 def refuse_shortage(recipe: Recipe, images: int) -> None:

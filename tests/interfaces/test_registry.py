@@ -221,7 +221,7 @@ def test_ctrl_c_is_no_fault_of_a_plugin(install: Install) -> None:
         ("gmssl.solver", "did you mean 'gmssl.solvers'?"),
         ("gmssl_solvers", "did you mean 'gmssl.solvers'?"),
         ("GMSSL.Losses", "did you mean 'gmssl.losses'?"),
-        ("gmssl.q", "groups are gmssl.affinities, gmssl.data"),
+        ("gmssl.q", "groups are gmssl.affinities, gmssl.balances"),
     ],
 )
 def test_a_misspelt_group_is_told(install: Install, group: str, told: str) -> None:

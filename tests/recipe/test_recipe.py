@@ -198,7 +198,7 @@ def test_a_missing_recipe_names_the_recipes_there() -> None:
 
 # One fault, one message: (path, value, what the message must hold).
 FAULTS = [
-    (("sede",), 1, ["sede", "unknown key (did you mean 'seed'?)", "protocol, data, views", "correct"]),
+    (("sede",), 1, ["sede", "unknown key (did you mean 'seed'?)", "protocol, data, balance, views", "correct"]),
     (("train", "epoch"), 1, ["train.epoch", "unknown key", "'epochs'", "epochs, batch"]),
     (("solver",), {"kind": "robust_tabu", "start": 3}, ["solver.start", "unknown key", "starts, iterations"]),
     (("train", "epochs"), "many", ["train.epochs", "integer", "'many'"]),

@@ -13,9 +13,11 @@ from gmssl.commands.data.catalogue import (
     show,
     verify,
 )
+from gmssl.commands.data.plan import PLAN_EXAMPLES, plan
 
 data = typer.Typer(help="List datasets, check archives on disk, and build stores from them.", no_args_is_help=True)
 data.command("list", epilog=DATA_LIST_EXAMPLES)(list_datasets)
 data.command(epilog=DATA_SHOW_EXAMPLES)(show)
 data.command(epilog=DATA_VERIFY_EXAMPLES)(verify)
 data.command(epilog=BUILD_EXAMPLES)(build)
+data.command(epilog=PLAN_EXAMPLES)(plan)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy
 import torch
@@ -12,19 +13,39 @@ from gmssl.errors import DataError
 from gmssl.interfaces.data import Images
 from gmssl.interfaces.views import Draw, ImageViews, ViewBatch, Views
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 Item = tuple[ImageViews, int, int]
+
+EPOCHS = 2**31
+"""More than any training has."""
+
+
+def key_of(images: int, epoch: int, index: int, copy: int = 0) -> int:
+    """The key of an image of so many in an epoch, and of its copies; see `Draw`."""
+    return (copy * EPOCHS + epoch) * images + index
 
 
 class ViewDataset(Dataset[Item]):
-    """Views of images by epoch; key `epoch · len(images) + index` gives (views, index, unreadable).
+    """Views of images by epoch; `key_of(len(images), epoch, index, copy)` gives (views, index, unreadable).
+
+    A copy is first changed as `copied` says, if that is given, and views are cut from what it gives.
 
     An unreadable image is replaced by the next readable one (from the last on to the first): `index` is then that
     image's and `unreadable` the asked one's, otherwise −1. Views are drawn for the *asked* index, so that a replacement
     differs from the same image's own views.
     """
 
-    def __init__(self, images: Images, views: Views, channels: int, seed: int) -> None:
-        self.images, self.views, self.channels, self.seed = images, views, channels, seed
+    def __init__(
+        self,
+        images: Images,
+        views: Views,
+        channels: int,
+        seed: int,
+        copied: Callable[[Image.Image, Draw], Image.Image] | None = None,
+    ) -> None:
+        self.images, self.views, self.channels, self.seed, self.copied = images, views, channels, seed, copied
 
     def __len__(self) -> int:
         """Number of images, the keys of one epoch."""
@@ -37,7 +58,9 @@ class ViewDataset(Dataset[Item]):
             DataError: not one image of the whole set can be read.
         """
         count = len(self.images)
-        epoch, asked = divmod(key, count)
+        rest, asked = divmod(key, count)
+        copy, epoch = divmod(rest, EPOCHS)
+        draw = Draw(self.seed, epoch, asked, copy)
         for step in range(count):
             index = (asked + step) % count
             try:
@@ -45,7 +68,9 @@ class ViewDataset(Dataset[Item]):
             except DataError as error:
                 last = error
                 continue
-            return self.views.crop(image, Draw(self.seed, epoch, asked)), index, asked if step else -1
+            if copy and self.copied is not None:
+                image = self.copied(image, draw)
+            return self.views.crop(image, draw), index, asked if step else -1
         raise DataError(f"none of the {count} images can be read; the last one: {last}")
 
 

@@ -185,6 +185,13 @@ class StoreImages:
         column = self.table[name]
         return column if self.rows is None else column.take(self.rows)
 
+    def facts(self, name: str) -> list[str | None]:
+        """What the records say, as `column` gives it."""
+        # Texts are made once for each value and not for each image, which would take seconds for a million.
+        coded = self.column(name).combine_chunks().dictionary_encode()
+        values = numpy.array([*coded.dictionary.to_pylist(), None], dtype=object)
+        return list(values[coded.indices.fill_null(len(values) - 1).to_numpy()])
+
     def files(self) -> list[str]:
         """The Arrow files."""
         return [str(self.folder / name) for name in self.names]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, overload
 from pydantic import Field
 
 from gmssl.errors import DataError
-from gmssl.interfaces.data import Data, FromFiles, Images, Record
+from gmssl.interfaces.data import Data, FromFiles, Images, Record, TellsFacts
 from gmssl.interfaces.registry import field_of
 
 if TYPE_CHECKING:
@@ -98,6 +98,14 @@ class UnionImages:
         """The source of an image, and its number there."""
         source = bisect_right(self.ends, index)
         return source, index - (self.ends[source - 1] if source else 0)
+
+    def facts(self, name: str) -> list[str | None]:
+        """As the records say it."""
+        told: list[str | None] = []
+        for source, called in zip(self.sources, self.names, strict=True):
+            own = source.facts(name) if isinstance(source, TellsFacts) else [getattr(r, name) for r in source.records]
+            told += [fact or called for fact in own] if name == "dataset" else own
+        return told
 
     def files(self) -> list[str] | None:
         """Those of all sources; None if one of them does not say."""

@@ -41,8 +41,8 @@ class MultiCrop(Views):
     """Random-resized crops, flip, colour jitter, Gaussian blur, normalisation (LVM-Med, training; after VICRegL).
 
     Two large views are LVM-Med as published; two large and two small ones are the released code. Parameters of a view
-    come from a Philox stream of its own (seed, epoch, image index, view), so neither the number of workers and ranks
-    nor that of the other views changes them. Jitter, greyscale and blur run in this order on the training device.
+    come from a Philox stream of its own (seed, epoch, image index, copy, view), so neither the number of workers and
+    ranks nor that of the other views changes them. Jitter, greyscale and blur run in this order on the training device.
     """
 
     kind: ClassVar[str] = "multi_crop"
@@ -217,11 +217,11 @@ PHOTOMETRIC_UNIFORMS = 8
 def _uniforms(draw: Draw, view: int) -> list[float]:
     """Numbers from [0, 1) of a view's own stream.
 
-    Philox is counter-based: key (seed, epoch) and the high counter words (view, index) name the stream, and a stream
-    would have to run for 2^128 blocks to reach its neighbour.
+    Philox is counter-based: key (seed, epoch) and the high counter words (copy, view, index) name the stream, and a
+    stream would have to run for 2^64 blocks to reach its neighbour.
     """
     key = numpy.array((draw.seed, draw.epoch), dtype=numpy.uint64)
-    counter = numpy.array((0, 0, view, draw.index), dtype=numpy.uint64)
+    counter = numpy.array((0, draw.copy, view, draw.index), dtype=numpy.uint64)
     stream = numpy.random.Generator(numpy.random.Philox(key=key, counter=counter))
     return stream.random(UNIFORMS + 1 + PHOTOMETRIC_UNIFORMS).tolist()
 

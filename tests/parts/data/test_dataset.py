@@ -7,8 +7,9 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from gmssl.errors import DataError
+from gmssl.interfaces.registry import part
 from gmssl.interfaces.views import Draw
-from gmssl.parts.data.dataset import ViewDataset, collate
+from gmssl.parts.data.dataset import EPOCHS, ViewDataset, collate, key_of
 from gmssl.parts.data.folder import Folder
 from gmssl.parts.data.phantoms import Phantoms
 from gmssl.parts.views.multi_crop import MultiCrop
@@ -50,6 +51,27 @@ def test_keys_hold_epoch_and_index():
     for got, wanted in zip(views.crops, expected.crops, strict=True):
         np.testing.assert_array_equal(got, wanted)
     np.testing.assert_array_equal(views.affines, expected.affines)
+
+
+@pytest.mark.parametrize("copy", [0, 1, 2, 10**6])
+def test_copies_have_keys_and_views_of_their_own(copy):
+    images = Phantoms(number=4, size=32).images()
+    balance = part("balance", "duplicates")
+    data = pickle.loads(pickle.dumps(ViewDataset(images, VIEWS, 1, seed=5, copied=balance.copied)))
+    key = key_of(4, EPOCHS - 1, 2, copy)
+    assert (key == (EPOCHS - 1) * 4 + 2) == (copy == 0)
+    views, index, unreadable = data[key]
+    draw = Draw(seed=5, epoch=EPOCHS - 1, index=2, copy=copy)
+    image = images.load(2, 1)
+    expected = VIEWS.crop(balance.copied(image, draw) if copy else image, draw)
+    assert (index, unreadable) == (2, -1)
+    for got, wanted in zip(views.crops, expected.crops, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    others = [data[key_of(4, EPOCHS - 1, 2, other)][0] for other in range(3) if other != copy]
+    assert all(not np.array_equal(views.photometric, other.photometric) for other in others)
+    uncut = ViewDataset(images, VIEWS, 1, seed=5)[key][0]
+    assert np.array_equal(uncut.affines, views.affines)
+    assert np.array_equal(uncut.crops[0], views.crops[0]) == (copy == 0)
 
 
 @pytest.fixture

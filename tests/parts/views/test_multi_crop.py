@@ -65,13 +65,13 @@ def test_any_image_gives_views(size):
     assert (np.abs(views.affines[:, :, :2]).sum(2) > 0).all()
 
 
-def test_parameters_depend_on_seed_epoch_index_and_view_and_on_nothing_else():
+def test_parameters_depend_on_seed_epoch_index_copy_and_view_and_on_nothing_else():
     image = Image.effect_noise((64, 64), 50)
-    views = {key: BOTH.crop(image, Draw(*key)) for key in itertools.product((0, 1), repeat=3)}
+    views = {key: BOTH.crop(image, Draw(*key)) for key in itertools.product((0, 1), repeat=4)}
     parameters = {tuple(v.photometric[n]) + tuple(v.affines[n].ravel()) for v in views.values() for n in range(4)}
-    assert len(parameters) == 8 * 4, "each view has a stream of its own"
+    assert len(parameters) == 16 * 4, "each view has a stream of its own"
     again = BOTH.crop(image, Draw(1, 0, 1))
-    np.testing.assert_array_equal(again.photometric, views[1, 0, 1].photometric)
+    np.testing.assert_array_equal(again.photometric, views[1, 0, 1, 0].photometric)
     fewer = MultiCrop(large_size=32).crop(image, Draw(1, 0, 1))
     np.testing.assert_array_equal(fewer.photometric, again.photometric[:2])
     np.testing.assert_allclose(fewer.affines[:, :, 2], again.affines[:2, :, 2])
