@@ -11,9 +11,9 @@ from gmssl.commands.data.stores import sources_grid
 from gmssl.commands.options import corpus_names, examples, show
 
 BUILD_EXAMPLES = examples(
-    "gmssl data build lvm_med --set root=archives --out store  # whatever is there of the paper's 55 datasets",
+    "gmssl data build lvm_med --set root=archives --out store",
     "gmssl data build corpus.yaml --out store",
-    "gmssl data build corpus.yaml --out store --jobs 8  # go on with what was interrupted, with more processes",
+    "gmssl data build corpus.yaml --out store --jobs 8",
 )
 
 

@@ -14,7 +14,7 @@ from gmssl.commands.options import show as show_tables
 DATA_LIST_EXAMPLES = examples("gmssl data list", "gmssl data list --modality ct --json")
 DATA_SHOW_EXAMPLES = examples(
     "gmssl data show BCCD",
-    "gmssl data show store --json  # what a store holds of each dataset and modality",
+    "gmssl data show store --json  # what a store holds",
     "gmssl data show MSD-Liver --yaml  # to begin an entry of your own",
 )
 DATA_VERIFY_EXAMPLES = examples(
