@@ -9,9 +9,13 @@ from typing import Protocol
 
 from gmssl.errors import ProblemError
 from gmssl.lazy import torch
+from gmssl.problem.gap import beyond_rounding, difference_of
 from gmssl.problem.pairs import Pairs, energy, lift
 from gmssl.problem.problem import Problem, Solution
 from gmssl.problem.topology import Topology
+
+PROVEN = 1e-6
+"""The relative gap at which `certify` calls a given matching proven."""
 
 
 class MatchingSolver(Protocol):
@@ -80,14 +84,25 @@ def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) ->
     if not solver.gives_bound:
         raise ProblemError(f"solver {solver.kind!r} gives no bound; use lagrange, exact, or lap without edges.")
     _refuse_infeasible(problem, matching)
-    bound = solve(problem, solver).bound
+    solved = solve(problem, solver)
+    assert solved.bound is not None, f"{solver.kind} declares gives_bound and returns none"
     lifted = lift(matching.to(problem.costs.vertex.dtype), problem.topology)
-    double = energy(problem.costs.map(torch.Tensor.double), lifted.map(torch.Tensor.double))
-    assert bound is not None, f"{solver.kind} declares gives_bound and returns none"
-    # A bound in the dtype of the costs is rounded down: by less than that, both are the same.
-    rounding = torch.finfo(bound.dtype).eps * double.abs()
-    converged = double - bound.double() <= torch.maximum(1e-6 * double.abs(), rounding)
-    return Solution(lifted, double.to(problem.costs.vertex.dtype), bound, converged)
+    costs = problem.costs.map(torch.Tensor.double)
+    given, best, paid = (
+        energy(c, found.map(torch.Tensor.double))
+        for c, found in ((costs, lifted), (costs, solved.matching), (costs.map(torch.Tensor.abs), lifted))
+    )
+    # From the solver's matching, since its bound has lost what the dtype of the costs does not hold.
+    above = given - best + difference_of(solved.energy, solved.bound, solved.difference)
+    certified = Solution(
+        lifted,
+        given.to(problem.costs.vertex.dtype),
+        solved.bound,
+        converged=torch.zeros_like(solved.converged),
+        difference=beyond_rounding(above, paid),
+        decisive=solved.decisive,
+    )
+    return certified.judged(PROVEN)
 
 
 def refuse_transformed(problem: Problem, by: str) -> None:

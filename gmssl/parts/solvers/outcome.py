@@ -35,8 +35,8 @@ def outcome(
     """
     matching, energy = evaluated(problem, columns, threads)
     dtype = problem.costs.vertex.dtype
-    bound = rounded_down(energy, dtype) if proven else None
-    return Solution(matching, in_dtype(energy, dtype), bound, converged, agreed=agreed)
+    bound, difference = (rounded_down(energy, dtype), torch.zeros_like(energy)) if proven else (None, None)
+    return Solution(matching, in_dtype(energy, dtype), bound, converged, agreed=agreed, difference=difference)
 
 
 def evaluated(problem: Problem, columns: torch.Tensor, threads: int = 1) -> tuple[Pairs, torch.Tensor]:

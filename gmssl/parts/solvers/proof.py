@@ -6,9 +6,7 @@ from gmssl.lazy import torch
 from gmssl.parts.solvers.outcome import evaluated, in_dtype, rounded_down
 from gmssl.parts.solvers.plain import Plain
 from gmssl.problem import Multipliers, Problem, Solution
-
-ROUNDING = 1e-14
-"""Of a sum in float64, relative to the magnitudes that a matching pays."""
+from gmssl.problem.gap import beyond_rounding
 
 
 def certified(
@@ -34,19 +32,31 @@ def certified(
     """
     dtype = problem.costs.vertex.dtype
     matching, energy = evaluated(problem, columns)
-    relative = energy.abs()
+    decisive, paid = torch.full_like(energy, torch.inf), _paid(problem, columns)
     gap, lower = (energy - bound).clamp(min=0), torch.minimum(bound, energy)  # rounding may have lifted a bound
     if found is not None:
         plainly = (evaluated(found.problem, columns)[1] - bound).clamp(min=0) / found.factor
         gap = torch.where(found.changed, plainly, gap)
         lower = torch.where(found.changed, energy - plainly, lower)
-        relative = torch.where(found.changed, torch.minimum(relative, found.decisive / found.factor), relative)
-    # Sums of the same numbers in two orders differ by so much: that is no gap, least of all where the energy is 0.
-    paid = evaluated(problem.with_costs(problem.costs.map(torch.Tensor.abs)), columns)[1]
-    same = gap <= ROUNDING * paid
-    gap, lower = torch.where(same, 0.0, gap), torch.where(same, energy, lower)
-    converged = gap <= tolerance * relative
-    return Solution(matching, in_dtype(energy, dtype), rounded_down(lower, dtype), converged, multipliers)
+        decisive = torch.where(found.changed, found.decisive / found.factor, decisive)
+        paid = torch.where(found.changed, _paid(found.problem, columns) / found.factor, paid)
+    gap = beyond_rounding(gap, paid)
+    lower = torch.where(gap == 0, energy, lower)
+    solution = Solution(
+        matching,
+        in_dtype(energy, dtype),
+        rounded_down(lower, dtype),
+        converged=torch.zeros_like(gap, dtype=torch.bool),
+        multipliers=multipliers,
+        difference=gap,
+        decisive=decisive,
+    )
+    return solution.judged(tolerance)
+
+
+def _paid(problem: Problem, columns: torch.Tensor) -> torch.Tensor:
+    """The sum of the magnitudes of all costs that assignments `[G,n]` pay, `[G]`."""
+    return evaluated(problem.with_costs(problem.costs.map(torch.Tensor.abs)), columns)[1]
 
 
 def in_units(multipliers: Multipliers | None, found: Plain | None) -> Multipliers | None:
@@ -61,9 +71,10 @@ def in_given(multipliers: Multipliers, found: Plain | None) -> Multipliers:
 
 def on_device(solution: Solution, device: torch.device) -> Solution:
     """The same solution, without multipliers, on another device."""
-    assert solution.bound is not None, "only solutions with a bound are certified"
-    matching = solution.matching.map(lambda x: x.to(device))
-    return Solution(matching, solution.energy.to(device), solution.bound.to(device), solution.converged.to(device))
+    numbers = {
+        name: getattr(solution, name).to(device) for name in ("energy", "bound", "converged", "difference", "decisive")
+    }
+    return Solution(solution.matching.map(lambda x: x.to(device)), **numbers)
 
 
 def _scaled(multipliers: Multipliers, factor: torch.Tensor) -> Multipliers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -151,3 +152,78 @@ def test_an_optimum_of_zero_has_no_gap() -> None:
         assert solution.gap is not None
         assert solution.gap.item() == 0
         assert solution.converged.all()
+
+
+def none(graphs: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """No left edge, no right edge, and what they cost."""
+    edges = torch.zeros(graphs, 0, 2, dtype=torch.long)
+    return edges, edges, torch.zeros(graphs, 0, 0, dtype=dtype)
+
+
+CERTAIN = {"exact": {}, "lagrange": {"iterations": 3, "every": 1}}
+"""Solvers that prove; the second hardly ever does, so that both answers occur."""
+
+
+@pytest.mark.parametrize("kind", CERTAIN)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("factor", "offset"), [(1.0, 0.0), (1.0, 1e5), (1.0, 1e9), (1e-14, 0.0), (1e-30, 0.0), (1e20, 1e25)]
+)
+def test_converged_is_a_gap_within_the_tolerance(kind: str, dtype: torch.dtype, factor: float, offset: float) -> None:
+    """And nothing else is, whoever judges: the solver, `Solution.gap`, or `certify`, of all matchings in turn."""
+    solver = gmssl.part("solver", kind, **CERTAIN[kind])
+    for seed, (n, m) in enumerate([(3, 3), (4, 3), (3, 5), (5, 5)]):
+        (vertex, left, right, edge), _ = integers(8, n, m, seed)
+        problem = Problem.build((vertex * factor + offset).to(dtype), left, right, (edge * factor).to(dtype))
+        solution = gmssl.solve(problem, solver)
+        assert solution.gap is not None
+        assert torch.equal(solution.converged, solution.gap <= solver.tolerance)
+        for matching in (solution.matching.vertex, torch.eye(max(n, m), dtype=dtype)[:n, :m].expand(8, n, m)):
+            certified = gmssl.certify(problem, matching, solver)
+            assert certified.gap is not None
+            assert torch.equal(certified.converged, certified.gap <= 1e-6)
+            above = reached(problem, certified) - optimum(problem)
+            assert not (certified.converged & (above > 1e-5 * factor)).any(), "integers, so a wrong one is 1 above"
+
+
+@pytest.mark.parametrize("kind", ["lap", "exhaustive", "exact", "lagrange"])
+def test_proofs_in_single_precision_show_no_gap(kind: str) -> None:
+    """Bounds are rounded down, after the gap was measured."""
+    vertex = torch.tensor([[[2.0**24, 2.0**26], [2.0**26, 3.0]]])
+    solution = gmssl.solve(Problem.build(vertex, *none(1, torch.float32)), gmssl.part("solver", kind))
+    assert solution.gap is not None
+    assert solution.bound is not None
+    assert (solution.bound < solution.energy).all()
+    assert (solution.gap == 0).all()
+    assert solution.converged.all()
+
+
+def test_a_constant_is_no_rounding_of_what_decides() -> None:
+    """Beside 10¹⁵ a difference of 1 is held by float64, though it is less than what a sum of such numbers may lose."""
+    (vertex, left, right, edge), _ = integers(8, 4, 4, 0)
+    problem = Problem.build(vertex + 2.0**50, left, right, edge)
+    matching = torch.eye(4, dtype=torch.float64).expand(8, 4, 4)
+    for kind in ("exact", "lagrange"):
+        certified = gmssl.certify(problem, matching, gmssl.part("solver", kind))
+        above = reached(problem, certified) - optimum(problem)
+        assert (above > 0).any()
+        assert not certified.converged[above > 0].any()
+
+
+def test_a_gap_at_energy_zero_is_open() -> None:
+    """However small its units are: relative to 0 every difference is infinite."""
+    vertex, none_ = torch.tensor([[[0.0, 1.0], [2.0, 0.0]]], dtype=torch.float64) * 1e-14, none(1, torch.float64)
+    problem = Problem.build(vertex, *none_)
+    solution = gmssl.solve(problem, gmssl.part("solver", "lap"))
+    assert (solution.energy, solution.gap) == (0, 0)
+    lower = replace(solution, bound=solution.bound - 1e-20)
+    assert lower.gap == torch.inf
+    assert not lower.judged(1.0).converged
+
+
+def test_no_difference_is_told_that_energy_and_bound_do_not_have() -> None:
+    """Whoever replaces a bound need not know of it."""
+    solution = gmssl.solve(Problem.build(torch.ones(1, 2, 2), *none(1, torch.float32)), gmssl.part("solver", "lap"))
+    assert solution.bound is not None
+    lower = replace(solution, bound=solution.bound - 1)
+    assert lower.gap == 0.5

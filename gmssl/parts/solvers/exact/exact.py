@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
+from functools import cache
 from time import perf_counter
 from typing import ClassVar
 
@@ -23,6 +23,7 @@ from gmssl.parts.solvers.proof import certified, on_device
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Problem, Solution
+from gmssl.problem.gap import gap_scale
 
 SHARE = 0.9  # of the tolerance closes a node; the rest is for rounding
 TWICE = 2  # where the energy falls while the tree is searched, nodes were closed by the gap of a higher one
@@ -89,6 +90,7 @@ class Exact(Solver):
     ) -> tuple[torch.Tensor, float]:
         """Columns `[n]` and bound of one instance with n ≤ m."""
 
+        @cache
         def fair(energy: float) -> float:
             return SHARE * self.tolerance * units.relative_to(energy)
 
@@ -113,23 +115,24 @@ class _Units:
     """What gaps of one instance are relative to, in the units of the costs that are searched, as in `certified`.
 
     Attributes:
-        offset: given energy − searched energy.
-        most: B where the instance is not ordinary, else +inf.
+        offset: given energy − searched energy, float64.
+        most: B where the instance is not ordinary, else +inf, float64.
     """
 
-    offset: float
-    most: float
+    offset: torch.Tensor
+    most: torch.Tensor
 
     @classmethod
     def of(cls, problem: Problem, columns: torch.Tensor, found: Plain | None) -> list[_Units]:
         """Of each instance of a batch with known `columns [G,n]`."""
-        if found is None:
-            return [cls(0.0, inf)] * len(columns)
-        given, searched = (evaluated(each, columns)[1] for each in (problem, found.problem))
-        offset = torch.where(found.changed, given * found.factor - searched, 0.0)
-        most = torch.where(found.changed, found.decisive, inf)
-        return [cls(*pair) for pair in zip(offset.tolist(), most.tolist(), strict=True)]
+        given = evaluated(problem, columns)[1]
+        offset, most = torch.zeros_like(given), torch.full_like(given, torch.inf)
+        if found is not None:
+            searched = evaluated(found.problem, columns)[1]
+            offset = torch.where(found.changed, given * found.factor - searched, offset)
+            most = torch.where(found.changed, found.decisive, most)
+        return [cls(*pair) for pair in zip(offset, most, strict=True)]
 
     def relative_to(self, energy: float) -> float:
         """The magnitude that tolerances of gaps at this energy are multiplied by."""
-        return min(abs(energy + self.offset), self.most)
+        return float(gap_scale(self.offset + energy, self.most))
