@@ -15,6 +15,10 @@ neither is in an optimum. Such pairs of vertices become forbidden, and such pair
 every matching that has one above E. What is left lies in [0, B] for vertices and in [μ_e, μ_e + 2B] for edges, and is
 scaled by a power of two.
 
+If the right graph is complete, a left edge meets one right edge in every matching, or r equal ones, and what all its
+costs have in common is a constant; so it is for a right edge, if m ≤ n and the left graph is complete. Where such
+constants may be most of what edges cost, they are taken out of c first, and μ_e is 0.
+
 Gilmore (1962) and Lawler (1963) bound quadratic assignment in the same way, by constants of rows and columns.
 """
 
@@ -29,6 +33,8 @@ ORDINARY = 64
 """Costs that are at most this much larger than the plain ones stay as they are, to the last bit."""
 RANGE = 2.0**-90, 2.0**90
 """Magnitudes whose products and sums float32 carries with room to spare."""
+SAMPLE = 32
+"""Right edges by which constants of edges are looked for."""
 MARGIN = 1e-9
 """Relative to B: rounding of B itself forbids nothing that an optimum has."""
 
@@ -63,18 +69,19 @@ def plain(problem: Problem, matching: Pairs) -> Plain | None:
         problem: G problems that are not partial.
         matching: one of each, `Solution.matching`: the better it is, the more is known to be too dear.
     """
-    if _plainly_ordinary(problem.costs):
+    if _plainly_ordinary(problem):
         return None
     within, first = in_range(problem)  # else differences of costs near 10³⁰⁸ would overflow
     given, outside, before = within.costs, first != 1, _largest(within)
     allowed = problem.topology.allowed
-    vertex, least = _reduced(given.vertex.masked_fill(~allowed, torch.inf)), _least(given.edge)
-    paid = (given.edge * matching.edge).sum(2) - _repeats(problem.topology) * least
+    vertex, met = _reduced(given.vertex.masked_fill(~allowed, torch.inf)), _without_constants(within)
+    least = _least(met)
+    paid = (met * matching.edge).sum(2) - _repeats(problem.topology) * least
     slack = (vertex.masked_fill(~allowed, 0) * matching.vertex).sum((1, 2)) + paid.sum(1)
     limit = slack[:, None, None] * (1 + MARGIN)
     cheap = allowed & ((vertex <= limit) | (matching.vertex > 0))
     raised = least[:, :, None] + 2 * slack[:, None, None]
-    edge = torch.where(given.edge - least[:, :, None] > limit, torch.minimum(given.edge, raised), given.edge)
+    edge = torch.where(met - least[:, :, None] > limit, torch.minimum(met, raised), met)
     topology = Topology(problem.topology.left, problem.topology.right, cheap)
     left = Problem(Pairs(vertex.masked_fill(~cheap, 0), edge), topology)
     after = _largest(left)
@@ -106,17 +113,62 @@ def _finite(least: torch.Tensor) -> torch.Tensor:
     return least.masked_fill(least.isinf(), 0)
 
 
-def _plainly_ordinary(costs: Pairs) -> bool:
+def _plainly_ordinary(problem: Problem) -> bool:
     """A look that takes a hundredth of a search's time and answers for the costs of training: some edge pairs pay.
 
-    The least cost of edges is some μ_e, which plain costs keep.
+    The least cost of edges is some μ_e, which plain costs keep where it is no constant.
     """
+    costs = problem.costs
     if not costs.edge.numel():
         return False
     low, high = costs.edge.flatten(1).amin(1), costs.edge.flatten(1).amax(1)
-    largest = torch.maximum(torch.maximum(-low, high), costs.vertex.abs().amax((1, 2))).double()
-    inside = (largest > RANGE[0]) & (largest < RANGE[1])
+    dearest = torch.maximum(-low, high)
+    largest = torch.maximum(dearest, costs.vertex.abs().amax((1, 2))).double()
+    inside = (largest > RANGE[0]) & (largest < RANGE[1]) & ~_perhaps_constants(problem, dearest)
     return bool((inside & (largest <= ORDINARY * -low.double())).all())
+
+
+def _perhaps_constants(problem: Problem, dearest: torch.Tensor) -> torch.Tensor:
+    """Bool `[G]`: edge costs may be constants for the most part, by the middle of what tells two left edges apart.
+
+    Args:
+        problem: with edges on both sides.
+        dearest: `[G]`, the largest magnitude of edge costs.
+    """
+    edge, (n, m) = problem.costs.edge, problem.costs.vertex.shape[1:]
+    left, right = edge.shape[1:]
+    if not ((n <= m and right >= m * (m - 1) > 0) or (m <= n and left >= n * (n - 1) > 0)):
+        return torch.zeros_like(dearest, dtype=torch.bool)  # too few edges for a complete graph
+    differences = edge[:, left // 2, :SAMPLE].double() - edge[:, 0, :SAMPLE].double()
+    middle = (differences - differences.median(1, keepdim=True).values).abs().median(1).values
+    return dearest.double() > ORDINARY * middle
+
+
+def _without_constants(problem: Problem) -> torch.Tensor:
+    """Edge costs `[G,E,F]` without constants of edges that every matching meets, where these may be most of them."""
+    edge, topology, (n, m) = problem.costs.edge, problem.topology, problem.costs.vertex.shape[1:]
+    if not edge.numel():
+        return edge
+    dwarfed = _perhaps_constants(problem, edge.abs().amax((1, 2))) & ~_loops(topology.left) & ~_loops(topology.right)
+    if not bool(dwarfed.any()):
+        return edge
+    for side, always, other, size in ((2, n <= m, topology.right, m), (1, m <= n, topology.left, n)):
+        if always:
+            constants = edge.amin(side, keepdim=True)
+            edge = edge - constants.where((dwarfed & _complete(other, size))[:, None, None], 0.0)
+    return edge
+
+
+def _loops(edges: torch.Tensor) -> torch.Tensor:
+    """Bool `[G]`: some edge is a loop, which meets none of a graph without loops."""
+    return (edges[..., 0] == edges[..., 1]).any(1)
+
+
+def _complete(edges: torch.Tensor, vertices: int) -> torch.Tensor:
+    """Bool `[G]`: edges `[G,E,2]` between all different vertices, in both directions, equally often."""
+    counts = _counts(edges, vertices)
+    counts = counts[:, ~torch.eye(vertices, dtype=torch.bool, device=edges.device).flatten()]
+    return (counts > 0).all(1) & (counts == counts[:, :1]).all(1)
 
 
 def in_range(problem: Problem) -> tuple[Problem, torch.Tensor]:
@@ -151,11 +203,14 @@ def _least(edge: torch.Tensor) -> torch.Tensor:
 
 def _repeats(topology: Topology) -> torch.Tensor:
     """r `[G,1]`: how many right edges are equal at most, 1 at least."""
-    right, m = topology.right, topology.allowed.shape[2]
-    places = right[..., 0] * m + right[..., 1]
-    counts = torch.zeros(len(right), m * m, dtype=torch.float64, device=right.device)
-    counts.scatter_add_(1, places, torch.ones_like(places, dtype=torch.float64))
-    return counts.amax(1, keepdim=True).clamp(min=1)
+    return _counts(topology.right, topology.allowed.shape[2]).amax(1, keepdim=True).clamp(min=1)
+
+
+def _counts(edges: torch.Tensor, vertices: int) -> torch.Tensor:
+    """How often each ordered pair of vertices is an edge `[G,vertices²]`, float64."""
+    places = edges[..., 0] * vertices + edges[..., 1]
+    counts = torch.zeros(len(edges), vertices**2, dtype=torch.float64, device=edges.device)
+    return counts.scatter_add_(1, places, torch.ones_like(places, dtype=torch.float64))
 
 
 def _largest(problem: Problem) -> torch.Tensor:

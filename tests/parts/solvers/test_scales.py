@@ -10,7 +10,9 @@ import torch
 
 import gmssl
 from gmssl.errors import ProblemError
+from gmssl.parts.solvers.plain import plain
 from gmssl.problem import Problem, energy
+from gmssl.testing.generators import paired_embeddings
 
 EXHAUSTIVE = gmssl.part("solver", "exhaustive")
 SIZES = [(2, 2), (2, 3), (3, 2), (3, 3), (4, 3), (3, 5), (5, 5)]
@@ -227,3 +229,71 @@ def test_no_difference_is_told_that_energy_and_bound_do_not_have() -> None:
     assert solution.bound is not None
     lower = replace(solution, bound=solution.bound - 1)
     assert lower.gap == 0.5
+
+
+def complete(graphs: int, n: int, m: int, seed: int) -> tuple[list[torch.Tensor], torch.Generator]:
+    """As `integers`, with edges between all different vertices of either side, in any order."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def edges(size: int) -> torch.Tensor:
+        every = torch.tensor([(i, j) for i in range(size) for j in range(size) if i != j])
+        return torch.stack([every[torch.randperm(len(every), generator=generator)] for _ in range(graphs)])
+
+    vertex = torch.randint(-50, 50, (graphs, n, m), generator=generator).double()
+    left, right = edges(n), edges(m)
+    edge = torch.randint(-20, 20, (graphs, left.shape[1], right.shape[1]), generator=generator).double()
+    return [vertex, left, right, edge], generator
+
+
+@pytest.mark.parametrize("kind", SOLVERS)
+@pytest.mark.parametrize("size", [1e5, 1e7, -1e7, 1e12])
+def test_constants_on_edge_costs_of_complete_graphs_change_no_answer(kind: str, size: float) -> None:
+    """Every matching meets all edges of the shorter side once, so what they have in common decides nothing."""
+    for seed, (n, m) in enumerate([*SIZES, (4, 4), (5, 4)]):
+        (vertex, left, right, edge), generator = complete(6, n, m, seed)
+        edge[torch.rand(edge.shape, generator=generator) < 0.05] += 1e3
+        constants = size * torch.randint(1, 3, edge.shape, generator=generator).double()
+        constants = (
+            constants[:, :, :1] if n < m else constants[:, :1] if n > m else constants[:, :1] - constants[:, :, :1]
+        )
+        given = Problem.build(vertex, left, right, edge)
+        shifted = Problem.build(vertex, left, right, edge + constants)
+        require_honest(shifted, kind)
+        solution = gmssl.solve(shifted, gmssl.part("solver", kind))
+        found = energy(given.costs, solution.matching)
+        assert torch.equal(found, optimum(given)), "integers, which float64 tells apart beside the constants"
+        assert kind != "exact" or solution.converged.all()
+        assert kind != "robust_tabu" or solution.agreed.all()
+
+
+@pytest.mark.parametrize("offset", [1e6, -1e6])
+def test_what_looks_like_a_constant_and_is_none_decides(offset: float) -> None:
+    """An edge that is missing, listed twice or a loop, and vertices that stay unmatched, meet others or none."""
+    for seed, kind in product(range(4), ("missing", "twice", "loop", "partial", "longer")):
+        n, m = (4, 3) if kind == "longer" else (3, 4)
+        (vertex, left, right, edge), generator = complete(6, n, m, seed)
+        edge += offset * torch.randint(1, 3, edge.shape[:2], generator=generator)[:, :, None]
+        if kind == "missing":
+            right, edge = right[:, :-1], edge[:, :, :-1]
+        elif kind == "twice":
+            right, edge = (
+                torch.cat([x, x[..., :1, :] if x is right else x[..., :1]], k) for x, k in ((right, 1), (edge, 2))
+            )
+        elif kind == "loop":
+            left = left.clone()
+            left[:, 0, 1] = left[:, 0, 0]
+        problem = Problem.build(vertex, left, right, edge, partial=kind == "partial")
+        solution = gmssl.solve(problem, gmssl.part("solver", "exact"))
+        assert solution.converged.all()
+        best = optimum(problem)
+        assert (reached(problem, solution) - best <= 1e-6 * best.abs()).all()
+        require_honest(problem, "lagrange")
+
+
+def test_costs_of_training_on_complete_graphs_stay_as_they_are() -> None:
+    """Negated cosines, however well they are matched: no bit of a search changes."""
+    for noise in (0.0, 0.3, 3.0):
+        problem = paired_embeddings(16, 6, noise=noise, neighbours=5)
+        assert problem.topology.left.shape[1] == 30, "complete"
+        matching = gmssl.solve(problem, gmssl.part("solver", "robust_tabu")).matching
+        assert plain(problem, matching) is None
