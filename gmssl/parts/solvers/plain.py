@@ -58,8 +58,12 @@ class Plain:
     @property
     def coarse(self) -> torch.Tensor:
         """`[G]` bool: a large cost decides, so that small ones are lost beside it in 22 bits."""
-        largest = _largest(self.problem)
-        return self.changed & (largest * 2.0**-20 > self.decisive) & (self.decisive > 0)
+        return self.changed & (self.largest * 2.0**-20 > self.decisive) & (self.decisive > 0)
+
+    @property
+    def largest(self) -> torch.Tensor:
+        """`[G]` float64, the largest magnitude of costs in these units."""
+        return _largest(self.problem)
 
 
 def plain(problem: Problem, matching: Pairs) -> Plain | None:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Protocol
+
 from gmssl.lazy import torch
 from gmssl.parts.solvers.outcome import evaluated, in_dtype, rounded_down
 from gmssl.parts.solvers.plain import Plain
 from gmssl.problem import Multipliers, Problem, Solution
 from gmssl.problem.gap import beyond_rounding
 
+RESOLUTION = 2.0**-18
+"""Of the largest cost: what an ascent in float32 leaves open, sums included."""
+
+
+class Proving(Protocol):
+    """What `certified` asks of a solver."""
+
+    @property
+    def kind(self) -> str:
+        """Its name, which a warning tells."""
+
+    @property
+    def tolerance(self) -> float:
+        """The relative gap at which a matching is proven."""
+
 
 def certified(
+    solver: Proving,
     problem: Problem,
     columns: torch.Tensor,
     bound: torch.Tensor,
     found: Plain | None,
-    tolerance: float,
     multipliers: Multipliers | None = None,
 ) -> Solution:
     """A solution with a bound that never exceeds the optimum, `converged` where the gap is within the tolerance.
@@ -22,12 +40,14 @@ def certified(
     The gap is taken in plain costs, where no constant hides it, and relative to the energy, or to what is left to
     decide if that is less: an offset of all costs makes no gap smaller.
 
+    A warning says where the proof is missing because a cost is too large for what is left to decide.
+
     Args:
+        solver: who asks.
         problem: what was asked.
         columns: `[G,n]`, the matching.
         bound: `[G]` float64, in the units of `found`.
         found: the plain problems that were bounded, or None if all were ordinary.
-        tolerance: relative.
         multipliers: of the bound, in the units of the given costs.
     """
     dtype = problem.costs.vertex.dtype
@@ -51,7 +71,20 @@ def certified(
         difference=gap,
         decisive=decisive,
     )
-    return solution.judged(tolerance)
+    solution = solution.judged(solver.tolerance)
+    if found is not None:
+        _warn_of(solver.kind, ~solution.converged & found.changed & (gap * found.factor <= RESOLUTION * found.largest))
+    return solution
+
+
+def _warn_of(kind: str, unresolved: torch.Tensor) -> None:
+    if bool(unresolved.any()):
+        warnings.warn(
+            f"{kind}: in {int(unresolved.sum())} of {len(unresolved)} instances no more is left open than what bounds "
+            "resolve beside the dearest cost that decides, and that is more than the tolerance; `converged` is False "
+            "there. Use smaller costs: forbid pairs with `allowed`, and leave out constants.",
+            stacklevel=4,
+        )
 
 
 def _paid(problem: Problem, columns: torch.Tensor) -> torch.Tensor:

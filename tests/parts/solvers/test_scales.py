@@ -297,3 +297,43 @@ def test_costs_of_training_on_complete_graphs_stay_as_they_are() -> None:
         assert problem.topology.left.shape[1] == 30, "complete"
         matching = gmssl.solve(problem, gmssl.part("solver", "robust_tabu")).matching
         assert plain(problem, matching) is None
+
+
+def with_a_reward(size: float) -> Problem:
+    """Circles, and one pair of edges that is worth more than all else: it decides, and hides the rest."""
+    (vertex, _, _, edge), _ = integers(20, 6, 6, 6)
+    circle = torch.tensor([[i, (i + 1) % 6] for i in range(6)]).expand(20, 6, 2)
+    edge[:, 0, 0] -= size
+    return Problem.build(vertex + 1e4 * size, circle, circle, edge)
+
+
+@pytest.mark.parametrize("seconds", [None, 0.02])
+def test_what_a_solver_does_not_resolve_is_told_by_that_solver(seconds: float | None) -> None:
+    problem = with_a_reward(1e10)
+    with pytest.warns(UserWarning, match="robust_tabu: in 20 of 20 instances .* `agreed` is False") as told:
+        assert not gmssl.solve(problem, gmssl.part("solver", "robust_tabu", seconds=seconds)).agreed.any()
+    assert len(told) == 1
+    with pytest.warns(
+        UserWarning, match=r"lagrange: in 20 of 20 instances .* `converged` is False there\. Use"
+    ) as told:
+        solution = gmssl.solve(problem, gmssl.part("solver", "lagrange", seconds=seconds))
+    assert len(told) == 1, "the search that it begins with has no solution of its own"
+    assert not solution.converged.any()
+
+
+def test_a_proof_ends_all_doubt() -> None:
+    """Warnings are errors in these tests: `exact` gives none where it has proven what its search could not resolve."""
+    problem = with_a_reward(1e10)
+    solution = gmssl.solve(problem, gmssl.part("solver", "exact"))
+    assert solution.converged.all()
+    assert torch.equal(reached(problem, solution), optimum(problem))
+    with pytest.warns(UserWarning, match="exact: in 20 of 20 instances"):
+        assert not gmssl.solve(problem, gmssl.part("solver", "exact", nodes=1)).converged.any()
+
+
+def test_the_last_round_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where each round of a search still found something better."""
+    monkeypatch.setattr("gmssl.parts.solvers.tabu.robust_tabu.RESCALED", 1)
+    problem = with_a_reward(1e9)
+    with pytest.warns(UserWarning, match="robust_tabu: in .* instances"):
+        gmssl.solve(problem, gmssl.part("solver", "robust_tabu", starts=1, iterations=2, agree=None))

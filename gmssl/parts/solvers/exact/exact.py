@@ -64,7 +64,7 @@ class Exact(Solver):
         refuse_without_room_to_climb(problem, every_pair=True)
         began, problem = perf_counter(), problem.detach()
         with stopping_after(None if self.seconds is None else self.seconds * len(problem.costs.vertex)) as stop:
-            searched = self.polish.until(stop).solve(problem)
+            searched, _ = self.polish.until(stop).searched(problem)
         device, (n, m) = problem.costs.vertex.device, problem.costs.vertex.shape[1:]
         columns = columns_of(searched.matching.vertex).cpu()
         here = on_cpu(problem)
@@ -82,7 +82,7 @@ class Exact(Solver):
             chosen[g], bounds[g] = self._search(shorter.select(one), begin[one], unit, seconds)
         refuse_unmatchable(bounds == torch.inf)
         chosen = chosen if n <= m else opposite(chosen, n)
-        solution = certified(here, chosen, bounds, found, self.tolerance)
+        solution = certified(self, here, chosen, bounds, found)
         return on_device(solution, device)
 
     def _search(

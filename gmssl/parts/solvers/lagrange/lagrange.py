@@ -86,7 +86,7 @@ class Lagrange(Solver):
         n, m = problem.costs.vertex.shape[1:]
         with stopping_after(self.seconds) as stop:
             # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
-            searched = self.polish.until(stop).solve(problem)
+            searched, _ = self.polish.until(stop).searched(problem)
             found = plain(problem, searched.matching)
             posed = problem if found is None else found.problem
             columns = columns_of(searched.matching.vertex)
@@ -101,7 +101,7 @@ class Lagrange(Solver):
             bound = torch.maximum(dual.bound, known.floor)
             rounded = dual.columns if n <= m else opposite(dual.columns, n)
             columns = self._search_on(posed, columns, rounded, bool(stop[0]))
-        return certified(problem, columns, bound, found, self.tolerance, in_given(dual.multipliers, found))
+        return certified(self, problem, columns, bound, found, in_given(dual.multipliers, found))
 
     def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor, late: bool) -> torch.Tensor:
         """Search again, unless it is late, from roundings of the ascent, which returns one only where it is better."""

@@ -46,7 +46,7 @@ def rise(
 
 
 def _searched(problem: Problem, known: Dual, search: RobustTabu) -> Dual:
-    columns = columns_of(search.solve(problem).matching.vertex)
+    columns = columns_of(search.searched(problem)[0].matching.vertex)
     energy = evaluated(problem, columns)[1].to(known.upper)
     better = energy < known.upper
     chosen = torch.where(better[:, None], columns, known.columns)

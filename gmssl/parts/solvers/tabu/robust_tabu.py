@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from time import perf_counter
 from typing import Any, ClassVar
@@ -80,15 +81,22 @@ class RobustTabu(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side, or an energy is beyond the costs' dtype.
         """
+        solution, coarse = self.searched(problem)
+        _warn_of(coarse)
+        return solution
+
+    def searched(self, problem: Problem) -> tuple[Solution, torch.Tensor]:
+        """What `solve` returns, and bool `[G]`, of which it warns: for solvers that say themselves what it means."""
         problem, graphs = problem.detach(), len(problem.costs.vertex)
         if self.seconds is None or not graphs:
             return self._from_starts(problem)
         began = perf_counter()
         with stopping_after(self.seconds * graphs) as stop:
-            solution = self.until(stop)._from_starts(problem)
-        return self._until_time_is_over(problem, solution, self.seconds - (perf_counter() - began) / graphs)
+            solution, coarse = self.until(stop)._from_starts(problem)
+        left = self.seconds - (perf_counter() - began) / graphs
+        return self._until_time_is_over(problem, solution, left), coarse
 
-    def _from_starts(self, problem: Problem) -> Solution:
+    def _from_starts(self, problem: Problem) -> tuple[Solution, torch.Tensor]:
         columns, agreed = self._search(problem)
         solution = self._found(problem, columns, agreed)
         refuse_unmatchable((columns < 0).all(1))
@@ -108,11 +116,16 @@ class RobustTabu(Solver):
 
     def _in_plain_costs(
         self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor, solution: Solution
-    ) -> Solution:
-        """Search again where a large cost hid the others, as long as that helps: each time fewer are too dear."""
-        for _ in range(RESCALED):
+    ) -> tuple[Solution, torch.Tensor]:
+        """Search again where a large cost hid the others, as long as that helps: each time fewer are too dear.
+
+        Also returns where one still does, bool `[G]`.
+        """
+        coarse = torch.zeros_like(agreed)
+        for searches in range(RESCALED + 1):
             found = plain(problem, solution.matching)
-            if found is None:
+            coarse = torch.zeros_like(agreed) if found is None else found.coarse
+            if found is None or searches == RESCALED:
                 break
             columns, agreed = columns.clone(), agreed.clone()
             rows = found.changed.nonzero().flatten()
@@ -122,12 +135,11 @@ class RobustTabu(Solver):
             before, after = (evaluated(part, x, self._threads)[1] for x in (columns[rows], again))
             better = after < before
             columns[rows] = torch.where(better[:, None], again, columns[rows])
-            agreed[rows] = agree & ~found.coarse[rows]
+            agreed[rows] = agree
             solution = self._found(problem, columns, agreed)
             if not bool(better.any()):
-                _warn_of(found.coarse)
                 break
-        return solution
+        return replace(solution, agreed=agreed & ~coarse), coarse
 
     def _until_time_is_over(self, problem: Problem, solution: Solution, left: float) -> Solution:
         """Search on, `left` seconds for each instance."""
