@@ -183,6 +183,16 @@ def in_range(problem: Problem) -> tuple[Problem, torch.Tensor]:
     return problem.with_costs(problem.costs.map(torch.Tensor.double).scale(factor)), factor
 
 
+def single_precision(problem: Problem) -> Pairs:
+    """Costs in float32, float64 ones as `in_range` scales them; others keep their bits."""
+    if problem.costs.vertex.dtype != torch.float64:
+        return problem.costs.map(lambda x: x.float())
+    scaled, _ = in_range(problem)
+    # What is forbidden may cost anything, and searches count in units of the largest cost.
+    limit = ORDINARY * _largest(scaled)[:, None, None]
+    return Pairs(scaled.costs.vertex.clamp(-limit, limit).float(), scaled.costs.edge.float())
+
+
 def _to_one(largest: torch.Tensor) -> torch.Tensor:
     """The power of two that takes a magnitude to 1 … 2, as far as there is one."""
     return torch.exp2(-torch.log2(largest.clamp(min=1e-300)).floor())

@@ -337,3 +337,14 @@ def test_the_last_round_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = with_a_reward(1e9)
     with pytest.warns(UserWarning, match="robust_tabu: in .* instances"):
         gmssl.solve(problem, gmssl.part("solver", "robust_tabu", starts=1, iterations=2, agree=None))
+
+
+@pytest.mark.parametrize("kind", SOLVERS)
+@pytest.mark.parametrize("cost", [1e35, -1e35, 1e300])
+def test_what_forbidden_pairs_cost_does_not_matter(kind: str, cost: float) -> None:
+    for n, m in [(4, 4), (5, 3), (3, 5)]:
+        (vertex, left, right, edge), generator = integers(8, n, m, 0)
+        allowed = torch.rand(vertex.shape, generator=generator) < 0.7
+        allowed[:, range(min(n, m)), range(min(n, m))] = True
+        problem = Problem.build(vertex.masked_fill(~allowed, cost), left, right, edge, allowed=allowed)
+        assert torch.equal(reached(problem, gmssl.solve(problem, gmssl.part("solver", kind))), optimum(problem))

@@ -15,9 +15,9 @@ from gmssl.interfaces.solver import Solver
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
 from gmssl.parts.solvers.outcome import columns_of, evaluated, outcome, refuse_unmatchable
-from gmssl.parts.solvers.plain import plain
+from gmssl.parts.solvers.plain import plain, single_precision
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned, with_dummies
-from gmssl.problem import Costs, Problem, Solution
+from gmssl.problem import Problem, Solution
 
 RESCALED = 4  # searches in plain costs at most; the first finds what the second can trust
 
@@ -152,7 +152,7 @@ class RobustTabu(Solver):
         for g in range(len(chosen)):
             one = posed.select(torch.tensor([g]))
             with stopping_after(left) as stop:
-                again = spend(one, _single_precision(one.costs), chosen[g], stop, self._threads, self.seed)
+                again = spend(one, single_precision(one), chosen[g], stop, self._threads, self.seed)
             # The search rounds: what it ends with may cost a little more than what it was given.
             before, after = (evaluated(one, x[None])[1] for x in (chosen[g], again))
             chosen[g] = torch.where(after < before, again, chosen[g])
@@ -188,7 +188,7 @@ class RobustTabu(Solver):
             return vertex.new_empty(vertex.shape[:2], dtype=torch.int64), vertex.new_empty(0, dtype=torch.bool)
 
         def run(longer: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-            single = longer.with_costs(_single_precision(longer.costs))
+            single = longer.with_costs(single_precision(longer))
             swaps = self.swaps(*longer.costs.vertex.shape[1:])
             return search(single, self.starts, swaps, self.agree or 0, self.seed)
 
@@ -222,7 +222,7 @@ class RobustTabu(Solver):
         from gmssl.parts.solvers.tabu.layout import lay_out
         from gmssl.parts.solvers.tabu.starts_numba import solve_slice
 
-        costs, topology = _single_precision(problem.costs), problem.topology
+        costs, topology = single_precision(problem), problem.topology
         vertex, edge, begin = _array(costs.vertex), _array(costs.edge), _array(given)
         left, right, allowed = _array(topology.left), _array(topology.right), _array(topology.allowed)
         graphs, n, m = costs.vertex.shape
@@ -264,16 +264,3 @@ def _with_longer_left(
 
 def _array(tensor: torch.Tensor) -> numpy.ndarray:
     return numpy.ascontiguousarray(tensor.cpu().numpy())
-
-
-def _single_precision(costs: Costs) -> Costs:
-    """Costs in float32; very large or small float64 ones are scaled into its range, which no argmin notices."""
-    if costs.vertex.dtype != torch.float64:
-        return costs.map(lambda x: x.float())
-    largest = costs.vertex.abs().amax((1, 2))
-    if costs.edge.numel():
-        largest = torch.maximum(largest, costs.edge.abs().amax((1, 2)))
-    # Costs within the range keep their bits: a factor would round them anew, and with them decide ties otherwise.
-    fits = ((largest > 1e-30) & (largest < 1e30)) | (largest == 0)
-    factor = torch.where(fits, torch.ones_like(largest), 1 / largest.clamp(min=1e-300))
-    return costs.scale(factor).map(lambda x: x.float())
