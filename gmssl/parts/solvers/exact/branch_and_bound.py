@@ -78,9 +78,10 @@ class Search:
             if open_:
                 families = [_children(parent.allowed) for parent in open_]
                 masks = torch.cat(families)
-                origin = torch.tensor([k for k, family in enumerate(families) for _ in family])
+                origin = torch.tensor([k for k, family in enumerate(families) for _ in family], device=masks.device)
                 # What bounds a parent bounds its children; their own short ascent may end lower.
-                floor = torch.tensor([parent.bound for parent in open_], dtype=torch.float64)[origin]
+                bounds = [parent.bound for parent in open_]
+                floor = torch.tensor(bounds, dtype=torch.float64, device=masks.device)[origin]
                 duals = self._bound(masks, _stack([parent.multipliers for parent in open_]), origin)
                 bounded += len(masks)
                 for dual in duals:
@@ -118,10 +119,12 @@ class Search:
         Those whose turn comes after the time is up are missing at the end.
         """
         found = []
-        for part in torch.arange(len(masks)).split(max(1, BLOCK // max(1, self.problem.costs.edge.numel()))):
+        for part in torch.arange(len(masks), device=masks.device).split(
+            max(1, BLOCK // max(1, self.problem.costs.edge.numel()))
+        ):
             if self.ascent.stop[0]:
                 break
-            upper = torch.full((len(part),), self.energy, dtype=torch.float64)
+            upper = torch.full((len(part),), self.energy, dtype=torch.float64, device=masks.device)
             given = self.columns.expand(len(part), -1)
             found.append(climb(self.ascent, self._within(masks[part]), given, upper, multipliers.select(origin[part])))
         return found
@@ -156,7 +159,7 @@ class Search:
             if bool((masks[k].sum(1) == 1).all()):
                 self._price(masks[k])
             else:
-                own = dual.multipliers.select(torch.tensor([k]))
+                own = dual.multipliers.select(torch.tensor([k], device=masks.device))
                 heapq.heappush(heap, _Node(bound, next(ages), masks[k], own))
 
     def _price(self, allowed: torch.Tensor) -> None:
@@ -177,8 +180,9 @@ def _children(allowed: torch.Tensor) -> torch.Tensor:
     columns = allowed[row].nonzero().flatten()
     masks = allowed.repeat(len(columns), 1, 1)
     masks[:, row] = False
-    masks[torch.arange(len(columns)), :, columns] = False
-    masks[torch.arange(len(columns)), row, columns] = True
+    each = torch.arange(len(columns), device=columns.device)
+    masks[each, :, columns] = False
+    masks[each, row, columns] = True
     return masks
 
 

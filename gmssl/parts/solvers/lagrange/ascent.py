@@ -79,9 +79,10 @@ def _compiled(
     given: list[Any] = [x.contiguous().numpy() for x in tensors]
     # Cloned, as the kernel writes into them: what a caller gave stays as it is.
     duals = [x.clone() for x in (multipliers.tail, multipliers.head, multipliers.capacity)]
-    columns, bound = columns.clone(), torch.full((len(columns),), -torch.inf, dtype=torch.float64)
+    columns = columns.clone()
+    bound = torch.full((len(columns),), -torch.inf, dtype=torch.float64, device=columns.device)
     upper = torch.full_like(bound, torch.inf) if upper is None else upper.clone()
-    excess = torch.zeros(costs.vertex.shape, dtype=torch.float64)
+    excess = torch.zeros(costs.vertex.shape, dtype=torch.float64, device=columns.device)
     changed: list[Any] = [x.numpy() for x in (*duals, columns, upper, bound, excess)]
 
     def run(lo: int, hi: int) -> None:

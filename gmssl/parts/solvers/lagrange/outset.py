@@ -38,7 +38,7 @@ def outset(ascent: Ascent, problem: Problem, bound: Bound = "best", warm: bool =
     """
     graphs, device = len(problem.costs.vertex), problem.costs.vertex.device
     here = on_cpu(problem)
-    floor = torch.full((graphs,), -torch.inf, dtype=torch.float64)
+    floor = torch.full((graphs,), -torch.inf, dtype=torch.float64, device="cpu")
     if bound == "best":
         for g in perhaps_products(here.costs.edge).nonzero().flatten().tolist():
             products = products_of(here, g, ascent.stop)

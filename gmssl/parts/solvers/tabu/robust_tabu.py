@@ -150,7 +150,7 @@ class RobustTabu(Solver):
         posed = on_cpu(problem if found is None else found.problem)
         chosen = columns_of(matching.vertex).cpu()
         for g in range(len(chosen)):
-            one = posed.select(torch.tensor([g]))
+            one = posed.select(torch.tensor([g], device="cpu"))
             with stopping_after(left) as stop:
                 again = spend(one, single_precision(one), chosen[g], stop, self._threads, self.seed)
             # The search rounds: what it ends with may cost a little more than what it was given.
@@ -211,7 +211,7 @@ class RobustTabu(Solver):
     def _compiled(self, problem: Problem, given: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         graphs, n, m = problem.costs.vertex.shape
         if given is None:
-            given = torch.empty(graphs, 0, n, dtype=torch.long)
+            given = torch.empty(graphs, 0, n, dtype=torch.long, device="cpu")
         if n < m:
             given = opposite(given.flatten(0, 1), m).unflatten(0, given.shape[:2])
         # A search swaps whole permutations: rows without a column need a dummy location of their own.
