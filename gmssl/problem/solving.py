@@ -134,7 +134,7 @@ def completed(problem: Problem) -> Problem:
     sides = (0, n) if n <= m else (0, 0, 0, m)
     vertex = torch.nn.functional.pad(problem.costs.vertex, sides)
     allowed = torch.nn.functional.pad(problem.topology.allowed, sides, value=True)
-    topology = Topology(problem.topology.left, problem.topology.right, allowed)
+    topology = Topology(problem.topology.left, problem.topology.right, allowed, dummies=min(n, m))
     return Problem(Pairs(vertex, problem.costs.edge), topology)  # without the target, which says nothing about dummies
 
 

@@ -59,6 +59,33 @@ def refuse_without_room_to_climb(problem: Problem, every_pair: bool) -> None:
     refuse_without_room(size, what, "use a smaller problem, or robust_tabu, which gives no bound")
 
 
+def refuse_unfit(multipliers: Multipliers, problem: Problem, every_pair: bool) -> None:
+    """Refuse multipliers that are not of these problems, in the sizes that the problems had before they were completed.
+
+    Raises:
+        ProblemError: other shapes.
+    """
+    (graphs, *sides), dummies = problem.costs.vertex.shape, problem.topology.dummies
+    edges = problem.topology.left if sides[0] <= sides[1] else problem.topology.right
+    n, m = (
+        sides
+        if dummies == 0
+        else (sides[0] - dummies * (sides[0] > sides[1]), sides[1] - dummies * (sides[0] < sides[1]))
+    )
+    short, long = sorted(sides)
+    pairs = short * (short - 1) // 2 if every_pair else edges.shape[1]
+    needed = {"tail": [graphs, pairs, long], "head": [graphs, pairs, long], "capacity": [graphs, short, long, long]}
+    for name, shape in needed.items():
+        found = list(getattr(multipliers, name).shape)
+        if found != shape:
+            of = f"{graphs} {'partial ' if dummies else ''}problems of {n}×{m} vertices"
+            why = f" ({long} are the vertices of the longer side and {dummies} dummies)" if dummies else ""
+            raise ProblemError(
+                f"multipliers.{name} has shape {found}, {of} need {shape}{why}; warm-start problems of the same G, n, "
+                "m and edges, all partial or none, with the same setting of `pairs`."
+            )
+
+
 def zero_multipliers(ascent: Ascent, problem: Problem) -> Multipliers:
     """Multipliers of problems with n ≤ m, all zero, on their device."""
     graphs, n, m = problem.costs.vertex.shape
@@ -106,12 +133,7 @@ def _checked(given: Multipliers, zero: Multipliers) -> Multipliers:
     """Multipliers on the device of the problem; a bound holds for finite ones with capacities ≥ 0 only."""
     names = ("tail", "head", "capacity")
     for name in names:
-        one, other = getattr(given, name), getattr(zero, name)
-        if one.shape != other.shape:
-            raise ProblemError(
-                f"multipliers.{name} has shape {list(one.shape)}, these problems need {list(other.shape)}; warm-start "
-                "problems of the same G, n, m and edges, all partial or none, with the same setting of `pairs`."
-            )
+        one = getattr(given, name)
         if not bool(torch.isfinite(one).all()) or (name == "capacity" and bool((one < 0).any())):
             raise ProblemError(f"multipliers.{name} is not finite, or capacity is below 0; start without multipliers.")
     return Multipliers(*(getattr(given, name).to(zero.tail) for name in names))

@@ -11,7 +11,7 @@ from gmssl.interfaces.registry import field_of
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import torch
 from gmssl.parts.solvers.kernels.threads import stopping_after
-from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
+from gmssl.parts.solvers.lagrange.ascent import climb, refuse_unfit, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import Bound, outset
 from gmssl.parts.solvers.lagrange.rising import rise
@@ -82,6 +82,8 @@ class Lagrange(Solver):
             ProblemError: `allowed` permits no matching of the shorter side, or the machine has no room for the tables.
         """
         refuse_without_room_to_climb(problem, self.pairs == "all")
+        if multipliers is not None:
+            refuse_unfit(multipliers, problem, self.pairs == "all")
         began, problem = perf_counter(), problem.detach()
         n, m = problem.costs.vertex.shape[1:]
         with stopping_after(self.seconds) as stop:
