@@ -117,7 +117,7 @@ def read_recipe(path: str | Path, of: str = "settings") -> dict[str, Any]:
     """The mapping in a YAML file, unchecked.
 
     Args:
-        path: path of the file, or the name of a shipped one; a file of that name wins.
+        path: path of the file or a pipe, which is read once, or the name of a shipped one; a file of that name wins.
         of: what the names in the mapping stand for, "settings" or "variants".
 
     Raises:
@@ -127,7 +127,8 @@ def read_recipe(path: str | Path, of: str = "settings") -> dict[str, Any]:
     path = Path(path)
     try:
         path = located(path, variants)
-        found, folder = path.is_file(), path.is_dir()
+        folder = path.is_dir()
+        found = path.exists() and not folder  # a pipe, such as /dev/stdin, is no file
     except OSError as error:  # a name too long, a folder that may not be entered
         raise RecipeError(f"{path} cannot be opened: {error.strerror}. Give the path of a YAML file.") from None
     if not found:
