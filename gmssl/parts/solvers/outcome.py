@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gmssl.errors import ProblemError
-from gmssl.lazy import torch
+from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import in_slices
 from gmssl.problem import Pairs, Problem, Solution, Topology, vertex_matching
 
@@ -43,7 +43,7 @@ def evaluated(problem: Problem, columns: torch.Tensor, threads: int = 1) -> tupl
     """The matching of an assignment, and its energy `[G]` in float64; arguments as in `outcome`."""
     costs = problem.costs
     dtype, m = costs.vertex.dtype, costs.vertex.shape[2]
-    if costs.vertex.device.type == "cpu" and dtype in (torch.float32, torch.float64):
+    if _compilable(problem):
         return _compiled(problem, columns, threads)
     matching = Pairs(vertex_matching(columns, m, dtype), _lifted(columns, m, problem.topology).to(dtype))
     # A product with 0 or 1 is exact, so only the sum needs float64.
@@ -52,24 +52,57 @@ def evaluated(problem: Problem, columns: torch.Tensor, threads: int = 1) -> tupl
 
 
 def _compiled(problem: Problem, columns: torch.Tensor, threads: int) -> tuple[Pairs, torch.Tensor]:
-    """On the CPU few of the E·F pairs of edges are matched, so none else is read."""
+    """On the CPU few of the E·F pairs of edges are matched, so none else is read, nor written: zeros come for free."""
     from gmssl.parts.solvers.kernels.lift_numba import evaluate
 
-    costs, topology = problem.costs.detach(), problem.topology
-    matching = costs.map(lambda x: torch.empty(x.shape, dtype=x.dtype, device="cpu"))
-    energy = torch.empty(len(columns), dtype=torch.float64, device="cpu")
-    tensors = (costs.vertex, costs.edge, topology.left, topology.right, columns)
-    vertex, edge, left, right, chosen = (x.contiguous().numpy() for x in tensors)
-    matched, lifted, energies = matching.vertex.numpy(), matching.edge.numpy(), energy.numpy()
+    vertex, edge, left, right, chosen = _arrays(problem, columns)
+    matched, lifted, energy = numpy.zeros_like(vertex), numpy.zeros_like(edge), numpy.empty(len(chosen))
 
     def run(lo: int, hi: int) -> None:
         part = slice(lo, hi)
         evaluate(
-            vertex[part], edge[part], left[part], right[part], chosen[part], matched[part], lifted[part], energies[part]
+            vertex[part], edge[part], left[part], right[part], chosen[part], matched[part], lifted[part], energy[part]
         )
 
     in_slices(run, len(columns), threads)
-    return matching, energy
+    return Pairs(torch.from_numpy(matched), torch.from_numpy(lifted)), torch.from_numpy(energy)
+
+
+def energies(problem: Problem, columns: torch.Tensor, magnitudes: bool = False) -> torch.Tensor:
+    """The energy `[G]` of an assignment in float64, without its matching; or the sum of the `magnitudes` it pays."""
+    if _compilable(problem):
+        return _paid(problem, columns, torch.ones(len(columns), dtype=torch.float64, device="cpu"), magnitudes)[1]
+    costs = problem.costs.map(torch.Tensor.abs) if magnitudes else problem.costs
+    return evaluated(problem.with_costs(costs), columns)[1]
+
+
+def paid_by_edges(problem: Problem, matching: Pairs, factor: torch.Tensor) -> torch.Tensor:
+    """What each left edge costs under a matching, times `factor [G]`: `[G,E]`, float64."""
+    if _compilable(problem):
+        return _paid(problem, columns_of(matching.vertex), factor, False)[0]
+    return ((problem.costs.edge * matching.edge).double() * factor[:, None, None]).sum(2)
+
+
+def _compilable(problem: Problem) -> bool:
+    vertex = problem.costs.vertex
+    return vertex.device.type == "cpu" and vertex.dtype in (torch.float32, torch.float64)
+
+
+def _paid(
+    problem: Problem, columns: torch.Tensor, factor: torch.Tensor, magnitudes: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
+    from gmssl.parts.solvers.kernels.lift_numba import pay
+
+    vertex, edge, left, right, chosen = _arrays(problem, columns)
+    paid, energy = numpy.empty(edge.shape[:2]), numpy.empty(len(edge))
+    pay(vertex, edge, left, right, chosen, factor.numpy(), magnitudes, paid, energy)
+    return torch.from_numpy(paid), torch.from_numpy(energy)
+
+
+def _arrays(problem: Problem, columns: torch.Tensor) -> tuple[numpy.ndarray, ...]:
+    costs, topology = problem.costs, problem.topology
+    tensors = (costs.vertex.detach(), costs.edge.detach(), topology.left, topology.right, columns)
+    return tuple(x.contiguous().numpy() for x in tensors)
 
 
 def in_dtype(energy: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -20,9 +20,11 @@ Gilmore (1962) and Lawler (1963) bound quadratic assignment in the same way, by 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gmssl.lazy import torch
+from gmssl.lazy import numpy, torch
+from gmssl.parts.solvers.outcome import paid_by_edges
 from gmssl.problem import Pairs, Problem, Topology
 
 ORDINARY = 64
@@ -31,6 +33,8 @@ RANGE = 2.0**-90, 2.0**90
 """Magnitudes whose products and sums float32 carries with room to spare."""
 MARGIN = 1e-9
 """Relative to B: rounding of B itself forbids nothing that an optimum has."""
+BLOCK = 2**18
+"""Edge costs that are changed at once: temporary numbers of so few stay in the cache of a processor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +56,7 @@ class Plain:
     @property
     def coarse(self) -> torch.Tensor:
         """`[G]` bool: a large cost decides, so that small ones are lost beside it in 22 bits."""
-        largest = _largest(self.problem)
+        largest = _largest(self.problem, _look(self.problem.costs))
         return self.changed & (largest * 2.0**-20 > self.decisive) & (self.decisive > 0)
 
 
@@ -63,29 +67,36 @@ def plain(problem: Problem, matching: Pairs) -> Plain | None:
         problem: G problems that are not partial.
         matching: one of each, `Solution.matching`: the better it is, the more is known to be too dear.
     """
-    if _plainly_ordinary(problem.costs):
+    seen = _look(problem.costs)
+    if seen.ordinary:
         return None
-    within, first = in_range(problem)  # else differences of costs near 10³⁰⁸ would overflow
-    given, outside, before = within.costs, first != 1, _largest(within)
-    allowed = problem.topology.allowed
-    vertex, least = _reduced(given.vertex.masked_fill(~allowed, torch.inf)), _least(given.edge)
-    paid = (given.edge * matching.edge).sum(2) - _repeats(problem.topology) * least
+    costs, topology, allowed = problem.costs, problem.topology, problem.topology.allowed
+    before = _largest(problem, seen)
+    first, outside = _into_range(before)  # else differences of costs near 10³⁰⁸ would overflow
+    given, scale = costs.vertex.double() * first[:, None, None], first[:, None]
+    low, high = scale * seen.ends.double()
+    least = low.clamp(max=0)
+    vertex = _reduced(given.masked_fill(~allowed, torch.inf))
+    paid = paid_by_edges(problem, matching, first) - _repeats(topology) * least
     slack = (vertex.masked_fill(~allowed, 0) * matching.vertex).sum((1, 2)) + paid.sum(1)
-    limit = slack[:, None, None] * (1 + MARGIN)
-    cheap = allowed & ((vertex <= limit) | (matching.vertex > 0))
-    raised = least[:, :, None] + 2 * slack[:, None, None]
-    edge = torch.where(given.edge - least[:, :, None] > limit, torch.minimum(given.edge, raised), given.edge)
-    topology = Topology(problem.topology.left, problem.topology.right, cheap)
-    left = Problem(Pairs(vertex.masked_fill(~cheap, 0), edge), topology)
-    after = _largest(left)
-    changed = outside | (before > ORDINARY * after)
+    limit, raised = slack[:, None] * (1 + MARGIN), least + 2 * slack[:, None]
+    cheap = allowed & ((vertex <= limit[:, None]) | (matching.vertex > 0))
+    kept = vertex.masked_fill(~cheap, 0)
+    # What edges cost grows with what they cost before, so that extremes tell how large the others are.
+    after = [torch.where(x - least > limit, torch.minimum(x, raised), x).abs() for x in (low, high)]
+    largest = torch.cat([kept.abs().flatten(1), *after], 1).amax(1)
+    changed = outside | (before * first > ORDINARY * largest)
     if not bool(changed.any()):
         return None
-    second = torch.where(changed & (after > 0), _to_one(after), 1.0)
-    pick, scaled = changed[:, None, None], left.costs.scale(second)
-    costs = Pairs(torch.where(pick, scaled.vertex, given.vertex), torch.where(pick, scaled.edge, given.edge))
-    again = Problem(costs, Topology(topology.left, topology.right, torch.where(pick, cheap, allowed)))
-    return Plain(again, changed, first * second, slack * second)
+    second, pick = torch.where(changed & (largest > 0), _to_one(largest), 1.0), changed[:, None, None]
+    edge = torch.empty_like(costs.edge, dtype=torch.float64)
+    for part in _blocks(edge):  # whole tables of temporary numbers take longer than all else
+        now, base = costs.edge[:, part].double() * first[:, None, None], least[:, part, None]
+        dear = pick & (now - base > limit[:, None])
+        edge[:, part] = torch.where(dear, torch.minimum(now, raised[:, part, None]), now) * second[:, None, None]
+    chosen = torch.where(pick, kept * second[:, None, None], given)
+    left = Topology(topology.left, topology.right, torch.where(pick, cheap, allowed))
+    return Plain(Problem(Pairs(chosen, edge), left), changed, first * second, slack * second)
 
 
 def cheap_bound(problem: Problem) -> torch.Tensor:
@@ -106,25 +117,53 @@ def _finite(least: torch.Tensor) -> torch.Tensor:
     return least.masked_fill(least.isinf(), 0)
 
 
-def _plainly_ordinary(costs: Pairs) -> bool:
-    """A look that takes a hundredth of a search's time and answers for the costs of training: some edge pairs pay.
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A first look at all costs.
 
-    The least cost of edges is some μ_e, which plain costs keep.
+    Attributes:
+        ends: `[2,G,E]`, the least and the largest cost of each left edge; zeros where there is none.
+        ordinary: all instances are so plainly, as in training, where some edge pairs pay: the least cost of edges is
+            some μ_e, which plain costs keep.
     """
-    if not costs.edge.numel():
-        return False
-    low, high = costs.edge.flatten(1).amin(1), costs.edge.flatten(1).amax(1)
-    largest = torch.maximum(torch.maximum(-low, high), costs.vertex.abs().amax((1, 2))).double()
+
+    ends: torch.Tensor
+    ordinary: bool
+
+
+def _look(costs: Pairs) -> _Seen:
+    edge, vertex = costs.edge, costs.vertex
+    if not edge.numel():
+        return _Seen(edge.new_zeros(2, *edge.shape[:2]), ordinary=False)
+    if edge.device.type == "cpu" and edge.dtype in (torch.float32, torch.float64):
+        return _look_once(vertex.contiguous().numpy(), edge.contiguous().numpy())
+    ends = torch.stack(edge.aminmax(dim=2))
+    low, high = ends[0].double().amin(1), ends[1].double().amax(1)
+    largest = torch.maximum(torch.maximum(-low, high), vertex.abs().amax((1, 2)))
     inside = (largest > RANGE[0]) & (largest < RANGE[1])
-    return bool((inside & (largest <= ORDINARY * -low.double())).all())
+    return _Seen(ends, bool((inside & (largest <= ORDINARY * -low)).all()))
+
+
+def _look_once(vertex: numpy.ndarray, edge: numpy.ndarray) -> _Seen:
+    """One pass, a hundredth of a search."""
+    from gmssl.parts.solvers.kernels.extremes_numba import look
+
+    (graphs, edges, _), whole = edge.shape, f"i{edge.itemsize}"
+    ends = numpy.empty((2, graphs, edges + 1), edge.dtype)
+    ordinary = look(vertex.reshape(graphs, -1).view(whole), edge.view(whole), ends.view(whole), ends, ORDINARY, *RANGE)
+    return _Seen(torch.from_numpy(ends)[..., :edges], ordinary)
 
 
 def in_range(problem: Problem) -> tuple[Problem, torch.Tensor]:
     """The problem in float64, scaled by a power of two where costs are outside `RANGE`; and that factor `[G]`."""
-    largest = _largest(problem)
-    outside = (largest > 0) & ((largest < RANGE[0]) | (largest > RANGE[1]))
-    factor = torch.where(outside, _to_one(largest), 1.0)
+    factor, _ = _into_range(_largest(problem, _look(problem.costs)))
     return problem.with_costs(problem.costs.map(torch.Tensor.double).scale(factor)), factor
+
+
+def _into_range(largest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The factor, and whether it is needed, `[G]`, of costs with these largest magnitudes."""
+    outside = (largest > 0) & ((largest < RANGE[0]) | (largest > RANGE[1]))
+    return torch.where(outside, _to_one(largest), 1.0), outside
 
 
 def _to_one(largest: torch.Tensor) -> torch.Tensor:
@@ -158,10 +197,14 @@ def _repeats(topology: Topology) -> torch.Tensor:
     return counts.amax(1, keepdim=True).clamp(min=1)
 
 
-def _largest(problem: Problem) -> torch.Tensor:
+def _largest(problem: Problem, seen: _Seen) -> torch.Tensor:
     """Largest magnitude of allowed costs `[G]`, float64."""
-    costs = problem.costs
-    found = costs.vertex.abs().masked_fill(~problem.topology.allowed, 0).amax((1, 2))
-    if costs.edge.numel():
-        found = torch.maximum(found, costs.edge.abs().amax((1, 2)))
-    return found.double()
+    found = problem.costs.vertex.abs().masked_fill(~problem.topology.allowed, 0).amax((1, 2)).double()
+    return torch.cat([found[:, None], *seen.ends.double().abs()], 1).amax(1)
+
+
+def _blocks(edge: torch.Tensor) -> Iterator[slice]:
+    """Ranges of left edges that have about `BLOCK` costs of `edge [G,E,F]`."""
+    rows = max(1, BLOCK // max(1, len(edge) * edge.shape[2]))
+    for lo in range(0, edge.shape[1], rows):
+        yield slice(lo, lo + rows)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gmssl.lazy import torch
-from gmssl.parts.solvers.outcome import evaluated, in_dtype, rounded_down
+from gmssl.parts.solvers.outcome import energies, evaluated, in_dtype, rounded_down
 from gmssl.parts.solvers.plain import Plain
 from gmssl.problem import Multipliers, Problem, Solution
 
@@ -37,12 +37,12 @@ def certified(
     relative = energy.abs()
     gap, lower = (energy - bound).clamp(min=0), torch.minimum(bound, energy)  # rounding may have lifted a bound
     if found is not None:
-        plainly = (evaluated(found.problem, columns)[1] - bound).clamp(min=0) / found.factor
+        plainly = (energies(found.problem, columns) - bound).clamp(min=0) / found.factor
         gap = torch.where(found.changed, plainly, gap)
         lower = torch.where(found.changed, energy - plainly, lower)
         relative = torch.where(found.changed, torch.minimum(relative, found.decisive / found.factor), relative)
     # Sums of the same numbers in two orders differ by so much: that is no gap, least of all where the energy is 0.
-    paid = evaluated(problem.with_costs(problem.costs.map(torch.Tensor.abs)), columns)[1]
+    paid = energies(problem, columns, magnitudes=True)
     same = gap <= ROUNDING * paid
     gap, lower = torch.where(same, 0.0, gap), torch.where(same, energy, lower)
     converged = gap <= tolerance * relative

@@ -20,7 +20,7 @@ from math import isfinite
 from gmssl.lazy import torch
 from gmssl.parts.solvers.lagrange.ascent import climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
-from gmssl.parts.solvers.outcome import evaluated
+from gmssl.parts.solvers.outcome import energies
 from gmssl.problem import Multipliers, Problem, Topology
 
 AT_ONCE = 8  # nodes that branch together
@@ -58,9 +58,6 @@ class Search:
     proven: float = float("inf")
 
     def __post_init__(self) -> None:
-        double = self.problem.costs.map(torch.Tensor.double)
-        self._exactly = self.problem.with_costs(double)
-        self._magnitudes = self.problem.with_costs(double.map(torch.Tensor.abs))
         self._paid = 0.0
 
     def run(self, root: Dual, floor: torch.Tensor) -> float:
@@ -69,7 +66,7 @@ class Search:
         heap: list[_Node] = []
         self._learn(root)
         if not isfinite(self.energy):  # the root had no time for it
-            self._take(float(evaluated(self._exactly, self.columns[None])[1]), self.columns)
+            self._take(float(energies(self.problem, self.columns[None])), self.columns)
         self._keep(heap, ages, root, self.problem.topology.allowed, floor)
         while heap and bounded < self.nodes and not self.ascent.stop[0]:
             # A fixed number, not one for each thread: the search would otherwise depend on the machine.
@@ -139,7 +136,7 @@ class Search:
     def _take(self, energy: float, columns: torch.Tensor) -> None:
         if energy < self.energy:
             self.energy, self.columns = energy, columns.clone()
-            self._paid = float(evaluated(self._magnitudes, self.columns[None])[1])
+            self._paid = float(energies(self.problem, self.columns[None], magnitudes=True))
 
     def _keep(self, heap: list[_Node], ages: count[int], dual: Dual, masks: torch.Tensor, floor: torch.Tensor) -> None:
         """Put what is not closed on the heap, without the pairs that no better assignment can have."""
@@ -164,7 +161,7 @@ class Search:
         columns = allowed.int().argmax(1)
         if len(columns.unique()) < len(columns):
             return
-        energy = float(evaluated(self._exactly, columns[None])[1])
+        energy = float(energies(self.problem, columns[None]))
         self._take(energy, columns)
         self.proven = min(self.proven, energy)
 

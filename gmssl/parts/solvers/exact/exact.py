@@ -17,7 +17,7 @@ from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import outset
-from gmssl.parts.solvers.outcome import columns_of, evaluated, refuse_unmatchable
+from gmssl.parts.solvers.outcome import columns_of, energies, refuse_unmatchable
 from gmssl.parts.solvers.plain import Plain, plain
 from gmssl.parts.solvers.proof import certified, on_device
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned
@@ -125,7 +125,7 @@ class _Units:
         """Of each instance of a batch with known `columns [G,n]`."""
         if found is None:
             return [cls(0.0, inf)] * len(columns)
-        given, searched = (evaluated(each, columns)[1] for each in (problem, found.problem))
+        given, searched = (energies(each, columns) for each in (problem, found.problem))
         offset = torch.where(found.changed, given * found.factor - searched, 0.0)
         most = torch.where(found.changed, found.decisive, inf)
         return [cls(*pair) for pair in zip(offset.tolist(), most.tolist(), strict=True)]

@@ -15,7 +15,7 @@ from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_cl
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import Bound, outset
 from gmssl.parts.solvers.lagrange.rising import rise
-from gmssl.parts.solvers.outcome import columns_of, evaluated, refuse_unmatchable
+from gmssl.parts.solvers.outcome import columns_of, energies, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.proof import certified, in_given, in_units
 from gmssl.parts.solvers.relabelling import opposite, turned
@@ -113,6 +113,6 @@ class Lagrange(Solver):
         known = [columns[better], rounded[better]]
         if not late:
             known.append(self.polish.improve(part, rounded[better][:, None]).to(columns))
-        energies = torch.stack([evaluated(part, x)[1] for x in known])
-        best = torch.stack(known)[energies.argmin(0), torch.arange(len(better), device=columns.device)]
+        paid = torch.stack([energies(part, x) for x in known])
+        best = torch.stack(known)[paid.argmin(0), torch.arange(len(better), device=columns.device)]
         return columns.index_copy(0, better, best)

@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
-from gmssl.parts.solvers.outcome import columns_of, evaluated, outcome, refuse_unmatchable
+from gmssl.parts.solvers.outcome import columns_of, energies, outcome, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned, with_dummies
 from gmssl.problem import Costs, Problem, Solution
@@ -119,7 +119,7 @@ class RobustTabu(Solver):
             part = found.problem.select(rows)
             again, agree = self._search(part)
             # In plain costs, where no constant swallows a difference.
-            before, after = (evaluated(part, x, self._threads)[1] for x in (columns[rows], again))
+            before, after = (energies(part, x) for x in (columns[rows], again))
             better = after < before
             columns[rows] = torch.where(better[:, None], again, columns[rows])
             agreed[rows] = agree & ~found.coarse[rows]
@@ -142,7 +142,7 @@ class RobustTabu(Solver):
             with stopping_after(left) as stop:
                 again = spend(one, _single_precision(one.costs), chosen[g], stop, self._threads, self.seed)
             # The search rounds: what it ends with may cost a little more than what it was given.
-            before, after = (evaluated(one, x[None])[1] for x in (chosen[g], again))
+            before, after = (energies(one, x[None]) for x in (chosen[g], again))
             chosen[g] = torch.where(after < before, again, chosen[g])
         assert solution.agreed is not None, "the search says it"
         return self._found(problem, chosen.to(device), torch.zeros_like(solution.agreed))
