@@ -112,7 +112,7 @@ def in_dtype(energy: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         ProblemError: one of them is beyond the largest number of that dtype.
     """
     given = energy.to(dtype)
-    if bool(given.isinf().any()):
+    if not _bounded(given):
         graph = int(given.isinf().nonzero()[0])
         wider = " or pass float64 costs" if dtype != torch.float64 else ""
         raise ProblemError(
@@ -124,10 +124,26 @@ def in_dtype(energy: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 def rounded_down(bound: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Float64 bounds in another dtype, never above what they were."""
-    # Rounded to the nearest, a bound could end up above the optimum and would then be none.
+    if dtype == bound.dtype:
+        return bound.clone()
+    # Rounded to the nearest, a bound could end up above the optimum and would then be none. NumPy rounds the few of a
+    # batch in half the time that torch needs for its calls.
+    if bound.device.type == "cpu" and dtype == torch.float32:
+        exact = bound.numpy()
+        nearest = exact.astype(numpy.float32)
+        above = nearest > exact
+        nearest[above] = numpy.nextafter(nearest[above], numpy.float32(-numpy.inf))
+        return torch.from_numpy(nearest)
     given = bound.to(dtype)
     lower = torch.nextafter(given, torch.full_like(given, -torch.inf))
     return torch.where(given.double() > bound, lower, given)
+
+
+def _bounded(given: torch.Tensor) -> bool:
+    """Whether no number is infinite."""
+    if given.device.type == "cpu" and given.dtype != torch.bfloat16:
+        return not bool(numpy.isinf(given.numpy()).any())
+    return not bool(given.isinf().any())
 
 
 def _lifted(columns: torch.Tensor, m: int, topology: Topology) -> torch.Tensor:
