@@ -128,7 +128,7 @@ def test_exact_without_any_time_returns_a_matching_and_the_cheap_bound(monkeypat
     """The time is over before the search for a matching begins; a timer could let some of it through."""
     from gmssl.parts.solvers.exact import exact
 
-    monkeypatch.setattr(exact, "stopping_after", lambda seconds: stopping_after(0))
+    monkeypatch.setattr(exact, "stopping_after", lambda seconds, outer=None: stopping_after(0))
     problem = dense(9)
     stopped = gmssl.solve(problem, {"kind": "exact", "seconds": 1})
     assert (stopped.matching.vertex.sum((1, 2)) == 9).all()

@@ -11,9 +11,10 @@ from pydantic import Field
 
 from gmssl.interfaces.registry import field_of
 from gmssl.interfaces.solver import Solver
-from gmssl.lazy import torch
+from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.exact.branch_and_bound import Search
 from gmssl.parts.solvers.kernels.threads import stopping_after
+from gmssl.parts.solvers.koopmans_beckmann import perhaps_products
 from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import outset
@@ -61,9 +62,12 @@ class Exact(Solver):
             ProblemError: `allowed` permits no matching of the shorter side, or the machine has no room for the tables.
         """
         refuse_without_room_to_climb(problem, every_pair=True)
-        began, problem = perf_counter(), problem.detach()
-        with stopping_after(None if self.seconds is None else self.seconds * len(problem.costs.vertex)) as stop:
-            searched = self.polish.until(stop).solve(problem)
+        limit = None if self.seconds is None else self.seconds * len(problem.costs.vertex)
+        with stopping_after(limit) as stop:
+            return self._until(stop, problem.detach())
+
+    def _until(self, stop: numpy.ndarray, problem: Problem) -> Solution:
+        began, searched = perf_counter(), self.polish.until(stop).solve(problem)
         device, (n, m) = problem.costs.vertex.device, problem.costs.vertex.shape[1:]
         columns = columns_of(searched.matching.vertex).cpu()
         here = on_cpu(problem)
@@ -75,17 +79,18 @@ class Exact(Solver):
         bounds = torch.empty(len(begin), dtype=torch.float64, device=begin.device)
         # What all instances needed so far counts for each of them alike.
         spent = (perf_counter() - began) / max(1, len(begin))
-        seconds = None if self.seconds is None else self.seconds - spent
+        seconds, perhaps = None if self.seconds is None else self.seconds - spent, perhaps_products(shorter.costs.edge)
         for g, unit in enumerate(units):
-            one = torch.tensor([g], device=begin.device)
-            chosen[g], bounds[g] = self._search(shorter.select(one), begin[one], unit, seconds)
+            one = slice(g, g + 1)
+            with stopping_after(seconds, stop) as own:
+                chosen[g], bounds[g] = self._search(shorter.select(one), begin[one], perhaps[one], unit, own)
         refuse_unmatchable(bounds == torch.inf)
         chosen = chosen if n <= m else opposite(chosen, n)
         solution = certified(here, chosen, bounds, found, self.tolerance)
         return on_device(solution, device)
 
     def _search(
-        self, problem: Problem, columns: torch.Tensor, units: _Units, seconds: float | None
+        self, problem: Problem, columns: torch.Tensor, perhaps: torch.Tensor, units: _Units, stop: numpy.ndarray
     ) -> tuple[torch.Tensor, float]:
         """Columns `[n]` and bound of one instance with n ≤ m."""
 
@@ -93,18 +98,17 @@ class Exact(Solver):
             return SHARE * self.tolerance * units.relative_to(energy)
 
         best = columns
-        with stopping_after(seconds) as stop:
-            # All nodes begin at multipliers that descend from the root's: steps here pay for the whole tree.
-            root = Ascent(10 * self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
-            ascent = Ascent(self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
-            known = outset(root, problem)
-            for _ in range(TWICE):
-                # No energy yet: the root evaluates the given assignment itself, to the precision of its bounds.
-                search = Search(problem, ascent, fair, self.nodes, best[0])
-                bound = search.run(climb(root, problem, best, multipliers=known.multipliers), known.floor)
-                best = search.columns[None]
-                if stop[0] or search.energy - bound <= self.tolerance * units.relative_to(search.energy):
-                    break
+        # All nodes begin at multipliers that descend from the root's: steps here pay for the whole tree.
+        root = Ascent(10 * self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
+        ascent = Ascent(self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
+        known = outset(root, problem, perhaps=perhaps)
+        for _ in range(TWICE):
+            # No energy yet: the root evaluates the given assignment itself, to the precision of its bounds.
+            search = Search(problem, ascent, fair, self.nodes, best[0])
+            bound = search.run(climb(root, problem, best, multipliers=known.multipliers), known.floor)
+            best = search.columns[None]
+            if stop[0] or search.energy - bound <= self.tolerance * units.relative_to(search.energy):
+                break
         return best[0], bound
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from time import perf_counter
 from typing import Any, ClassVar
@@ -84,7 +85,7 @@ class RobustTabu(Solver):
         if self.seconds is None or not graphs:
             return self._from_starts(problem)
         began = perf_counter()
-        with stopping_after(self.seconds * graphs) as stop:
+        with stopping_after(self.seconds * graphs, self._stop) as stop:
             solution = self.until(stop)._from_starts(problem)
         return self._until_time_is_over(problem, solution, self.seconds - (perf_counter() - began) / graphs)
 
@@ -106,6 +107,10 @@ class RobustTabu(Solver):
         search = self._compiled if problem.costs.vertex.device.type == "cpu" else self._on_device
         return search(problem)
 
+    @property
+    def _stopped(self) -> bool:
+        return self._stop is not None and bool(self._stop[0])
+
     def _in_plain_costs(
         self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor, solution: Solution
     ) -> Solution:
@@ -114,8 +119,10 @@ class RobustTabu(Solver):
             found = plain(problem, solution.matching)
             if found is None:
                 break
-            columns, agreed = columns.clone(), agreed.clone()
             rows = found.changed.nonzero().flatten()
+            if self._stopped:  # without the search that they need, whatever the first one said
+                return replace(solution, agreed=agreed.index_fill(0, rows, False))
+            columns, agreed = columns.clone(), agreed.clone()
             part = found.problem.select(rows)
             again, agree = self._search(part)
             # In plain costs, where no constant swallows a difference.
@@ -138,8 +145,8 @@ class RobustTabu(Solver):
         posed = on_cpu(problem if found is None else found.problem)
         chosen = columns_of(matching.vertex).cpu()
         for g in range(len(chosen)):
-            one = posed.select(torch.tensor([g]))
-            with stopping_after(left) as stop:
+            one = posed.select(slice(g, g + 1))
+            with stopping_after(left, self._stop) as stop:
                 again = spend(one, _single_precision(one.costs), chosen[g], stop, self._threads, self.seed)
             # The search rounds: what it ends with may cost a little more than what it was given.
             before, after = (energies(one, x[None]) for x in (chosen[g], again))

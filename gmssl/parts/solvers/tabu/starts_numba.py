@@ -160,7 +160,8 @@ def _solve(given, starts, iterations, agree, masked, stop, random, names, work, 
             lowest = found
             for k in range(o.n):
                 poke(memory, o.best + k, peek(memory, elite + k))
-        if same == agree and lowest < NOTHING:
+        # A search that was cut short ended nowhere by itself.
+        if same == agree and lowest < NOTHING and not raised(stop):
             return lowest, True
     return lowest, False
 
