@@ -142,19 +142,20 @@ class Search:
         """Put what is not closed on the heap, without the pairs that no better assignment can have."""
         assert dual.excess is not None
         bounds = torch.maximum(dual.bound, floor)
-        # With the bound of the ascent itself: its excess counts from there, not from the parent's.
-        masks = masks & ~(dual.bound[:, None, None] + dual.excess > self._limit())
-        for k in range(len(masks)):
-            bound = float(bounds[k])
+        left = None
+        for k, bound in enumerate(bounds.tolist()):
             if self._closed(bound):
                 continue
-            if not bool(masks[k].any(1).all()):
+            if left is None:
+                # With the bound of the ascent itself: its excess counts from there, not from the parent's.
+                left = masks & ~(dual.bound[:, None, None] + dual.excess > self._limit())
+            if not bool(left[k].any(1).all()):
                 continue  # a row has no column left, and nothing better is in this node
-            if bool((masks[k].sum(1) == 1).all()):
-                self._price(masks[k])
+            if bool((left[k].sum(1) == 1).all()):
+                self._price(left[k])
             else:
                 own = dual.multipliers.select(torch.tensor([k]))
-                heapq.heappush(heap, _Node(bound, next(ages), masks[k], own))
+                heapq.heappush(heap, _Node(bound, next(ages), left[k], own))
 
     def _price(self, allowed: torch.Tensor) -> None:
         """Close a node that holds one assignment at most: it has no children, and its energy is known exactly."""

@@ -32,7 +32,7 @@ def climb(
         multipliers: to start from, of problems with the same edges; None: zero.
     """
     zero = zero_multipliers(ascent, problem)
-    multipliers = zero if multipliers is None else _checked(multipliers, zero)
+    multipliers = zero if multipliers is None else _checked(multipliers, zero)  # which are written on
     if columns.device.type != "cpu":
         from gmssl.parts.solvers.lagrange.ascent_torch import ascend
 
@@ -72,17 +72,27 @@ def zero_multipliers(ascent: Ascent, problem: Problem) -> Multipliers:
 def _compiled(
     ascent: Ascent, problem: Problem, columns: torch.Tensor, upper: torch.Tensor | None, multipliers: Multipliers
 ) -> Dual:
-    from gmssl.parts.solvers.lagrange.ascent_numba import ascend_slice
-
-    costs, topology = problem.costs, problem.topology
-    tensors = costs.vertex.double(), costs.edge.double(), topology.left, topology.right, topology.allowed
-    given: list[Any] = [x.contiguous().numpy() for x in tensors]
-    # Cloned, as the kernel writes into them: what a caller gave stays as it is.
-    duals = [x.clone() for x in (multipliers.tail, multipliers.head, multipliers.capacity)]
     columns, bound = columns.clone(), torch.full((len(columns),), -torch.inf, dtype=torch.float64)
     upper = torch.full_like(bound, torch.inf) if upper is None else upper.clone()
-    excess = torch.zeros(costs.vertex.shape, dtype=torch.float64)
-    changed: list[Any] = [x.numpy() for x in (*duals, columns, upper, bound, excess)]
+    dual = Dual(columns, upper, bound, multipliers, torch.zeros(problem.costs.vertex.shape, dtype=torch.float64))
+    if not ascent.stop[0]:
+        _ascend(ascent, problem, dual)
+    late = (bound == -torch.inf).nonzero().flatten()
+    if len(late):
+        bound[late] = cheap_bound(problem if len(late) == len(bound) else problem.select(late))
+    return dual
+
+
+def _ascend(ascent: Ascent, problem: Problem, dual: Dual) -> None:
+    """Improve what `dual` holds in place."""
+    from gmssl.parts.solvers.lagrange.ascent_numba import ascend_slice
+
+    assert dual.excess is not None
+    costs, topology, multipliers = problem.costs, problem.topology, dual.multipliers
+    tensors = costs.vertex.double(), costs.edge.double(), topology.left, topology.right, topology.allowed
+    given: list[Any] = [x.contiguous().numpy() for x in tensors]
+    found = multipliers.tail, multipliers.head, multipliers.capacity, dual.columns, dual.upper, dual.bound, dual.excess
+    changed: list[Any] = [x.numpy() for x in found]
 
     def run(lo: int, hi: int) -> None:
         vertex, edge, left, right, allowed = (x[lo:hi] for x in given)
@@ -93,16 +103,12 @@ def _compiled(
         )  # fmt: skip
 
     pairs, places = multipliers.tail.shape[1], costs.vertex.shape[2] ** 2
-    effort = len(columns) * (1 + ascent.iterations) * pairs * places * NANOSECOND
-    in_slices(run, len(columns), ascent.threads or torch.get_num_threads(), ascent.stop, effort)
-    late = (bound == -torch.inf).nonzero().flatten()
-    if len(late):
-        bound[late] = cheap_bound(problem.select(late))
-    return Dual(columns, upper, bound, Multipliers(*duals), excess)
+    effort = len(dual.bound) * (1 + ascent.iterations) * pairs * places * NANOSECOND
+    in_slices(run, len(dual.bound), ascent.threads or torch.get_num_threads(), ascent.stop, effort)
 
 
 def _checked(given: Multipliers, zero: Multipliers) -> Multipliers:
-    """Multipliers on the device of the problem; a bound holds for finite ones with capacities ≥ 0 only."""
+    """A copy on the device of the problem; a bound holds for finite multipliers with capacities ≥ 0 only."""
     names = ("tail", "head", "capacity")
     for name in names:
         one, other = getattr(given, name), getattr(zero, name)
@@ -113,4 +119,4 @@ def _checked(given: Multipliers, zero: Multipliers) -> Multipliers:
             )
         if not bool(torch.isfinite(one).all()) or (name == "capacity" and bool((one < 0).any())):
             raise ProblemError(f"multipliers.{name} is not finite, or capacity is below 0; start without multipliers.")
-    return Multipliers(*(getattr(given, name).to(zero.tail) for name in names))
+    return Multipliers(*(getattr(given, name).to(zero.tail, copy=True) for name in names))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from time import perf_counter
 from typing import Any, ClassVar
@@ -56,7 +57,7 @@ class RobustTabu(Solver):
     _stop: Any = PrivateAttr(None)  # an array or None; pydantic would import numpy to look at that type
 
     def until(self, stop: numpy.ndarray) -> RobustTabu:
-        """The same solver, of which searches on the CPU end once `stop [1]`, of `stopping_after`, is not 0.
+        """The same solver, whose searches end once `stop [1]`, of `stopping_after`, is not 0; those of Triton do not.
 
         Each instance is still given a matching: the best so far, or where its first search begins.
         """
@@ -164,7 +165,10 @@ class RobustTabu(Solver):
         return self.search_in_torch(problem)
 
     def search_in_triton(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-        """The kernel for CUDA: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`."""
+        """The kernel for CUDA: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`.
+
+        Launched once for all starts, it looks at no flag: a time limit ends it when it is done.
+        """
         from gmssl.parts.solvers.tabu.search_triton import search
 
         return self._batched(problem, search)
@@ -173,7 +177,7 @@ class RobustTabu(Solver):
         """The batched reference, on any device: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`."""
         from gmssl.parts.solvers.tabu.search_torch import search
 
-        return self._batched(problem, search)
+        return self._batched(problem, partial(search, stop=self._stop))
 
     def _batched(
         self, problem: Problem, search: Callable[[Problem, int, int, int, int], tuple[torch.Tensor, torch.Tensor]]
@@ -232,7 +236,8 @@ class RobustTabu(Solver):
                 *lay_out(n, m, left.shape[1], self.starts), columns[part], agreed[part],
             )  # fmt: skip
 
-        effort = graphs * self.starts * self.swaps(n, m) * n * n * 1e-9  # about a nanosecond for each swap in view
+        # About a nanosecond for each swap in view, and ten for each edge cost that is tabulated.
+        effort = graphs * self.starts * self.swaps(n, m) * n * n * 1e-9 + edge.size * 1e-8
         in_slices(run, graphs, self._threads, stop, effort)
         return torch.from_numpy(columns), torch.from_numpy(agreed)
 
