@@ -56,7 +56,8 @@ def _compiled(problem: Problem, columns: torch.Tensor, threads: int) -> tuple[Pa
     from gmssl.parts.solvers.kernels.lift_numba import evaluate
 
     vertex, edge, left, right, chosen = _arrays(problem, columns)
-    matched, lifted, energy = numpy.zeros_like(vertex), numpy.zeros_like(edge), numpy.empty(len(chosen))
+    matched, lifted = (numpy.zeros(x.shape, x.dtype) for x in (vertex, edge))  # `zeros_like` would write them
+    energy = numpy.empty(len(chosen))
 
     def run(lo: int, hi: int) -> None:
         part = slice(lo, hi)
