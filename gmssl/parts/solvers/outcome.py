@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import mmap
+
 from gmssl.errors import ProblemError
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import in_slices
 from gmssl.problem import Pairs, Problem, Solution, Topology, vertex_matching
+
+MANY = 2**24
+"""Bytes of zeros from which on pages of their own pay."""
 
 
 def outcome(
@@ -56,8 +61,7 @@ def _compiled(problem: Problem, columns: torch.Tensor, threads: int) -> tuple[Pa
     from gmssl.parts.solvers.kernels.lift_numba import evaluate
 
     vertex, edge, left, right, chosen = _arrays(problem, columns)
-    matched, lifted = (numpy.zeros(x.shape, x.dtype) for x in (vertex, edge))  # `zeros_like` would write them
-    energy = numpy.empty(len(chosen))
+    matched, lifted, energy = _zeros(vertex), _zeros(edge), numpy.empty(len(chosen))
 
     def run(lo: int, hi: int) -> None:
         part = slice(lo, hi)
@@ -69,6 +73,15 @@ def _compiled(problem: Problem, columns: torch.Tensor, threads: int) -> tuple[Pa
     return Pairs(torch.from_numpy(matched), torch.from_numpy(lifted)), torch.from_numpy(energy)
 
 
+def _zeros(like: numpy.ndarray) -> numpy.ndarray:
+    """Zeros, of which only what is written takes memory and time where they are many."""
+    if like.nbytes < MANY or not hasattr(mmap, "MAP_PRIVATE"):
+        return numpy.zeros(like.shape, like.dtype)
+    # NumPy asks the system for pages of 2 MiB here, and a matching of edges writes a number to each of them.
+    pages = mmap.mmap(-1, like.nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return numpy.frombuffer(pages, like.dtype).reshape(like.shape)
+
+
 def energies(problem: Problem, columns: torch.Tensor, magnitudes: bool = False) -> torch.Tensor:
     """The energy `[G]` of an assignment in float64, without its matching; or the sum of the `magnitudes` it pays."""
     if _compilable(problem):
@@ -77,11 +90,13 @@ def energies(problem: Problem, columns: torch.Tensor, magnitudes: bool = False) 
     return evaluated(problem.with_costs(costs), columns)[1]
 
 
-def paid_by_edges(problem: Problem, matching: Pairs, factor: torch.Tensor) -> torch.Tensor:
-    """What each left edge costs under a matching, times `factor [G]`: `[G,E]`, float64."""
+def paid_by_edges(problem: Problem, columns: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    """What each left edge costs under an assignment, times `factor [G]`: `[G,E]`, float64."""
     if _compilable(problem):
-        return _paid(problem, columns_of(matching.vertex), factor, False)[0]
-    return ((problem.costs.edge * matching.edge).double() * factor[:, None, None]).sum(2)
+        return _paid(problem, columns, factor, False)[0]
+    edge, topology = problem.costs.edge, problem.topology
+    matched = _lifted(columns, topology.allowed.shape[2], topology)
+    return ((edge * matched).double() * factor[:, None, None]).sum(2)
 
 
 def _compilable(problem: Problem) -> bool:
@@ -131,7 +146,7 @@ def rounded_down(bound: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     # batch in half the time that torch needs for its calls.
     if bound.device.type == "cpu" and dtype == torch.float32:
         exact = bound.numpy()
-        nearest = exact.astype(numpy.float32)
+        nearest = bound.to(dtype).numpy()
         above = nearest > exact
         nearest[above] = numpy.nextafter(nearest[above], numpy.float32(-numpy.inf))
         return torch.from_numpy(nearest)
@@ -168,9 +183,3 @@ def refuse_unmatchable(unmatchable: torch.Tensor) -> None:
             f"`allowed` of instance {graph} permits no one-to-one matching of the shorter side "
             f"({int(unmatchable.sum())} of {len(unmatchable)} instances); allow more pairs."
         )
-
-
-def columns_of(vertex: torch.Tensor) -> torch.Tensor:
-    """The column of each row, `[G,n]`, −1 where unmatched, of a matching `[G,n,m]`."""
-    value, index = vertex.max(2)
-    return torch.where(value > 0.5, index, -1)

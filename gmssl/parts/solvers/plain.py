@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.outcome import paid_by_edges
-from gmssl.problem import Pairs, Problem, Topology
+from gmssl.problem import Pairs, Problem, Topology, vertex_matching
 
 ORDINARY = 64
 """Costs that are at most this much larger than the plain ones stay as they are, to the last bit."""
@@ -60,12 +60,12 @@ class Plain:
         return self.changed & (largest * 2.0**-20 > self.decisive) & (self.decisive > 0)
 
 
-def plain(problem: Problem, matching: Pairs) -> Plain | None:
+def plain(problem: Problem, columns: torch.Tensor) -> Plain | None:
     """Plain problems for a batch, or None if all are ordinary.
 
     Args:
         problem: G problems that are not partial.
-        matching: one of each, `Solution.matching`: the better it is, the more is known to be too dear.
+        columns: `[G,n]`, −1 or ≥ m where unmatched, a matching of each: the better, the more is known to be too dear.
     """
     seen = _look(problem.costs)
     if seen.ordinary:
@@ -77,10 +77,11 @@ def plain(problem: Problem, matching: Pairs) -> Plain | None:
     low, high = scale * seen.ends.double()
     least = low.clamp(max=0)
     vertex = _reduced(given.masked_fill(~allowed, torch.inf))
-    paid = paid_by_edges(problem, matching, first) - _repeats(topology) * least
-    slack = (vertex.masked_fill(~allowed, 0) * matching.vertex).sum((1, 2)) + paid.sum(1)
+    matched = vertex_matching(columns, vertex.shape[2], torch.bool)
+    paid = paid_by_edges(problem, columns, first) - _repeats(topology) * least
+    slack = (vertex.masked_fill(~allowed, 0) * matched).sum((1, 2)) + paid.sum(1)
     limit, raised = slack[:, None] * (1 + MARGIN), least + 2 * slack[:, None]
-    cheap = allowed & ((vertex <= limit[:, None]) | (matching.vertex > 0))
+    cheap = allowed & ((vertex <= limit[:, None]) | matched)
     kept = vertex.masked_fill(~cheap, 0)
     # What edges cost grows with what they cost before, so that extremes tell how large the others are.
     after = [torch.where(x - least > limit, torch.minimum(x, raised), x).abs() for x in (low, high)]

@@ -18,7 +18,7 @@ from gmssl.parts.solvers.koopmans_beckmann import perhaps_products
 from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import outset
-from gmssl.parts.solvers.outcome import columns_of, energies, refuse_unmatchable
+from gmssl.parts.solvers.outcome import energies, refuse_unmatchable
 from gmssl.parts.solvers.plain import Plain, plain
 from gmssl.parts.solvers.proof import certified, on_device
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned
@@ -67,11 +67,11 @@ class Exact(Solver):
             return self._until(stop, problem.detach())
 
     def _until(self, stop: numpy.ndarray, problem: Problem) -> Solution:
-        began, searched = perf_counter(), self.polish.until(stop).solve(problem)
+        began, searched = perf_counter(), self.polish.until(stop).choose(problem)
         device, (n, m) = problem.costs.vertex.device, problem.costs.vertex.shape[1:]
-        columns = columns_of(searched.matching.vertex).cpu()
+        columns = torch.where(searched.columns < m, searched.columns, -1).cpu()
         here = on_cpu(problem)
-        found = plain(here, searched.matching.map(torch.Tensor.cpu))
+        found = None if searched.ordinary else plain(here, columns)
         posed = here if found is None else found.problem
         shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
         units = _Units.of(here, columns, found)

@@ -15,7 +15,7 @@ from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_cl
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import Bound, outset
 from gmssl.parts.solvers.lagrange.rising import rise
-from gmssl.parts.solvers.outcome import columns_of, energies, refuse_unmatchable
+from gmssl.parts.solvers.outcome import energies, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.proof import certified, in_given, in_units
 from gmssl.parts.solvers.relabelling import opposite, turned
@@ -87,10 +87,10 @@ class Lagrange(Solver):
         with stopping_after(self.seconds) as stop:
             # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
             polish = self.polish.until(stop)
-            searched = polish.solve(problem)
-            found = plain(problem, searched.matching)
+            searched = polish.choose(problem)
+            found = None if searched.ordinary else plain(problem, searched.columns)
             posed = problem if found is None else found.problem
-            columns = columns_of(searched.matching.vertex)
+            columns = torch.where(searched.columns < m, searched.columns, -1)
             shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
             ascent = Ascent(self.iterations, self.every, self.tolerance, self.pairs == "all", self.threads, stop)
             known, climbs = outset(ascent, shorter, self.bound, warm=multipliers is not None), perf_counter()

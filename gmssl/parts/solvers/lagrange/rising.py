@@ -8,7 +8,7 @@ from time import perf_counter
 from gmssl.lazy import torch
 from gmssl.parts.solvers.lagrange.ascent import climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
-from gmssl.parts.solvers.outcome import columns_of, energies
+from gmssl.parts.solvers.outcome import energies
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Multipliers, Problem
 
@@ -46,7 +46,7 @@ def rise(
 
 
 def _searched(problem: Problem, known: Dual, search: RobustTabu) -> Dual:
-    columns = columns_of(search.solve(problem).matching.vertex)
+    columns = search.choose(problem).columns
     energy = energies(problem, columns).to(known.upper)
     better = energy < known.upper
     chosen = torch.where(better[:, None], columns, known.columns)

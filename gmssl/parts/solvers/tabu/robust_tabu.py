@@ -4,23 +4,36 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr
 
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
-from gmssl.parts.solvers.outcome import columns_of, energies, outcome, refuse_unmatchable
+from gmssl.parts.solvers.outcome import energies, outcome, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned, with_dummies
 from gmssl.problem import Costs, Problem, Solution
 
 RESCALED = 4  # searches in plain costs at most; the first finds what the second can trust
+
+
+class Chosen(NamedTuple):
+    """What a search ended with.
+
+    Attributes:
+        columns: `[G,n]`, −1 or ≥ m where unmatched.
+        agreed: bool `[G]`, of `Solution`.
+        ordinary: `plain` has nothing to change in these problems with these matchings; False where nobody asked.
+    """
+
+    columns: torch.Tensor
+    agreed: torch.Tensor
+    ordinary: bool
 
 
 class RobustTabu(Solver):
@@ -82,23 +95,29 @@ class RobustTabu(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side, or an energy is beyond the costs' dtype.
         """
-        problem, graphs = problem.detach(), len(problem.costs.vertex)
+        problem = problem.detach()
+        columns, agreed, _ = self.choose(problem)
+        unproven = torch.zeros_like(agreed)
+        return outcome(problem, columns, unproven, proven=False, threads=self._threads, agreed=agreed)
+
+    def choose(self, problem: Problem) -> Chosen:
+        """What `solve` finds for a problem without gradients, which other solvers need no matching of edges for.
+
+        Raises:
+            ProblemError: `allowed` permits no matching of the shorter side.
+        """
+        graphs = len(problem.costs.vertex)
         if self.seconds is None or not graphs:
             return self._from_starts(problem)
         began = perf_counter()
         with stopping_after(self.seconds * graphs, self._stop) as stop:
-            solution = self.until(stop)._from_starts(problem)
-        return self._until_time_is_over(problem, solution, self.seconds - (perf_counter() - began) / graphs)
+            chosen = self.until(stop)._from_starts(problem)
+        return self._until_time_is_over(problem, chosen, self.seconds - (perf_counter() - began) / graphs)
 
-    def _from_starts(self, problem: Problem) -> Solution:
+    def _from_starts(self, problem: Problem) -> Chosen:
         columns, agreed = self._search(problem)
-        solution = self._found(problem, columns, agreed)
         refuse_unmatchable((columns < 0).all(1))
-        return self._in_plain_costs(problem, columns, agreed, solution)
-
-    def _found(self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor) -> Solution:
-        unproven = torch.zeros_like(agreed)
-        return outcome(problem, columns, unproven, proven=False, threads=self._threads, agreed=agreed)
+        return self._in_plain_costs(problem, columns, agreed)
 
     @property
     def _threads(self) -> int:
@@ -112,17 +131,15 @@ class RobustTabu(Solver):
     def _stopped(self) -> bool:
         return self._stop is not None and bool(self._stop[0])
 
-    def _in_plain_costs(
-        self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor, solution: Solution
-    ) -> Solution:
+    def _in_plain_costs(self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor) -> Chosen:
         """Search again where a large cost hid the others, as long as that helps: each time fewer are too dear."""
         for _ in range(RESCALED):
-            found = plain(problem, solution.matching)
+            found = plain(problem, columns)
             if found is None:
-                break
+                return Chosen(columns, agreed, ordinary=True)
             rows = found.changed.nonzero().flatten()
             if self._stopped:  # without the search that they need, whatever the first one said
-                return replace(solution, agreed=agreed.index_fill(0, rows, False))
+                return Chosen(columns, agreed.index_fill(0, rows, False), ordinary=False)
             columns, agreed = columns.clone(), agreed.clone()
             part = found.problem.select(rows)
             again, agree = self._search(part)
@@ -131,29 +148,27 @@ class RobustTabu(Solver):
             better = after < before
             columns[rows] = torch.where(better[:, None], again, columns[rows])
             agreed[rows] = agree & ~found.coarse[rows]
-            solution = self._found(problem, columns, agreed)
             if not bool(better.any()):
                 _warn_of(found.coarse)
                 break
-        return solution
+        return Chosen(columns, agreed, ordinary=False)
 
-    def _until_time_is_over(self, problem: Problem, solution: Solution, left: float) -> Solution:
+    def _until_time_is_over(self, problem: Problem, known: Chosen, left: float) -> Chosen:
         """Search on, `left` seconds for each instance."""
         from gmssl.parts.solvers.tabu.budget import spend
 
-        matching, device = solution.matching, problem.costs.vertex.device
-        found = plain(problem, matching)
+        found = None if known.ordinary else plain(problem, known.columns)
         posed = on_cpu(problem if found is None else found.problem)
-        chosen = columns_of(matching.vertex).cpu()
-        for g in range(len(chosen)):
+        m, columns = problem.costs.vertex.shape[2], known.columns.cpu()
+        columns = torch.where(columns < m, columns, -1)
+        for g in range(len(columns)):
             one = posed.select(slice(g, g + 1))
             with stopping_after(left, self._stop) as stop:
-                again = spend(one, _single_precision(one.costs), chosen[g], stop, self._threads, self.seed)
+                again = spend(one, _single_precision(one.costs), columns[g], stop, self._threads, self.seed)
             # The search rounds: what it ends with may cost a little more than what it was given.
-            before, after = (energies(one, x[None]) for x in (chosen[g], again))
-            chosen[g] = torch.where(after < before, again, chosen[g])
-        assert solution.agreed is not None, "the search says it"
-        return self._found(problem, chosen.to(device), torch.zeros_like(solution.agreed))
+            before, after = (energies(one, x[None]) for x in (columns[g], again))
+            columns[g] = torch.where(after < before, again, columns[g])
+        return Chosen(columns.to(known.columns.device), torch.zeros_like(known.agreed), found is None)
 
     def _on_device(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
         # A torch with CUDA may come without Triton, as on Windows.
