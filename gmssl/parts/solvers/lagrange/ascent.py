@@ -53,8 +53,10 @@ def refuse_without_room_to_climb(problem: Problem, every_pair: bool) -> None:
     n, m = sorted(sides)
     pairs = n * (n - 1) // 2
     pairs = pairs if every_pair else min(pairs, edges.shape[1])  # edges may be listed twice, or in both directions
-    # Costs in float64 and in float32, and y; multipliers as they are given and as they are found.
+    edge = problem.costs.edge
+    # Costs in float64 and in float32, and y; multipliers as they are given and as they are found; edges in float64.
     size = 16 * pairs * m * m + 2 * 4 * graphs * (2 * pairs * m + n * m * m)
+    size += 0 if edge.dtype == torch.float64 else 8 * edge.numel()
     what = f"the tables of a bound for {n}×{m} vertices, of which {pairs} pairs are relaxed,"
     refuse_without_room(size, what, "use a smaller problem, or robust_tabu, which gives no bound")
 
