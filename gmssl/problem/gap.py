@@ -31,6 +31,11 @@ def gap_scale(energy: torch.Tensor, decisive: torch.Tensor | None = None) -> tor
     return energy.abs() if decisive is None else torch.minimum(energy.abs(), decisive)
 
 
+def gap_scale_of(energy: float, decisive: float) -> float:
+    """The same of one instance."""
+    return min(abs(energy), decisive)
+
+
 def beyond_rounding(difference: torch.Tensor, paid: torch.Tensor) -> torch.Tensor:
     """A difference of energies, 0 where two orders of one sum may differ by as much.
 

@@ -91,8 +91,8 @@ class Problem:
         target = self.target if self.target is None or samples == 1 else self.target.repeat(samples, 1, 1)
         return Problem(self.costs.repeat(samples), self.topology.repeat(samples), target)
 
-    def select(self, instances: torch.Tensor) -> Problem:
-        """The instances named by an index or boolean mask over the batch."""
+    def select(self, instances: torch.Tensor | slice) -> Problem:
+        """The instances named by an index, a boolean mask or a slice of the batch; a slice copies nothing."""
         target = None if self.target is None else self.target[instances]
         return Problem(self.costs.select(instances), self.topology.select(instances), target)
 
@@ -112,8 +112,8 @@ class Multipliers:
     head: torch.Tensor
     capacity: torch.Tensor
 
-    def select(self, instances: torch.Tensor) -> Multipliers:
-        """The instances named by an index or boolean mask over the batch."""
+    def select(self, instances: torch.Tensor | slice) -> Multipliers:
+        """The instances named by an index, a boolean mask or a slice of the batch; a slice copies nothing."""
         return Multipliers(self.tail[instances], self.head[instances], self.capacity[instances])
 
 

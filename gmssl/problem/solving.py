@@ -172,9 +172,9 @@ def _refuse_lonely(problem: Problem, relaxed: bool) -> None:
     if relaxed and allowed.shape[1] > allowed.shape[2]:
         return  # they say themselves what rows need
     shorter = allowed if allowed.shape[1] <= allowed.shape[2] else allowed.transpose(1, 2)
-    lonely = ~shorter.any(2)
-    if bool(lonely.any()):
-        graph, vertex = (int(i) for i in lonely.nonzero()[0])
+    partners = shorter.any(2)
+    if not bool(partners.all()):
+        graph, vertex = (int(i) for i in (~partners).nonzero()[0])
         side = "left" if shorter is allowed else "right"
         raise ProblemError(
             f"instance {graph} allows no partner for {side} vertex {vertex}; allow at least one pair, or make the "

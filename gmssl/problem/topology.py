@@ -33,8 +33,8 @@ class Topology:
         left, right, allowed = (x.repeat(samples, 1, 1) for x in (self.left, self.right, self.allowed))
         return Topology(left, right, allowed, self.partial, self.dummies)
 
-    def select(self, instances: torch.Tensor) -> Topology:
-        """The instances named by an index or boolean mask over the batch."""
+    def select(self, instances: torch.Tensor | slice) -> Topology:
+        """The instances named by an index, a boolean mask or a slice of the batch; a slice copies nothing."""
         return Topology(
             self.left[instances], self.right[instances], self.allowed[instances], self.partial, self.dummies
         )

@@ -6,7 +6,7 @@ import warnings
 from typing import Protocol
 
 from gmssl.lazy import torch
-from gmssl.parts.solvers.outcome import evaluated, in_dtype, rounded_down
+from gmssl.parts.solvers.outcome import energies, evaluated, in_dtype, rounded_down
 from gmssl.parts.solvers.plain import Plain
 from gmssl.problem import Multipliers, Problem, Solution
 from gmssl.problem.gap import beyond_rounding
@@ -52,14 +52,15 @@ def certified(
     """
     dtype = problem.costs.vertex.dtype
     matching, energy = evaluated(problem, columns)
-    decisive, paid = torch.full_like(energy, torch.inf), _paid(problem, columns)
+    decisive, paid = torch.full_like(energy, torch.inf), energies(problem, columns, magnitudes=True)
     gap, lower = (energy - bound).clamp(min=0), torch.minimum(bound, energy)  # rounding may have lifted a bound
     if found is not None:
-        plainly = (evaluated(found.problem, columns)[1] - bound).clamp(min=0) / found.factor
+        plainly = (energies(found.problem, columns) - bound).clamp(min=0) / found.factor
         gap = torch.where(found.changed, plainly, gap)
         lower = torch.where(found.changed, energy - plainly, lower)
         decisive = torch.where(found.changed, found.decisive / found.factor, decisive)
-        paid = torch.where(found.changed, _paid(found.problem, columns) / found.factor, paid)
+        plain_ones = energies(found.problem, columns, magnitudes=True) / found.factor
+        paid = torch.where(found.changed, plain_ones, paid)
     gap = beyond_rounding(gap, paid)
     lower = torch.where(gap == 0, energy, lower)
     solution = Solution(
@@ -85,11 +86,6 @@ def _warn_of(kind: str, unresolved: torch.Tensor) -> None:
             "there. Use smaller costs: forbid pairs with `allowed`, and leave out constants.",
             stacklevel=4,
         )
-
-
-def _paid(problem: Problem, columns: torch.Tensor) -> torch.Tensor:
-    """The sum of the magnitudes of all costs that assignments `[G,n]` pay, `[G]`."""
-    return evaluated(problem.with_costs(problem.costs.map(torch.Tensor.abs)), columns)[1]
 
 
 def in_units(multipliers: Multipliers | None, found: Plain | None) -> Multipliers | None:

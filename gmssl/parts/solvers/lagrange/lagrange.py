@@ -15,7 +15,7 @@ from gmssl.parts.solvers.lagrange.ascent import climb, refuse_unfit, refuse_with
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import Bound, outset
 from gmssl.parts.solvers.lagrange.rising import rise
-from gmssl.parts.solvers.outcome import columns_of, evaluated, refuse_unmatchable
+from gmssl.parts.solvers.outcome import energies, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.proof import certified, in_given, in_units
 from gmssl.parts.solvers.relabelling import opposite, turned
@@ -88,33 +88,37 @@ class Lagrange(Solver):
         n, m = problem.costs.vertex.shape[1:]
         with stopping_after(self.seconds) as stop:
             # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
-            searched, _ = self.polish.until(stop).searched(problem)
-            found = plain(problem, searched.matching)
+            polish = self.polish.until(stop)
+            searched = polish.choose(problem)
+            found = None if searched.ordinary else plain(problem, searched.columns)
             posed = problem if found is None else found.problem
-            columns = columns_of(searched.matching.vertex)
+            columns = torch.where(searched.columns < m, searched.columns, -1)
             shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
             ascent = Ascent(self.iterations, self.every, self.tolerance, self.pairs == "all", self.threads, stop)
             known, climbs = outset(ascent, shorter, self.bound, warm=multipliers is not None), perf_counter()
             dual = climb(ascent, shorter, begin, multipliers=in_units(multipliers, found) or known.multipliers)
             if self.seconds is not None:
                 took = perf_counter() - climbs
-                dual = rise(shorter, dual, known.floor, ascent, self.polish, took, began + self.seconds)
+                dual = rise(shorter, dual, known.floor, ascent, polish, took, began + self.seconds)
             refuse_unmatchable(dual.bound == torch.inf)
             bound = torch.maximum(dual.bound, known.floor)
             rounded = dual.columns if n <= m else opposite(dual.columns, n)
-            columns = self._search_on(posed, columns, rounded, bool(stop[0]))
+            columns = _search_on(polish, posed, columns, rounded, bool(stop[0]))
         return certified(self, problem, columns, bound, found, in_given(dual.multipliers, found))
 
-    def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor, late: bool) -> torch.Tensor:
-        """Search again, unless it is late, from roundings of the ascent, which returns one only where it is better."""
-        better = (rounded != columns).any(1).nonzero().flatten()
-        if not len(better):
-            return columns
-        part = problem.select(better)
-        # The search counts in fixed point: what it ends with may cost a little more than what it was given.
-        known = [columns[better], rounded[better]]
-        if not late:
-            known.append(self.polish.improve(part, rounded[better][:, None]).to(columns))
-        energies = torch.stack([evaluated(part, x)[1] for x in known])
-        best = torch.stack(known)[energies.argmin(0), torch.arange(len(better), device=columns.device)]
-        return columns.index_copy(0, better, best)
+
+def _search_on(
+    polish: RobustTabu, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor, late: bool
+) -> torch.Tensor:
+    """Search again, unless it is late, from roundings of the ascent, which returns one only where it is better."""
+    better = (rounded != columns).any(1).nonzero().flatten()
+    if not len(better):
+        return columns
+    part = problem.select(better)
+    # The search counts in fixed point: what it ends with may cost a little more than what it was given.
+    known = [columns[better], rounded[better]]
+    if not late:
+        known.append(polish.improve(part, rounded[better][:, None]).to(columns))
+    paid = torch.stack([energies(part, x) for x in known])
+    best = torch.stack(known)[paid.argmin(0), torch.arange(len(better), device=columns.device)]
+    return columns.index_copy(0, better, best)

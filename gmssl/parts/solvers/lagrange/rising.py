@@ -8,7 +8,7 @@ from time import perf_counter
 from gmssl.lazy import torch
 from gmssl.parts.solvers.lagrange.ascent import climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
-from gmssl.parts.solvers.outcome import columns_of, evaluated
+from gmssl.parts.solvers.outcome import energies
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Multipliers, Problem
 
@@ -46,8 +46,8 @@ def rise(
 
 
 def _searched(problem: Problem, known: Dual, search: RobustTabu) -> Dual:
-    columns = columns_of(search.searched(problem)[0].matching.vertex)
-    energy = evaluated(problem, columns)[1].to(known.upper)
+    columns = search.choose(problem).columns
+    energy = energies(problem, columns).to(known.upper)
     better = energy < known.upper
     chosen = torch.where(better[:, None], columns, known.columns)
     return replace(known, columns=chosen, upper=torch.where(better, energy, known.upper))

@@ -41,7 +41,9 @@ def spend(
     if products is None:
         from gmssl.parts.solvers.tabu.tables import TableGround
 
-        ground: TableGround | ProductGround = TableGround(problem, single, random)
+        ground: TableGround | ProductGround = TableGround(problem, single, random, look)
+        if look[0]:
+            return columns
         begin, over, grounds = columns, False, [ground]
     else:
         from gmssl.parts.solvers.tabu.products import ProductGround

@@ -4,22 +4,38 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr
 
 from gmssl.interfaces.solver import Solver
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
-from gmssl.parts.solvers.outcome import columns_of, evaluated, outcome, refuse_unmatchable
+from gmssl.parts.solvers.outcome import energies, outcome, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain, single_precision
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned, with_dummies
 from gmssl.problem import Problem, Solution
 
 RESCALED = 4  # searches in plain costs at most; the first finds what the second can trust
+
+
+class Chosen(NamedTuple):
+    """What a search ended with.
+
+    Attributes:
+        columns: `[G,n]`, −1 or ≥ m where unmatched.
+        agreed: bool `[G]`, of `Solution`.
+        coarse: bool `[G]`, a large cost still hides the others.
+        ordinary: `plain` has nothing to change in these problems with these matchings; False where nobody asked.
+    """
+
+    columns: torch.Tensor
+    agreed: torch.Tensor
+    coarse: torch.Tensor
+    ordinary: bool
 
 
 class RobustTabu(Solver):
@@ -56,7 +72,7 @@ class RobustTabu(Solver):
     _stop: Any = PrivateAttr(None)  # an array or None; pydantic would import numpy to look at that type
 
     def until(self, stop: numpy.ndarray) -> RobustTabu:
-        """The same solver, of which searches on the CPU end once `stop [1]`, of `stopping_after`, is not 0.
+        """The same solver, whose searches end once `stop [1]`, of `stopping_after`, is not 0; those of Triton do not.
 
         Each instance is still given a matching: the best so far, or where its first search begins.
         """
@@ -81,30 +97,32 @@ class RobustTabu(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side, or an energy is beyond the costs' dtype.
         """
-        solution, coarse = self.searched(problem)
-        _warn_of(coarse)
-        return solution
+        problem = problem.detach()
+        chosen = self.choose(problem)
+        _warn_of(chosen.coarse)
+        unproven = torch.zeros_like(chosen.agreed)
+        return outcome(problem, chosen.columns, unproven, proven=False, threads=self._threads, agreed=chosen.agreed)
 
-    def searched(self, problem: Problem) -> tuple[Solution, torch.Tensor]:
-        """What `solve` returns, and bool `[G]`, of which it warns: for solvers that say themselves what it means."""
-        problem, graphs = problem.detach(), len(problem.costs.vertex)
+    def choose(self, problem: Problem) -> Chosen:
+        """What `solve` finds for a problem without gradients, which other solvers need no matching of edges for.
+
+        Nothing warns of what is coarse: those who ask say themselves what it means.
+
+        Raises:
+            ProblemError: `allowed` permits no matching of the shorter side.
+        """
+        graphs = len(problem.costs.vertex)
         if self.seconds is None or not graphs:
             return self._from_starts(problem)
         began = perf_counter()
-        with stopping_after(self.seconds * graphs) as stop:
-            solution, coarse = self.until(stop)._from_starts(problem)
-        left = self.seconds - (perf_counter() - began) / graphs
-        return self._until_time_is_over(problem, solution, left), coarse
+        with stopping_after(self.seconds * graphs, self._stop) as stop:
+            chosen = self.until(stop)._from_starts(problem)
+        return self._until_time_is_over(problem, chosen, self.seconds - (perf_counter() - began) / graphs)
 
-    def _from_starts(self, problem: Problem) -> tuple[Solution, torch.Tensor]:
+    def _from_starts(self, problem: Problem) -> Chosen:
         columns, agreed = self._search(problem)
-        solution = self._found(problem, columns, agreed)
         refuse_unmatchable((columns < 0).all(1))
-        return self._in_plain_costs(problem, columns, agreed, solution)
-
-    def _found(self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor) -> Solution:
-        unproven = torch.zeros_like(agreed)
-        return outcome(problem, columns, unproven, proven=False, threads=self._threads, agreed=agreed)
+        return self._in_plain_costs(problem, columns, agreed)
 
     @property
     def _threads(self) -> int:
@@ -114,50 +132,52 @@ class RobustTabu(Solver):
         search = self._compiled if problem.costs.vertex.device.type == "cpu" else self._on_device
         return search(problem)
 
-    def _in_plain_costs(
-        self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor, solution: Solution
-    ) -> tuple[Solution, torch.Tensor]:
-        """Search again where a large cost hid the others, as long as that helps: each time fewer are too dear.
+    @property
+    def _stopped(self) -> bool:
+        return self._stop is not None and bool(self._stop[0])
 
-        Also returns where one still does, bool `[G]`.
-        """
+    def _in_plain_costs(self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor) -> Chosen:
+        """Search again where a large cost hid the others, as long as that helps: each time fewer are too dear."""
         coarse = torch.zeros_like(agreed)
         for searches in range(RESCALED + 1):
-            found = plain(problem, solution.matching)
-            coarse = torch.zeros_like(agreed) if found is None else found.coarse
-            if found is None or searches == RESCALED:
+            found = plain(problem, columns)
+            if found is None:
+                return Chosen(columns, agreed, torch.zeros_like(agreed), ordinary=True)
+            coarse = found.coarse
+            if searches == RESCALED:
                 break
-            columns, agreed = columns.clone(), agreed.clone()
             rows = found.changed.nonzero().flatten()
+            if self._stopped:  # without the search that they need, whatever the first one said
+                return Chosen(columns, agreed.index_fill(0, rows, False), coarse, ordinary=False)
+            columns, agreed = columns.clone(), agreed.clone()
             part = found.problem.select(rows)
             again, agree = self._search(part)
             # In plain costs, where no constant swallows a difference.
-            before, after = (evaluated(part, x, self._threads)[1] for x in (columns[rows], again))
+            before, after = (energies(part, x) for x in (columns[rows], again))
             better = after < before
             columns[rows] = torch.where(better[:, None], again, columns[rows])
             agreed[rows] = agree
-            solution = self._found(problem, columns, agreed)
             if not bool(better.any()):
                 break
-        return replace(solution, agreed=agreed & ~coarse), coarse
+        return Chosen(columns, agreed & ~coarse, coarse, ordinary=False)
 
-    def _until_time_is_over(self, problem: Problem, solution: Solution, left: float) -> Solution:
+    def _until_time_is_over(self, problem: Problem, known: Chosen, left: float) -> Chosen:
         """Search on, `left` seconds for each instance."""
         from gmssl.parts.solvers.tabu.budget import spend
 
-        matching, device = solution.matching, problem.costs.vertex.device
-        found = plain(problem, matching)
+        found = None if known.ordinary else plain(problem, known.columns)
         posed = on_cpu(problem if found is None else found.problem)
-        chosen = columns_of(matching.vertex).cpu()
-        for g in range(len(chosen)):
-            one = posed.select(torch.tensor([g], device="cpu"))
-            with stopping_after(left) as stop:
-                again = spend(one, single_precision(one), chosen[g], stop, self._threads, self.seed)
+        m, columns = problem.costs.vertex.shape[2], known.columns.cpu()
+        columns = torch.where(columns < m, columns, -1)
+        for g in range(len(columns)):
+            one = posed.select(slice(g, g + 1))
+            with stopping_after(left, self._stop) as stop:
+                again = spend(one, single_precision(one), columns[g], stop, self._threads, self.seed)
             # The search rounds: what it ends with may cost a little more than what it was given.
-            before, after = (evaluated(one, x[None])[1] for x in (chosen[g], again))
-            chosen[g] = torch.where(after < before, again, chosen[g])
-        assert solution.agreed is not None, "the search says it"
-        return self._found(problem, chosen.to(device), torch.zeros_like(solution.agreed))
+            before, after = (energies(one, x[None]) for x in (columns[g], again))
+            columns[g] = torch.where(after < before, again, columns[g])
+        columns = columns.to(known.columns.device)
+        return Chosen(columns, torch.zeros_like(known.agreed), known.coarse, found is None)
 
     def _on_device(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
         # A torch with CUDA may come without Triton, as on Windows.
@@ -169,7 +189,10 @@ class RobustTabu(Solver):
         return self.search_in_torch(problem)
 
     def search_in_triton(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-        """The kernel for CUDA: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`."""
+        """The kernel for CUDA: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`.
+
+        Launched once for all starts, it looks at no flag: a time limit ends it when it is done.
+        """
         from gmssl.parts.solvers.tabu.search_triton import search
 
         return self._batched(problem, search)
@@ -178,7 +201,7 @@ class RobustTabu(Solver):
         """The batched reference, on any device: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`."""
         from gmssl.parts.solvers.tabu.search_torch import search
 
-        return self._batched(problem, search)
+        return self._batched(problem, partial(search, stop=self._stop))
 
     def _batched(
         self, problem: Problem, search: Callable[[Problem, int, int, int, int], tuple[torch.Tensor, torch.Tensor]]
@@ -237,7 +260,8 @@ class RobustTabu(Solver):
                 *lay_out(n, m, left.shape[1], self.starts), columns[part], agreed[part],
             )  # fmt: skip
 
-        effort = graphs * self.starts * self.swaps(n, m) * n * n * 1e-9  # about a nanosecond for each swap in view
+        # About a nanosecond for each swap in view, and ten for each edge cost that is tabulated.
+        effort = graphs * self.starts * self.swaps(n, m) * n * n * 1e-9 + edge.size * 1e-8
         in_slices(run, graphs, self._threads, stop, effort)
         return torch.from_numpy(columns), torch.from_numpy(agreed)
 
