@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import unstopped
 from gmssl.parts.solvers.koopmans_beckmann import perhaps_products, products_of
@@ -14,7 +16,13 @@ SMALL = 2**20
 
 
 def spend(
-    problem: Problem, single: Costs, columns: torch.Tensor, stop: numpy.ndarray, threads: int, seed: int
+    problem: Problem,
+    single: Costs,
+    columns: torch.Tensor,
+    stop: numpy.ndarray,
+    threads: int,
+    seed: int,
+    told: Callable[[torch.Tensor], None],
 ) -> torch.Tensor:
     """Search on until `stop [1]` is set.
 
@@ -25,6 +33,7 @@ def spend(
         stop: of `stopping_after`.
         threads: at most; tables are searched by one.
         seed: of all random numbers.
+        told: called with columns `[n]` whenever they are the best so far.
 
     Returns:
         The best columns met `[n]`, ≥ m where unmatched. They may cost more than those that were given, by as much as
@@ -49,8 +58,12 @@ def spend(
         ground = ProductGround(products, random)
         begin = opposite(columns[None], m)[0] if over else columns
         grounds = [ground] * threads
-    population = Population(ground.size, ground.begin(begin.numpy()))
+
+    def chosen(where: numpy.ndarray) -> torch.Tensor:
+        found = torch.from_numpy(ground.columns(where))
+        return opposite(found[None], n)[0] if over else found
+
+    population = Population(ground.size, ground.begin(begin.numpy()), lambda where: told(chosen(where)))
     evolve(grounds, population, stop, seed)
     assert population.best is not None, "it began with one"
-    found = torch.from_numpy(ground.columns(population.best))
-    return opposite(found[None], n)[0] if over else found
+    return chosen(population.best)

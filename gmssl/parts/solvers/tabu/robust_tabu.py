@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from time import perf_counter
 from typing import Any, ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from gmssl.interfaces.solver import Solver
+from gmssl.interfaces.solver import Listener, Solver
 from gmssl.lazy import numpy, torch
+from gmssl.parts.solvers.curve import Curve
 from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
 from gmssl.parts.solvers.outcome import columns_of, evaluated, outcome, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
@@ -53,6 +55,7 @@ class RobustTabu(Solver):
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
     _stop: Any = PrivateAttr(None)  # an array or None; pydantic would import numpy to look at that type
+    _listener: Listener | None = PrivateAttr(None)
 
     def until(self, stop: numpy.ndarray) -> RobustTabu:
         """The same solver, of which searches on the CPU end once `stop [1]`, of `stopping_after`, is not 0.
@@ -62,6 +65,12 @@ class RobustTabu(Solver):
         ended = self.model_copy()
         ended._stop = stop
         return ended
+
+    def watched(self, listener: Listener) -> RobustTabu:
+        """The same solver, which tells `listener` what its starts found, and then each better matching."""
+        telling = self.model_copy()
+        telling._listener = listener
+        return telling
 
     def swaps(self, n: int, m: int) -> int:
         """`iterations`, or what n vertices, the longer side, and m get by default; partial problems have n + m and m.
@@ -80,13 +89,22 @@ class RobustTabu(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side, or an energy is beyond the costs' dtype.
         """
-        problem, graphs = problem.detach(), len(problem.costs.vertex)
-        if self.seconds is None or not graphs:
-            return self._from_starts(problem)
-        began = perf_counter()
-        with stopping_after(self.seconds * graphs) as stop:
+        problem = problem.detach()
+        curve = Curve(problem, self._listener)
+        if self.seconds is None or not len(problem.costs.vertex):
+            solution = self._from_starts(problem)
+        else:
+            solution = self._in_time(problem, self.seconds, curve)
+        curve.end(solution.energy)
+        return solution
+
+    def _in_time(self, problem: Problem, seconds: float, curve: Curve) -> Solution:
+        began, graphs = perf_counter(), len(problem.costs.vertex)
+        with stopping_after(seconds * graphs) as stop:
             solution = self.until(stop)._from_starts(problem)
-        return self._until_time_is_over(problem, solution, self.seconds - (perf_counter() - began) / graphs)
+        for g, columns in enumerate(columns_of(solution.matching.vertex)):
+            curve.learn(g, columns)
+        return self._until_time_is_over(problem, solution, seconds - (perf_counter() - began) / graphs, curve)
 
     def _from_starts(self, problem: Problem) -> Solution:
         columns, agreed = self._search(problem)
@@ -129,7 +147,7 @@ class RobustTabu(Solver):
                 break
         return solution
 
-    def _until_time_is_over(self, problem: Problem, solution: Solution, left: float) -> Solution:
+    def _until_time_is_over(self, problem: Problem, solution: Solution, left: float, curve: Curve) -> Solution:
         """Search on, `left` seconds for each instance."""
         from gmssl.parts.solvers.tabu.budget import spend
 
@@ -140,7 +158,8 @@ class RobustTabu(Solver):
         for g in range(len(chosen)):
             one = posed.select(torch.tensor([g]))
             with stopping_after(left) as stop:
-                again = spend(one, _single_precision(one.costs), chosen[g], stop, self._threads, self.seed)
+                told = partial(curve.learn, g)
+                again = spend(one, _single_precision(one.costs), chosen[g], stop, self._threads, self.seed, told)
             # The search rounds: what it ends with may cost a little more than what it was given.
             before, after = (evaluated(one, x[None])[1] for x in (chosen[g], again))
             chosen[g] = torch.where(after < before, again, chosen[g])
