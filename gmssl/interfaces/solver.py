@@ -9,7 +9,6 @@ from typing import ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 from gmssl.interfaces.part import Part
 from gmssl.problem import Problem, Solution, completing
 
-
 Listener: TypeAlias = Callable[[int, float, float], None]
 """Called with an instance of the batch, the seconds since `solve` was called, and an energy in the units of the costs.
 

@@ -72,7 +72,7 @@ def test_energies_fall_to_the_one_that_is_returned(
 
 def test_a_search_tells_what_it_finds_on_its_way() -> None:
     """From one search without swaps, so that there is something to find."""
-    problem = drawn(1, 12, 12, True, False, 0)
+    problem = drawn(1, 24, 24, True, False, 0)
     points, _ = watched(problem, "robust_tabu", seconds=0.3, starts=1, iterations=0)
     assert len(points) > 2
     assert points[0][2] > points[-1][2]

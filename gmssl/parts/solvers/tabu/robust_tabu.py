@@ -99,8 +99,21 @@ class RobustTabu(Solver):
         return solution
 
     def _in_time(self, problem: Problem, seconds: float, curve: Curve) -> Solution:
-        began, graphs = perf_counter(), len(problem.costs.vertex)
+        from gmssl.parts.solvers.tabu.budget import product_grounds, spend_on_products
+
+        began, (graphs, n, m) = perf_counter(), problem.costs.vertex.shape
         with stopping_after(seconds * graphs) as stop:
+            grounds = product_grounds(on_cpu(problem), stop, self.seed)
+        if grounds is not None:
+            left, chosen = seconds - (perf_counter() - began) / graphs, []
+            for g, ground in enumerate(grounds):
+                with stopping_after(left) as stop:
+                    told = partial(curve.learn, g)
+                    chosen.append(spend_on_products(ground, n, m, stop, self._threads, self.seed, told))
+            columns = torch.stack(chosen).to(problem.costs.vertex.device)
+            refuse_unmatchable((columns < 0).all(1))
+            return self._found(problem, columns, torch.zeros_like(columns[:, 0], dtype=torch.bool))
+        with stopping_after(seconds * graphs - (perf_counter() - began)) as stop:
             solution = self.until(stop)._from_starts(problem)
         for g, columns in enumerate(columns_of(solution.matching.vertex)):
             curve.learn(g, columns)
