@@ -9,7 +9,7 @@ from gmssl.parts.solvers.kernels.threads import unstopped
 from gmssl.parts.solvers.koopmans_beckmann import perhaps_products, products_of
 from gmssl.parts.solvers.relabelling import opposite, turned
 from gmssl.parts.solvers.tabu.evolution import Ground, Population, evolve
-from gmssl.parts.solvers.tabu.products import ProductGround
+from gmssl.parts.solvers.tabu.products import ProductGround, in_range
 from gmssl.problem import Costs, Problem
 
 SMALL = 2**20
@@ -32,7 +32,7 @@ def product_grounds(problem: Problem, stop: numpy.ndarray, seed: int) -> list[Pr
     look = unstopped() if problem.costs.edge[:1].numel() < SMALL else stop
     for g in range(len(problem.costs.vertex)):
         products = products_of(shorter, g, look)
-        if products is None:
+        if products is None or not in_range(products):
             return None
         ground = ProductGround(products, numpy.random.default_rng(seed))
         if not ground.resolves:

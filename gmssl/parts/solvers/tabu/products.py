@@ -100,6 +100,13 @@ def _reach(vertex: numpy.ndarray, terms: list[tuple[numpy.ndarray, numpy.ndarray
     return float(4 * abs(vertex).max(initial=0.0) + 8 * sums) or 1.0
 
 
+def in_range(products: Products) -> bool:
+    """Whether nothing overflows or underflows that the search adds and multiplies."""
+    largest = [abs(x).max(initial=0.0) for x in (products.a, products.b)]
+    dearest = abs(products.vertex[numpy.isfinite(products.vertex)]).max(initial=0.0)
+    return all(1 / RANGE < x < RANGE for x in largest) and bool(dearest < RANGE)
+
+
 def in_whole_numbers(products: Products) -> Products:
     """The same products of whole numbers where these are found: what is given is divided by the largest cost."""
     a = products.a
@@ -119,7 +126,7 @@ def _alike(vertex: numpy.ndarray, terms: list[tuple[numpy.ndarray, numpy.ndarray
         if sizes.size and not sizes.max() < UNEQUAL * numpy.quantile(sizes, 0.01):
             return False
     edges = _reach(vertex[:0], terms)
-    return bool(1 / RANGE < reach < RANGE and reach < UNEQUAL * edges)
+    return reach < UNEQUAL * edges
 
 
 def _exact(
