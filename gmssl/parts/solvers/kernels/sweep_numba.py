@@ -83,6 +83,24 @@ def shift(typingctx, delta, x, y, rows, stride):
     return types.void(delta, x, y, types.intp, types.intp), codegen
 
 
+def _first_of_least(builder, values, places):
+    """The least number in vectors of them, and the least code that has it."""
+    b, least, code = builder, None, None
+    for numbers, codes in zip(values, places, strict=True):
+        for lane in range(LANES):
+            value, place = (b.extract_element(v, ir.Constant(_I32, lane)) for v in (numbers, codes))
+            if least is None:
+                least, code = value, place
+                continue
+            # The least code wins a tie, so that the answer does not depend on the number of lanes.
+            wins = b.or_(
+                b.fcmp_ordered("<", value, least),
+                b.and_(b.fcmp_ordered("==", value, least), b.icmp_signed("<", place, code)),
+            )
+            least, code = b.select(wins, value, least), b.select(wins, place, code)
+    return least, code
+
+
 @intrinsic
 def sweep(typingctx, delta, until, x, y, rows, stride, now, aspiration):
     """`shift`, and the least gain that is permitted: `until ≤ now`, or below `aspiration`.
@@ -130,19 +148,7 @@ def sweep(typingctx, delta, until, x, y, rows, stride, now, aspiration):
                 look(0, own, other, line, b.sub(stride, odd))
         values = [b.load(x) for x in best]
         places = [b.add(b.load(x), lanes) for x in where]
-        least, code = None, None
-        for k in range(2):
-            for lane in range(LANES):
-                value, place = (b.extract_element(v[k], ir.Constant(_I32, lane)) for v in (values, places))
-                if least is None:
-                    least, code = value, place
-                    continue
-                # The least code wins a tie, so that the answer does not depend on the number of lanes.
-                wins = b.or_(
-                    b.fcmp_ordered("<", value, least),
-                    b.and_(b.fcmp_ordered("==", value, least), b.icmp_signed("<", place, code)),
-                )
-                least, code = b.select(wins, value, least), b.select(wins, place, code)
+        least, code = _first_of_least(b, values, places)
         none = b.fcmp_ordered(">=", least, ir.Constant(gains.element, NONE))
         return b.select(none, _i64(-1), b.sext(code, _I64))
 
