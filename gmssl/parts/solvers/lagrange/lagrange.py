@@ -5,11 +5,12 @@ from __future__ import annotations
 from time import perf_counter
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from gmssl.interfaces.registry import field_of
-from gmssl.interfaces.solver import Solver
+from gmssl.interfaces.solver import Listener, Solver
 from gmssl.lazy import torch
+from gmssl.parts.solvers.curve import Curve
 from gmssl.parts.solvers.kernels.threads import stopping_after
 from gmssl.parts.solvers.lagrange.ascent import climb, refuse_unfit, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent
@@ -71,6 +72,14 @@ class Lagrange(Solver):
     polish: field_of(RobustTabu) = Field(default_factory=RobustTabu, description="search for the matching")  # type: ignore[valid-type]
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
+    _listener: Listener | None = PrivateAttr(None)
+
+    def watched(self, listener: Listener) -> Lagrange:
+        """The same solver, which tells `listener` a better matching after each search and each ascent."""
+        telling = self.model_copy()
+        telling._listener = listener
+        return telling
+
     def solve(self, problem: Problem, multipliers: Multipliers | None = None) -> Solution:
         """Solve; `converged` says that the relative gap is at most `tolerance`.
 
@@ -86,6 +95,12 @@ class Lagrange(Solver):
             refuse_unfit(multipliers, problem, self.pairs == "all")
         began, problem = perf_counter(), problem.detach()
         n, m = problem.costs.vertex.shape[1:]
+        curve = Curve(problem, self._listener)
+
+        def told(found: torch.Tensor) -> None:
+            for g, each in enumerate(found if n <= m else opposite(found, n)):
+                curve.learn(g, each)
+
         with stopping_after(self.seconds) as stop:
             # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
             polish = self.polish.until(stop)
@@ -94,17 +109,21 @@ class Lagrange(Solver):
             posed = problem if found is None else found.problem
             columns = torch.where(searched.columns < m, searched.columns, -1)
             shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
+            told(begin)
             ascent = Ascent(self.iterations, self.every, self.tolerance, self.pairs == "all", self.threads, stop)
             known, climbs = outset(ascent, shorter, self.bound, warm=multipliers is not None), perf_counter()
             dual = climb(ascent, shorter, begin, multipliers=in_units(multipliers, found) or known.multipliers)
+            told(dual.columns)
             if self.seconds is not None:
                 took = perf_counter() - climbs
-                dual = rise(shorter, dual, known.floor, ascent, polish, took, began + self.seconds)
+                dual = rise(shorter, dual, known.floor, ascent, polish, took, began + self.seconds, told)
             refuse_unmatchable(dual.bound == torch.inf)
             bound = torch.maximum(dual.bound, known.floor)
             rounded = dual.columns if n <= m else opposite(dual.columns, n)
             columns = _search_on(polish, posed, columns, rounded, bool(stop[0]))
-        return certified(self, problem, columns, bound, found, in_given(dual.multipliers, found))
+        solution = certified(self, problem, columns, bound, found, in_given(dual.multipliers, found))
+        curve.end(solution.energy)
+        return solution
 
 
 def _search_on(

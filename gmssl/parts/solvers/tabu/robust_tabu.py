@@ -11,8 +11,9 @@ from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr
 
-from gmssl.interfaces.solver import Solver
+from gmssl.interfaces.solver import Listener, Solver
 from gmssl.lazy import numpy, torch
+from gmssl.parts.solvers.curve import Curve
 from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
 from gmssl.parts.solvers.outcome import energies, outcome, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain, single_precision
@@ -70,6 +71,7 @@ class RobustTabu(Solver):
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
     _stop: Any = PrivateAttr(None)  # an array or None; pydantic would import numpy to look at that type
+    _listener: Listener | None = PrivateAttr(None)
 
     def until(self, stop: numpy.ndarray) -> RobustTabu:
         """The same solver, whose searches end once `stop [1]`, of `stopping_after`, is not 0; those of Triton do not.
@@ -79,6 +81,12 @@ class RobustTabu(Solver):
         ended = self.model_copy()
         ended._stop = stop
         return ended
+
+    def watched(self, listener: Listener) -> RobustTabu:
+        """The same solver, which tells `listener` what its starts found, and then each better matching."""
+        telling = self.model_copy()
+        telling._listener = listener
+        return telling
 
     def swaps(self, n: int, m: int) -> int:
         """`iterations`, or what n vertices, the longer side, and m get by default; partial problems have n + m and m.
@@ -98,10 +106,13 @@ class RobustTabu(Solver):
             ProblemError: `allowed` permits no matching of the shorter side, or an energy is beyond the costs' dtype.
         """
         problem = problem.detach()
-        chosen = self.choose(problem)
+        curve = Curve(problem, self._listener)
+        chosen = self._chosen(problem, curve)
         _warn_of(chosen.coarse)
         unproven = torch.zeros_like(chosen.agreed)
-        return outcome(problem, chosen.columns, unproven, proven=False, threads=self._threads, agreed=chosen.agreed)
+        found = outcome(problem, chosen.columns, unproven, proven=False, threads=self._threads, agreed=chosen.agreed)
+        curve.end(found.energy)
+        return found
 
     def choose(self, problem: Problem) -> Chosen:
         """What `solve` finds for a problem without gradients, which other solvers need no matching of edges for.
@@ -111,13 +122,34 @@ class RobustTabu(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side.
         """
-        graphs = len(problem.costs.vertex)
-        if self.seconds is None or not graphs:
+        return self._chosen(problem, Curve(problem, None))
+
+    def _chosen(self, problem: Problem, curve: Curve) -> Chosen:
+        if self.seconds is None or not len(problem.costs.vertex):
             return self._from_starts(problem)
-        began = perf_counter()
-        with stopping_after(self.seconds * graphs, self._stop) as stop:
-            chosen = self.until(stop)._from_starts(problem)
-        return self._until_time_is_over(problem, chosen, self.seconds - (perf_counter() - began) / graphs)
+        return self._in_time(problem, self.seconds, curve)
+
+    def _in_time(self, problem: Problem, seconds: float, curve: Curve) -> Chosen:
+        from gmssl.parts.solvers.tabu.budget import product_grounds, spend_on_products
+
+        began, (graphs, n, m) = perf_counter(), problem.costs.vertex.shape
+        with stopping_after(seconds * graphs, self._stop) as stop:
+            grounds = product_grounds(on_cpu(problem), stop, self.seed)
+        if grounds is not None:
+            left, chosen = seconds - (perf_counter() - began) / graphs, []
+            for g, ground in enumerate(grounds):
+                with stopping_after(left, self._stop) as stop:
+                    told = partial(curve.learn, g)
+                    chosen.append(spend_on_products(ground, n, m, stop, self._threads, self.seed, told))
+            columns = torch.stack(chosen).to(problem.costs.vertex.device)
+            refuse_unmatchable((columns < 0).all(1))
+            nowhere = torch.zeros_like(columns[:, 0], dtype=torch.bool)
+            return Chosen(columns, nowhere, nowhere, ordinary=False)
+        with stopping_after(seconds * graphs - (perf_counter() - began), self._stop) as stop:
+            known = self.until(stop)._from_starts(problem)
+        for g, columns in enumerate(known.columns):
+            curve.learn(g, columns)
+        return self._until_time_is_over(problem, known, seconds - (perf_counter() - began) / graphs, curve)
 
     def _from_starts(self, problem: Problem) -> Chosen:
         columns, agreed = self._search(problem)
@@ -161,7 +193,7 @@ class RobustTabu(Solver):
                 break
         return Chosen(columns, agreed & ~coarse, coarse, ordinary=False)
 
-    def _until_time_is_over(self, problem: Problem, known: Chosen, left: float) -> Chosen:
+    def _until_time_is_over(self, problem: Problem, known: Chosen, left: float, curve: Curve) -> Chosen:
         """Search on, `left` seconds for each instance."""
         from gmssl.parts.solvers.tabu.budget import spend
 
@@ -172,7 +204,8 @@ class RobustTabu(Solver):
         for g in range(len(columns)):
             one = posed.select(slice(g, g + 1))
             with stopping_after(left, self._stop) as stop:
-                again = spend(one, single_precision(one), columns[g], stop, self._threads, self.seed)
+                told = partial(curve.learn, g)
+                again = spend(one, single_precision(one), columns[g], stop, self._threads, self.seed, told)
             # The search rounds: what it ends with may cost a little more than what it was given.
             before, after = (energies(one, x[None]) for x in (columns[g], again))
             columns[g] = torch.where(after < before, again, columns[g])
