@@ -74,7 +74,8 @@ def certified(
     )
     solution = solution.judged(solver.tolerance)
     if found is not None:
-        _warn_of(solver.kind, ~solution.converged & found.changed & (gap * found.factor <= RESOLUTION * found.largest))
+        unresolved = gap * found.factor <= RESOLUTION * found.largest
+        _warn_of(solver.kind, ~solution.converged & found.coarse & unresolved)
     return solution
 
 

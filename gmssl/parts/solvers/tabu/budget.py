@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.kernels.threads import unstopped
 from gmssl.parts.solvers.koopmans_beckmann import perhaps_products, products_of
+from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.relabelling import opposite, turned
 from gmssl.parts.solvers.tabu.evolution import Ground, Population, evolve
 from gmssl.parts.solvers.tabu.products import ProductGround, in_range
@@ -22,8 +23,8 @@ Told = Callable[[torch.Tensor], None]
 def product_grounds(problem: Problem, stop: numpy.ndarray, seed: int) -> list[ProductGround] | None:
     """Where to search each of G problems on the CPU whose edge costs are products; no other costs are needed for that.
 
-    None if those of one are not, if they are of such different sizes that the search could not resolve the small ones,
-    or if `stop [1]` was set while they were looked at.
+    None if those of one are not, if a cost hides the others (see `plain`), if they are of such different sizes that the
+    search could not resolve the small ones, or if `stop [1]` was set while they were looked at.
     """
     if not bool(perhaps_products(problem.costs.edge).all()):
         return None
@@ -38,6 +39,9 @@ def product_grounds(problem: Problem, stop: numpy.ndarray, seed: int) -> list[Pr
         if not ground.resolves:
             return None
         found.append(ground)
+    known = [_columns(ground, assigned, n, m) for ground in found if (assigned := ground.assigned()) is not None]
+    if len(known) == len(found) and known and plain(problem, torch.stack(known)) is not None:
+        return None
     return found
 
 
