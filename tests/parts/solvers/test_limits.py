@@ -79,7 +79,8 @@ def test_lagrange_keeps_its_limit_between_evaluations():
 
 
 INTERRUPTED = """
-import torch, gmssl
+import signal, torch, gmssl
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests with &
 from tests.parts.solvers.test_limits import dense
 gmssl.solve(dense(4), gmssl.part("solver", {kind!r}))
 problem = dense({n})

@@ -11,10 +11,13 @@ import pytest
 from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
 
 KERNEL = """
+import signal
 import numpy as np
 from numba import njit
 from gmssl.parts.solvers.kernels.stop_numba import raised
 from gmssl.parts.solvers.kernels.threads import in_slices, unstopped
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests with &
 
 @njit(nogil=True)
 def spin(lo, hi, stop):
