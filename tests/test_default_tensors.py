@@ -32,9 +32,6 @@ CONSTRUCTORS = FLOATS | {"arange", "as_tensor", "full", "randint", "randperm", "
 CALLED_BY_USERS = ("problem", "interfaces", "objective", "parts", "testing", "benchmarking")
 """Folders whose code runs in processes of others; commands own their process and leave torch's defaults alone."""
 
-SEARCHES = ("tabu", "lagrange", "exact")
-"""Solvers whose CPU code is held to the defaults by running it: tests/parts/solvers/test_default_dtype.py."""
-
 ODD = [torch.bfloat16, torch.float64, torch.device("meta")]
 
 
@@ -55,9 +52,7 @@ def default(odd: torch.dtype | torch.device) -> Iterator[None]:
 
 def sources() -> Iterator[Path]:
     for folder in CALLED_BY_USERS:
-        for path in sorted((PACKAGE / folder).rglob("*.py")):
-            if path.relative_to(PACKAGE).parts[:2] != ("parts", "solvers") or path.parent.name not in SEARCHES:
-                yield path
+        yield from sorted((PACKAGE / folder).rglob("*.py"))
 
 
 def constructions(source: str) -> Iterator[ast.Call]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,15 +12,17 @@ import typer
 from gmssl.commands.options import examples, part_with, solver_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rich.table import Table
 
-    from gmssl.interfaces.solver import Solver
+    from gmssl.interfaces.solver import Listener, Solver
     from gmssl.problem.formats.text import Instance
 
 
 SOLVE_EXAMPLES = examples(
     "gmssl solve qap/*.dat  # all problems of a folder",
-    "gmssl solve tai50a.dat --solver robust_tabu --seconds 5 --set starts=64 --json",
+    "gmssl solve tai50a.dat --solver robust_tabu --seconds 5 --curve curve.csv",
     "gmssl solve - < house.txt  # from standard input, a pipe for example",
 )
 
@@ -78,13 +81,23 @@ def solve(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the JSON document to this file.", show_default=False)
     ] = None,
+    curve: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write how the energy falls with time to this CSV file: instance, seconds, energy.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Solve matching problems from files, and print energy, proven bound, gap and time of each instance."""
     from gmssl.errors import FormatError, ProblemError
 
     chosen = _in_time(_solver(solver, overrides or []), seconds)
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        raise FormatError(f"--out {out} cannot be written; name a file in a folder that exists.")
+    _refuse_without_curve(chosen, curve)
+    for option, path in (("--out", out), ("--curve", curve)):
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            raise FormatError(f"{option} {path} cannot be written; name a file in a folder that exists.")
 
     # Everything is read before anything is solved: a broken file costs no result.
     from gmssl.problem.formats.reading import read
@@ -92,7 +105,8 @@ def solve(
     instances = [(path, instance) for path in files for instance in read(path)]
     done: list[Result] = []
     try:
-        _solve_all(instances, chosen, done)
+        with _curve_to(curve) as listener:
+            _solve_all(instances, chosen, done, listener)
     finally:  # what is done is told, also after Ctrl-C
         if done:
             _report(done, chosen, as_json, out)
@@ -130,12 +144,52 @@ def _in_time(solver: Solver, seconds: float | None) -> Solver:
     return solver.model_copy(update={"seconds": seconds})
 
 
-def _solve_all(instances: list[tuple[Path, Instance]], solver: Solver, done: list[Result]) -> None:
+def _refuse_without_curve(solver: Solver, curve: Path | None) -> None:
+    from gmssl.errors import RecipeError
+    from gmssl.interfaces.solver import Watchable
+
+    if curve is not None and not isinstance(solver, Watchable):
+        raise RecipeError(f"solver {solver.kind!r} tells no curve; leave --curve out, or use robust_tabu or lagrange.")
+
+
+@contextmanager
+def _curve_to(path: Path | None) -> Iterator[Callable[[str], Listener] | None]:
+    """A listener for the instance of a name, which writes its lines at once, so that Ctrl-C costs none."""
+    import csv
+
+    from gmssl.errors import FormatError
+
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+    except OSError as error:
+        raise FormatError(f"--curve {path} cannot be written: {error.strerror}; name another file.") from None
+    with file:
+        writer = csv.writer(file, lineterminator="\n")
+
+        def write(*row: object) -> None:
+            writer.writerow(row)
+            file.flush()
+
+        write("instance", "seconds", "energy")
+        yield lambda name: lambda _, seconds, energy: write(name, f"{seconds:.6f}", repr(energy))
+
+
+def _solve_all(
+    instances: list[tuple[Path, Instance]],
+    solver: Solver,
+    done: list[Result],
+    curve: Callable[[str], Listener] | None,
+) -> None:
     """Append a result for each instance, in order."""
     from time import monotonic
 
     from rich.console import Console
     from rich.progress import Progress
+
+    from gmssl.interfaces.solver import Watchable
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=len(instances) < 2 or not console.is_terminal) as progress:
@@ -145,7 +199,10 @@ def _solve_all(instances: list[tuple[Path, Instance]], solver: Solver, done: lis
         told = monotonic()
         for path, instance in instances:
             progress.update(task, description=instance.name)
-            done.append(_solved(path, instance, solver))
+            watched = solver
+            if curve is not None and isinstance(solver, Watchable):
+                watched = solver.watched(curve(instance.name))
+            done.append(_solved(path, instance, watched))
             progress.advance(task)
             if not console.is_terminal and len(done) < len(instances) and monotonic() - told >= _EVERY:
                 told = monotonic()
@@ -159,9 +216,12 @@ def _warm_up(solver: Solver, partial: bool) -> None:
     import torch
 
     from gmssl.errors import ProblemError
+    from gmssl.interfaces.solver import Watchable
     from gmssl.problem import Problem
     from gmssl.problem import solve as solve_problem
 
+    if isinstance(solver, Watchable):
+        solver = solver.watched(lambda *_: None)
     if getattr(solver, "seconds", None) is not None:
         solver = solver.model_copy(update={"seconds": _SECONDS / 100})
     edges = torch.tensor([[[0, 1], [1, 2]]])

@@ -30,7 +30,7 @@ class Gap:
     Attributes:
         graphs: how many were bounded.
         gaps: energy − bound, `[graphs]` float64, ≥ 0 up to rounding.
-        relative: the same over |energy|, `[graphs]`.
+        relative: `Solution.gap` `[graphs]`, float64.
         proven: matchings whose energy the bound reaches within 1e-6 of it.
         source: the solver that gave the bound.
         own: whether that is the run's own.
@@ -108,12 +108,14 @@ def measure_gap(steps: Sequence[Step], solver: Solver, graphs: int) -> Gap | Non
         found.append(certify(problem, matching, bounding))
         if not left:
             break
-    energy, bound = (torch.cat(list(x)).double() for x in zip(*((s.energy, _given(s)) for s in found), strict=True))
+    energy, bound, relative = (
+        torch.cat(list(x)).double() for x in zip(*((s.energy, *_given(s)) for s in found), strict=True)
+    )
     gaps = energy - bound
     return Gap(
         graphs=len(gaps),
         gaps=gaps,
-        relative=gaps.clamp(min=0) / energy.abs().clamp(min=1e-12),
+        relative=relative,
         proven=int(torch.cat([s.converged for s in found]).sum()),
         source=bounding.kind,
         own=own,
@@ -121,9 +123,10 @@ def measure_gap(steps: Sequence[Step], solver: Solver, graphs: int) -> Gap | Non
     )
 
 
-def _given(solution: Solution) -> torch.Tensor:
+def _given(solution: Solution) -> tuple[torch.Tensor, torch.Tensor]:
     assert solution.bound is not None, "certify refuses solvers without bound"
-    return solution.bound
+    assert solution.gap is not None, "there is a bound"
+    return solution.bound, solution.gap
 
 
 def measure_times(step: Step, recipe: Recipe) -> Times | None:

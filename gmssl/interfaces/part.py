@@ -70,15 +70,22 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _settings_without_a_kind_change_the_default(cls, value: object, info: ValidationInfo) -> object:
-        """Read `polish: {starts: 64}` as a change of the part that is there by default."""
+        """Read `polish: {starts: 64}` as a change of the default part, and `{0: …}` as one in a default list."""
         if info.field_name is None or not _without_kind(value):
             return value
         default = cls.model_fields[info.field_name].get_default(call_default_factory=True)
+        if isinstance(default, tuple) and _names_places(value):
+            return _changed_at(default, value)
         return _changed(default, value) if isinstance(default, Part) else value
 
 
 def _without_kind(value: object) -> TypeGuard[Mapping[Any, object]]:
     return isinstance(value, Mapping) and "kind" not in value
+
+
+def _names_places(value: Mapping[Any, object]) -> bool:
+    """Whether a mapping is what `--set loggers.0.x=…` leaves where no list was given."""
+    return bool(value) and all(isinstance(key, str) and key.isdecimal() and len(key) < 9 for key in value)
 
 
 class Part(Settings):
@@ -104,3 +111,15 @@ def _changed(part: Part, settings: Mapping[Any, object]) -> dict[Any, object]:
         inner = kept.get(name)
         kept[name] = _changed(inner, value) if isinstance(inner, Part) and _without_kind(value) else value
     return {"kind": part.kind, **kept}
+
+
+def _changed_at(places: tuple[object, ...], changes: Mapping[str, object]) -> list[object]:
+    """A list that is there by default with some places changed; the others stay, and so do settings of parts."""
+    found = list(places)
+    for key, value in changes.items():
+        if int(key) >= len(found):
+            remedy = f"use 0..{len(found) - 1}, or set the list itself" if found else "set the list itself"
+            raise ValueError(f"{key} is no place in the default, a list of {len(found)}; {remedy}")
+        default = found[int(key)]
+        found[int(key)] = _changed(default, value) if isinstance(default, Part) and _without_kind(value) else value
+    return found

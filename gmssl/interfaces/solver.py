@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Callable
+from typing import ClassVar, Protocol, Self, TypeAlias, runtime_checkable
 
 from gmssl.interfaces.part import Part
 from gmssl.problem import Problem, Solution, completing
+
+Listener: TypeAlias = Callable[[int, float, float], None]
+"""Called with an instance of the batch, the seconds since `solve` was called, and an energy in the units of the costs.
+
+The energies of an instance fall, and the last one is returned by `solve`. A search may call from a thread of its own,
+never from two at once; what the listener raises ends the search, and `solve` raises it.
+"""
+
+
+@runtime_checkable
+class Watchable(Protocol):
+    """A solver that tells how the energy falls while it works."""
+
+    def watched(self, listener: Listener) -> Self:
+        """The same solver, which tells `listener` each matching that is better than all before it."""
 
 
 class Solver(Part):

@@ -44,8 +44,7 @@ def certify(problem: Problem, matching: torch.Tensor, solver: AnySolver) -> Solu
         solver: one that gives bounds, such as `"lagrange"`, in any form that `solve` takes.
 
     Returns:
-        The given matching with its energy, the solver's bound, and `converged` where the bound reaches the energy
-        within 1e-6 of it. `Solution.gap` is relative.
+        The given matching with its energy, the solver's bound, and `converged` where `Solution.gap` is at most 1e-6.
 
     Raises:
         ProblemError: `matching` is no matching of this problem, or the solver gives no bound.

@@ -47,8 +47,8 @@ class Pairs:
         """The same numbers, cut off from the autograd graph."""
         return self.map(lambda x: x.detach())
 
-    def select(self, instances: torch.Tensor) -> Pairs:
-        """The instances named by an index or boolean mask over the batch."""
+    def select(self, instances: torch.Tensor | slice) -> Pairs:
+        """The instances named by an index, a boolean mask or a slice of the batch; a slice copies nothing."""
         return self.map(lambda x: x[instances])
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from gmssl.errors import ProblemError
 from gmssl.lazy import torch
+from gmssl.problem.gap import difference_of, relative_gap
 from gmssl.problem.pairs import Costs, Matching, Pairs
 from gmssl.problem.topology import Topology
 
@@ -90,8 +91,8 @@ class Problem:
         target = self.target if self.target is None or samples == 1 else self.target.repeat(samples, 1, 1)
         return Problem(self.costs.repeat(samples), self.topology.repeat(samples), target)
 
-    def select(self, instances: torch.Tensor) -> Problem:
-        """The instances named by an index or boolean mask over the batch."""
+    def select(self, instances: torch.Tensor | slice) -> Problem:
+        """The instances named by an index, a boolean mask or a slice of the batch; a slice copies nothing."""
         target = None if self.target is None else self.target[instances]
         return Problem(self.costs.select(instances), self.topology.select(instances), target)
 
@@ -111,8 +112,8 @@ class Multipliers:
     head: torch.Tensor
     capacity: torch.Tensor
 
-    def select(self, instances: torch.Tensor) -> Multipliers:
-        """The instances named by an index or boolean mask over the batch."""
+    def select(self, instances: torch.Tensor | slice) -> Multipliers:
+        """The instances named by an index, a boolean mask or a slice of the batch; a slice copies nothing."""
         return Multipliers(self.tail[instances], self.head[instances], self.capacity[instances])
 
 
@@ -145,6 +146,10 @@ class Solution:
         agreed: bool `[G]`; True if the search stopped by its own rule before its budget, for example since several
             searches ended at the same energy. That proves nothing. None where a solver has no such rule.
         backward: what the estimator's backward pass did; that pass fills it.
+        difference: `[G]` float64, energy − bound before either was rounded to the dtype of the costs, for `gap`; or
+            None.
+        decisive: `[G]` float64, what the energy can exceed the optimum by, where a constant that all matchings pay is
+            much larger, and else +inf, for `gap`; or None.
     """
 
     matching: Matching
@@ -154,14 +159,24 @@ class Solution:
     multipliers: Multipliers | None = None
     agreed: torch.Tensor | None = None
     backward: BackwardRecord = field(default_factory=BackwardRecord)
+    difference: torch.Tensor | None = None
+    decisive: torch.Tensor | None = None
 
     @property
     def gap(self) -> torch.Tensor | None:
-        """Relative gap `[G]`, (energy − bound) / |energy|; 0 where both agree, None without a bound."""
+        """Relative gap `[G]`, float64: (energy − bound) / min(|energy|, `decisive`); None without a bound.
+
+        It is 0 where rounding alone tells energy and bound apart, and +inf where anything else does at energy 0.
+        """
         if self.bound is None:
             return None
-        difference = (self.energy - self.bound).clamp(min=0)
-        return torch.where(difference > 0, difference / self.energy.abs().clamp(min=1e-12), 0.0)
+        difference = difference_of(self.energy, self.bound, self.difference)
+        return relative_gap(difference, self.energy, self.decisive)
+
+    def judged(self, tolerance: float) -> Solution:
+        """The same solution with a bound, `converged` where its gap is within the tolerance."""
+        assert self.gap is not None, "only a bound proves anything"
+        return replace(self, converged=self.gap <= tolerance)
 
 
 def _expect_rank(name: str, tensor: torch.Tensor, rank: int) -> None:

@@ -9,9 +9,13 @@ from typing import Protocol
 
 from gmssl.errors import ProblemError
 from gmssl.lazy import torch
+from gmssl.problem.gap import beyond_rounding, difference_of
 from gmssl.problem.pairs import Pairs, energy, lift
 from gmssl.problem.problem import Problem, Solution
 from gmssl.problem.topology import Topology
+
+PROVEN = 1e-6
+"""The relative gap at which `certify` calls a given matching proven."""
 
 
 class MatchingSolver(Protocol):
@@ -80,14 +84,25 @@ def certify(problem: Problem, matching: torch.Tensor, solver: MatchingSolver) ->
     if not solver.gives_bound:
         raise ProblemError(f"solver {solver.kind!r} gives no bound; use lagrange, exact, or lap without edges.")
     _refuse_infeasible(problem, matching)
-    bound = solve(problem, solver).bound
+    solved = solve(problem, solver)
+    assert solved.bound is not None, f"{solver.kind} declares gives_bound and returns none"
     lifted = lift(matching.to(problem.costs.vertex.dtype), problem.topology)
-    double = energy(problem.costs.map(torch.Tensor.double), lifted.map(torch.Tensor.double))
-    assert bound is not None, f"{solver.kind} declares gives_bound and returns none"
-    # A bound in the dtype of the costs is rounded down: by less than that, both are the same.
-    rounding = torch.finfo(bound.dtype).eps * double.abs()
-    converged = double - bound.double() <= torch.maximum(1e-6 * double.abs(), rounding)
-    return Solution(lifted, double.to(problem.costs.vertex.dtype), bound, converged)
+    costs = problem.costs.map(torch.Tensor.double)
+    given, best, paid = (
+        energy(c, found.map(torch.Tensor.double))
+        for c, found in ((costs, lifted), (costs, solved.matching), (costs.map(torch.Tensor.abs), lifted))
+    )
+    # From the solver's matching, since its bound has lost what the dtype of the costs does not hold.
+    above = given - best + difference_of(solved.energy, solved.bound, solved.difference)
+    certified = Solution(
+        lifted,
+        given.to(problem.costs.vertex.dtype),
+        solved.bound,
+        converged=torch.zeros_like(solved.converged),
+        difference=beyond_rounding(above, paid),
+        decisive=solved.decisive,
+    )
+    return certified.judged(PROVEN)
 
 
 def refuse_transformed(problem: Problem, by: str) -> None:
@@ -119,7 +134,7 @@ def completed(problem: Problem) -> Problem:
     sides = (0, n) if n <= m else (0, 0, 0, m)
     vertex = torch.nn.functional.pad(problem.costs.vertex, sides)
     allowed = torch.nn.functional.pad(problem.topology.allowed, sides, value=True)
-    topology = Topology(problem.topology.left, problem.topology.right, allowed)
+    topology = Topology(problem.topology.left, problem.topology.right, allowed, dummies=min(n, m))
     return Problem(Pairs(vertex, problem.costs.edge), topology)  # without the target, which says nothing about dummies
 
 
@@ -157,9 +172,9 @@ def _refuse_lonely(problem: Problem, relaxed: bool) -> None:
     if relaxed and allowed.shape[1] > allowed.shape[2]:
         return  # they say themselves what rows need
     shorter = allowed if allowed.shape[1] <= allowed.shape[2] else allowed.transpose(1, 2)
-    lonely = ~shorter.any(2)
-    if bool(lonely.any()):
-        graph, vertex = (int(i) for i in lonely.nonzero()[0])
+    partners = shorter.any(2)
+    if not bool(partners.all()):
+        graph, vertex = (int(i) for i in (~partners).nonzero()[0])
         side = "left" if shorter is allowed else "right"
         raise ProblemError(
             f"instance {graph} allows no partner for {side} vertex {vertex}; allow at least one pair, or make the "

@@ -117,7 +117,7 @@ def read_recipe(path: str | Path, sort: Sort = "recipe") -> dict[str, Any]:
     """The mapping in a YAML file, unchecked.
 
     Args:
-        path: path of the file, or the name of a shipped one; a file of that name wins.
+        path: path of the file or a pipe, which is read once, or the name of a shipped one; a file of that name wins.
         sort: of the file; names in a mapping of variants are theirs, in others those of settings.
 
     Raises:
@@ -126,7 +126,8 @@ def read_recipe(path: str | Path, sort: Sort = "recipe") -> dict[str, Any]:
     path = Path(path)
     try:
         path = located(path, sort)
-        found, folder = path.is_file(), path.is_dir()
+        folder = path.is_dir()
+        found = path.exists() and not folder  # a pipe, such as /dev/stdin, is no file
     except OSError as error:  # a name too long, a folder that may not be entered
         raise RecipeError(f"{path} cannot be opened: {error.strerror}. Give the path of a YAML file.") from None
     if not found:

@@ -23,7 +23,7 @@ from gmssl.testing.laws import applies_if, law, require
 from gmssl.testing.oracles import least_assignment, least_energy
 from gmssl.testing.planted import planted_problems
 from gmssl.testing.solver_laws import SolverLaws, SolverOutput, SolverPurity, tolerance
-from gmssl.testing.strategies import partial_problems, problems
+from gmssl.testing.strategies import complete_problems, partial_problems, problems
 from gmssl.testing.variants import edgeless, identity_labelled, relabelled, scale_of
 
 
@@ -50,13 +50,14 @@ class SolverOptimum(SolverLaws):
 
     @law
     def test_converged_is_proven(self, data: st.DataObject) -> None:
-        """`converged` means a gap within `tolerance`, also under an offset on all costs or a few huge ones."""
+        """`converged` means a gap within `tolerance`, also under offsets on vertices or edges, or a few huge costs."""
         self._only_matchings()
         problem = self._draw(data)
         vertex = problem.costs.vertex + data.draw(st.sampled_from([0.0, 1e3, 1e6, 1e9]))
         huge = torch.zeros(vertex.shape, dtype=torch.bool, device="cpu")
         huge[:, data.draw(st.integers(0, vertex.shape[1] - 1)), 0] = data.draw(st.booleans())
-        problem = problem.with_costs(gmssl.Costs(vertex.masked_fill(huge, 1e12), problem.costs.edge))
+        edge = problem.costs.edge + data.draw(st.sampled_from([0.0, 1e3, -1e6, 1e9]))
+        problem = problem.with_costs(gmssl.Costs(vertex.masked_fill(huge, 1e12), edge))
         solution = self._solve(problem)
         if solution.gap is None:
             require(
@@ -169,6 +170,25 @@ class SolverSymmetry(SolverLaws):
         on_rows = n < m or (n == m and data.draw(st.booleans()))
         added = constants[:, :, None] if on_rows else constants[:, None, :]
         shifted = problem.with_costs(replace(problem.costs, vertex=problem.costs.vertex + added))
+        expected = self._energy(problem) + constants.double().sum(1)
+        found, slack = self._energy(shifted), tolerance(problem) + tolerance(shifted)
+        require(((found - expected).abs() <= slack).all(), f"expected {expected.tolist()}, found {found.tolist()}")
+
+    @law
+    def test_a_constant_on_edges_shifts_the_energy(self, data: st.DataObject) -> None:
+        """A constant on an edge that every matching meets, since the other graph is complete, is added, too."""
+        self._only_optimal_matchings()
+        applies_if(self.solver.uses_edges, "it does not read edges")
+        problem = data.draw(complete_problems(max_n=min(4, self.max_n)))
+        n, m = problem.costs.vertex.shape[1:]
+        edge, size = problem.costs.edge, data.draw(st.sampled_from([0.5, 3.0, 20.0]))
+        on_left = n < m or (n == m and data.draw(st.booleans()))
+        generator = torch.Generator().manual_seed(data.draw(st.integers(0, 2**31)))
+        constants = size * torch.randn(
+            len(edge), edge.shape[1 if on_left else 2], generator=generator, dtype=torch.float32, device="cpu"
+        ).to(edge)
+        added = constants[:, :, None] if on_left else constants[:, None, :]
+        shifted = problem.with_costs(replace(problem.costs, edge=edge + added))
         expected = self._energy(problem) + constants.double().sum(1)
         found, slack = self._energy(shifted), tolerance(problem) + tolerance(shifted)
         require(((found - expected).abs() <= slack).all(), f"expected {expected.tolist()}, found {found.tolist()}")

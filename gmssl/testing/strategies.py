@@ -12,6 +12,7 @@ from gmssl.testing.generators import knn_problem, paired_embeddings
 from gmssl.testing.variants import identity_labelled, relabelled
 
 __all__ = [
+    "complete_problems",
     "edge_lists",
     "identity_labelled",
     "knn_problem",
@@ -97,6 +98,25 @@ def partial_problems(draw: st.DrawFn, max_n: int = 4, edges: bool = True) -> Pro
             lonely = torch.tensor([draw(st.integers(0, size - 1))], device="cpu")
             allowed = allowed.index_fill(side, lonely, False)
     return replace(problem, topology=replace(problem.topology, allowed=allowed))
+
+
+@st.composite
+def complete_problems(draw: st.DrawFn, max_n: int = 4) -> Problem:
+    """Problems with edges between all different vertices of either side, in both directions, and normal costs.
+
+    Args:
+        draw: given by hypothesis.
+        max_n: as `problems` has it.
+    """
+    problem = draw(problems(max_n=max_n, edges=False, ties=False))
+    graphs, n, m = problem.costs.vertex.shape
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    left, right = (
+        (1 - torch.eye(size, dtype=torch.float32, device="cpu")).nonzero().expand(graphs, -1, 2) for size in (n, m)
+    )
+    shape = graphs, left.shape[1], right.shape[1]
+    edge = torch.randn(shape, generator=generator, dtype=problem.costs.vertex.dtype, device="cpu")
+    return Problem.build(problem.costs.vertex, left, right, edge, allowed=problem.topology.allowed)
 
 
 @st.composite

@@ -248,6 +248,40 @@ def test_a_refusal_names_the_user_s_instance(run: Run) -> None:
     assert done.stderr.startswith("error: small.dat, small: ")
 
 
+def table(path: str) -> list[list[str]]:
+    return [line.split(",") for line in Path(path).read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("solver", ["robust_tabu", "lagrange"])
+def test_curve(run: Run, refusal: Refusal, solver: str) -> None:
+    """A line for each better matching; the last one of an instance has the energy that is reported."""
+    limit = ("--solver", solver, "--seconds", "0.05", "--curve", "curve.csv")
+    done = run("known.dat", "pairs.txt", *limit, "--json")
+    assert done.exit_code == 0, done.output
+    heading, *rows = table("curve.csv")
+    assert heading == ["instance", "seconds", "energy"]
+    for instance in json.loads(done.stdout)["instances"]:
+        energies = [float(energy) for name, _, energy in rows if name == instance["name"]]
+        assert energies == sorted(energies, reverse=True)
+        assert energies[-1] == instance["energy"]
+    refusal(run("known.dat", "--solver", "sm", "--curve", "other.csv"), "solver 'sm' tells no curve")
+    refusal(run("known.dat", *TABU, "--curve", "nowhere/curve.csv"), "--curve nowhere/curve.csv cannot be written")
+    assert not Path("other.csv").exists()
+
+
+def test_ctrl_c_keeps_the_curve_so_far(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = gmssl.problem.solving.solve
+
+    def interrupted(problem: gmssl.Problem, solver: Any) -> gmssl.Solution:
+        if problem.costs.vertex.shape == (1, 2, 3):  # the first of pairs.txt
+            raise KeyboardInterrupt
+        return honest(problem, solver)
+
+    monkeypatch.setattr("gmssl.problem.solve", interrupted)
+    assert run("known.dat", "pairs.txt", *TABU, "--curve", "curve.csv").exit_code == 130
+    assert {name for name, _, _ in table("curve.csv")[1:]} == {"known"}
+
+
 @pytest.mark.parametrize("as_json", [False, True])
 def test_ctrl_c_keeps_what_is_done(run: Run, monkeypatch: pytest.MonkeyPatch, as_json: bool) -> None:
     honest = gmssl.problem.solving.solve

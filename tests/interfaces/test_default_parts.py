@@ -131,3 +131,33 @@ def test_recipes_and_set(settings_of_a_recipe: dict, solver: object, override: s
     recipe = load_recipe({**settings_of_a_recipe, "solver": solver}, [override])
     assert recipe.solver.polish == part("solver", "robust_tabu", **polish)
     assert load_recipe(recipe.model_dump(mode="json")) == recipe
+
+
+class Listing(Silent):
+    kind: ClassVar[str] = "listing"
+    many: tuple[field_of(Noise), ...] = Field(
+        default_factory=lambda: (Inner(other=5), part("noise", "gumbel", temperature=3.0))
+    )
+    sizes: tuple[int, ...] = (8, 16)
+
+
+def test_settings_of_a_part_in_a_default_list_are_changed_one_by_one() -> None:
+    default = Listing()
+    assert Listing.model_validate({"many": {"0": {"third": 9}}}).many == (Inner(other=5, third=9), default.many[1])
+    assert Listing.model_validate({"many": {"1": "none"}}).many == (default.many[0], part("noise", "none"))
+    assert Listing.model_validate({"many": {"1": {"kind": "gumbel"}}}).many[1] == part("noise", "gumbel")
+    assert Listing.model_validate({"sizes": {"1": 3}}).sizes == (8, 3)
+    with pytest.raises(ValidationError, match=r"2 is no place in the default, a list of 2; use 0\.\.1, or set"):
+        Listing.model_validate({"many": {"2": {"third": 9}}})
+    with pytest.raises(ValidationError) as caught:
+        Listing.model_validate({"many": {"0": {"thrid": 9}}})
+    assert "many.0.thrid: unknown key" in describe(caught.value)
+
+
+@pytest.mark.parametrize("override", ["loggers.0=mlflow", "loggers.0.kind=mlflow"])
+def test_a_default_logger_is_changed(settings_of_a_recipe: dict, override: str) -> None:
+    settings = {key: value for key, value in settings_of_a_recipe.items() if key != "loggers"}
+    assert load_recipe(settings, [override]).loggers == (part("logger", "mlflow"),)
+    assert load_recipe(settings, ["loggers.0={}"]).loggers == (part("logger", "tensorboard"),)
+    with pytest.raises(RecipeError, match=r"loggers\.0\.x: unknown key"):
+        load_recipe(settings, ["loggers.0.x=3"])

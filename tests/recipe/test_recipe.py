@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -384,3 +386,15 @@ def test_views_and_encoder_agree_on_channels(settings_of_a_recipe: dict) -> None
     settings_of_a_recipe["encoder"]["in_channels"] = 1
     with pytest.raises(RecipeError, match=r"views\.std has 3 numbers, but images have 1 channel.*one a channel"):
         load_recipe(settings_of_a_recipe)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_read_once(tmp_path: Path, settings_of_a_recipe: dict[str, Any]) -> None:
+    """As `cat recipe.yaml | gmssl check /dev/stdin` asks; what a pipe held is gone after it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(yaml.safe_dump(settings_of_a_recipe),), daemon=True)
+    writer.start()
+    assert load_recipe(pipe) == load_recipe(settings_of_a_recipe)
+    writer.join(10)
+    assert not writer.is_alive()

@@ -12,6 +12,7 @@ from gmssl.benchmarking.solvers.report import Row
 from gmssl.benchmarking.solvers.timing import Trial
 from gmssl.interfaces.registry import part
 from gmssl.problem import Problem, energy, lift, solve
+from gmssl.problem.gap import relative_gap
 
 TOLERANCE = 1e-6
 """Energies e and e' are equal within TOLERANCE · max(1, |e'|)."""
@@ -81,7 +82,7 @@ def _row(trial: Trial, reached: dict[str, torch.Tensor], best: torch.Tensor, ref
 def _relative_bound_gap(trial: Trial, reached: torch.Tensor) -> torch.Tensor | None:
     if trial.bound is None or not trial.contestant.solver.uses_edges:  # without edges it bounds another problem
         return None
-    return (reached - trial.bound.double()).clamp(min=0) / reached.abs().clamp(min=1e-12)
+    return relative_gap(reached - trial.bound.double(), reached)
 
 
 def _is_reference(trial: Trial) -> bool:

@@ -15,22 +15,32 @@ neither is in an optimum. Such pairs of vertices become forbidden, and such pair
 every matching that has one above E. What is left lies in [0, B] for vertices and in [μ_e, μ_e + 2B] for edges, and is
 scaled by a power of two.
 
+If the right graph is complete, a left edge meets one right edge in every matching, or r equal ones, and what all its
+costs have in common is a constant; so it is for a right edge, if m ≤ n and the left graph is complete. Where such
+constants may be most of what edges cost, they are taken out of c first, and μ_e is 0.
+
 Gilmore (1962) and Lawler (1963) bound quadratic assignment in the same way, by constants of rows and columns.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gmssl.lazy import torch
-from gmssl.problem import Pairs, Problem, Topology
+from gmssl.lazy import numpy, torch
+from gmssl.parts.solvers.outcome import paid_by_edges
+from gmssl.problem import Pairs, Problem, Topology, vertex_matching
 
 ORDINARY = 64
 """Costs that are at most this much larger than the plain ones stay as they are, to the last bit."""
 RANGE = 2.0**-90, 2.0**90
 """Magnitudes whose products and sums float32 carries with room to spare."""
+SAMPLE = 32
+"""Right edges by which constants of edges are looked for."""
 MARGIN = 1e-9
 """Relative to B: rounding of B itself forbids nothing that an optimum has."""
+BLOCK = 2**18
+"""Edge costs that are changed at once: temporary numbers of so few stay in the cache of a processor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,40 +62,56 @@ class Plain:
     @property
     def coarse(self) -> torch.Tensor:
         """`[G]` bool: a large cost decides, so that small ones are lost beside it in 22 bits."""
-        largest = _largest(self.problem)
-        return self.changed & (largest * 2.0**-20 > self.decisive) & (self.decisive > 0)
+        return self.changed & (self.largest * 2.0**-20 > self.decisive) & (self.decisive > 0)
+
+    @property
+    def largest(self) -> torch.Tensor:
+        """`[G]` float64, the largest magnitude of costs in these units."""
+        return _largest(self.problem, _look(self.problem.costs))
 
 
-def plain(problem: Problem, matching: Pairs) -> Plain | None:
+def plain(problem: Problem, columns: torch.Tensor) -> Plain | None:
     """Plain problems for a batch, or None if all are ordinary.
 
     Args:
         problem: G problems that are not partial.
-        matching: one of each, `Solution.matching`: the better it is, the more is known to be too dear.
+        columns: `[G,n]`, −1 or ≥ m where unmatched, a matching of each: the better, the more is known to be too dear.
     """
-    if _plainly_ordinary(problem.costs):
+    seen = _look(problem.costs)
+    perhaps = _perhaps_constants(problem, seen.ends)
+    if seen.ordinary and (perhaps is None or not bool(perhaps.any())):
         return None
-    within, first = in_range(problem)  # else differences of costs near 10³⁰⁸ would overflow
-    given, outside, before = within.costs, first != 1, _largest(within)
-    allowed = problem.topology.allowed
-    vertex, least = _reduced(given.vertex.masked_fill(~allowed, torch.inf)), _least(given.edge)
-    paid = (given.edge * matching.edge).sum(2) - _repeats(problem.topology) * least
-    slack = (vertex.masked_fill(~allowed, 0) * matching.vertex).sum((1, 2)) + paid.sum(1)
-    limit = slack[:, None, None] * (1 + MARGIN)
-    cheap = allowed & ((vertex <= limit) | (matching.vertex > 0))
-    raised = least[:, :, None] + 2 * slack[:, None, None]
-    edge = torch.where(given.edge - least[:, :, None] > limit, torch.minimum(given.edge, raised), given.edge)
-    topology = Topology(problem.topology.left, problem.topology.right, cheap)
-    left = Problem(Pairs(vertex.masked_fill(~cheap, 0), edge), topology)
-    after = _largest(left)
-    changed = outside | (before > ORDINARY * after)
+    costs, topology, allowed = problem.costs, problem.topology, problem.topology.allowed
+    before = _largest(problem, seen)
+    first, outside = _into_range(before)  # else differences of costs near 10³⁰⁸ would overflow
+    given, met = costs.vertex.double() * first[:, None, None], _Met(costs.edge, first, seen.ends)
+    if perhaps is not None:
+        met = _without_constants(problem, met, perhaps)
+    low, high = met.factor[:, None] * met.ends.double()
+    least = low.clamp(max=0)
+    vertex = _reduced(given.masked_fill(~allowed, torch.inf))
+    matched = vertex_matching(columns, vertex.shape[2], torch.bool)
+    paid = paid_by_edges(problem.with_costs(Pairs(given.to(met.edge), met.edge)), columns, met.factor)
+    slack = (vertex.masked_fill(~allowed, 0) * matched).sum((1, 2)) + (paid - _repeats(topology) * least).sum(1)
+    limit, raised = slack[:, None] * (1 + MARGIN), least + 2 * slack[:, None]
+    cheap = allowed & ((vertex <= limit[:, None]) | matched)
+    kept = vertex.masked_fill(~cheap, 0)
+    # What edges cost grows with what they cost before, so that extremes tell how large the others are.
+    after = [torch.where(x - least > limit, torch.minimum(x, raised), x).abs() for x in (low, high)]
+    largest = torch.cat([kept.abs().flatten(1), *after], 1).amax(1)
+    changed = outside | (before * first > ORDINARY * largest)
     if not bool(changed.any()):
         return None
-    second = torch.where(changed & (after > 0), _to_one(after), 1.0)
-    pick, scaled = changed[:, None, None], left.costs.scale(second)
-    costs = Pairs(torch.where(pick, scaled.vertex, given.vertex), torch.where(pick, scaled.edge, given.edge))
-    again = Problem(costs, Topology(topology.left, topology.right, torch.where(pick, cheap, allowed)))
-    return Plain(again, changed, first * second, slack * second)
+    second, pick = torch.where(changed & (largest > 0), _to_one(largest), 1.0), changed[:, None, None]
+    edge = torch.empty_like(costs.edge, dtype=torch.float64)
+    for part in _blocks(edge):  # whole tables of temporary numbers take longer than all else
+        now, base = met.edge[:, part].double() * met.factor[:, None, None], least[:, part, None]
+        now = torch.where(now - base > limit[:, None], torch.minimum(now, raised[:, part, None]), now)
+        ordinary = costs.edge[:, part].double() * first[:, None, None]
+        edge[:, part] = torch.where(pick, now * second[:, None, None], ordinary)
+    chosen = torch.where(pick, kept * second[:, None, None], given)
+    left = Topology(topology.left, topology.right, torch.where(pick, cheap, allowed))
+    return Plain(Problem(Pairs(chosen, edge), left), changed, first * second, slack * second)
 
 
 def cheap_bound(problem: Problem) -> torch.Tensor:
@@ -106,25 +132,123 @@ def _finite(least: torch.Tensor) -> torch.Tensor:
     return least.masked_fill(least.isinf(), 0)
 
 
-def _plainly_ordinary(costs: Pairs) -> bool:
-    """A look that takes a hundredth of a search's time and answers for the costs of training: some edge pairs pay.
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A first look at all costs.
 
-    The least cost of edges is some μ_e, which plain costs keep.
+    Attributes:
+        ends: `[2,G,E]`, the least and the largest cost of each left edge; zeros where there is none.
+        ordinary: all instances are so plainly, as in training, where some edge pairs pay: the least cost of edges is
+            some μ_e, which plain costs keep.
     """
-    if not costs.edge.numel():
-        return False
-    low, high = costs.edge.flatten(1).amin(1), costs.edge.flatten(1).amax(1)
-    largest = torch.maximum(torch.maximum(-low, high), costs.vertex.abs().amax((1, 2))).double()
+
+    ends: torch.Tensor
+    ordinary: bool
+
+
+def _look(costs: Pairs) -> _Seen:
+    edge, vertex = costs.edge, costs.vertex
+    if not edge.numel():
+        return _Seen(edge.new_zeros(2, *edge.shape[:2]), ordinary=False)
+    if edge.device.type == "cpu" and edge.dtype in (torch.float32, torch.float64):
+        return _look_once(vertex.contiguous().numpy(), edge.contiguous().numpy())
+    ends = torch.stack(edge.aminmax(dim=2))
+    low, high = ends[0].double().amin(1), ends[1].double().amax(1)
+    largest = torch.maximum(torch.maximum(-low, high), vertex.abs().amax((1, 2)))
     inside = (largest > RANGE[0]) & (largest < RANGE[1])
-    return bool((inside & (largest <= ORDINARY * -low.double())).all())
+    return _Seen(ends, bool((inside & (largest <= ORDINARY * -low)).all()))
+
+
+def _look_once(vertex: numpy.ndarray, edge: numpy.ndarray) -> _Seen:
+    """One pass, a hundredth of a search."""
+    from gmssl.parts.solvers.kernels.extremes_numba import look
+
+    (graphs, edges, _), whole = edge.shape, f"i{edge.itemsize}"
+    ends = numpy.empty((2, graphs, edges + 1), edge.dtype)
+    ordinary = look(vertex.reshape(graphs, -1).view(whole), edge.view(whole), ends.view(whole), ends, ORDINARY, *RANGE)
+    return _Seen(torch.from_numpy(ends)[..., :edges], ordinary)
+
+
+@dataclass(frozen=True, eq=False)
+class _Met:
+    """What edges cost that meet.
+
+    Attributes:
+        edge: `[G,E,F]`.
+        factor: `[G]` float64, by which these are multiplied.
+        ends: `[2,G,E]`, their extremes, as in `_Seen`.
+    """
+
+    edge: torch.Tensor
+    factor: torch.Tensor
+    ends: torch.Tensor
+
+
+def _perhaps_constants(problem: Problem, ends: torch.Tensor) -> torch.Tensor | None:
+    """Bool `[G]`: edge costs may be constants for the most part, by the middle of what tells two left edges apart.
+
+    None where there are too few edges for a complete graph.
+
+    Args:
+        problem: of any costs.
+        ends: `[2,G,E]`, extremes of the costs of left edges.
+    """
+    edge, (n, m) = problem.costs.edge, problem.costs.vertex.shape[1:]
+    left, right = edge.shape[1:]
+    complete = (n <= m and right >= m * (m - 1)) or (m <= n and left >= n * (n - 1))
+    if not (left and right and complete):
+        return None
+    differences = edge[:, left // 2, :SAMPLE].double() - edge[:, 0, :SAMPLE].double()
+    middle = (differences - differences.median(1, keepdim=True).values).abs().median(1).values
+    return ends.abs().amax((0, 2)).double() > ORDINARY * middle
+
+
+def _without_constants(problem: Problem, met: _Met, perhaps: torch.Tensor) -> _Met:
+    """Costs without constants of edges that every matching meets, where these may be most of them."""
+    topology, (n, m) = problem.topology, problem.costs.vertex.shape[1:]
+    dwarfed = perhaps & ~_loops(topology.left) & ~_loops(topology.right)
+    if not bool(dwarfed.any()):
+        return met
+    edge = met.edge.double() * met.factor[:, None, None]
+    for side, always, other, size in ((2, n <= m, topology.right, m), (1, m <= n, topology.left, n)):
+        if always:
+            constants = edge.amin(side, keepdim=True)
+            edge = edge - constants.where((dwarfed & _complete(other, size))[:, None, None], 0.0)
+    return _Met(edge, torch.ones_like(met.factor), torch.stack(edge.aminmax(dim=2)))
+
+
+def _loops(edges: torch.Tensor) -> torch.Tensor:
+    """Bool `[G]`: some edge is a loop, which meets none of a graph without loops."""
+    return (edges[..., 0] == edges[..., 1]).any(1)
+
+
+def _complete(edges: torch.Tensor, vertices: int) -> torch.Tensor:
+    """Bool `[G]`: edges `[G,E,2]` between all different vertices, in both directions, equally often."""
+    counts = _counts(edges, vertices)
+    counts = counts[:, ~torch.eye(vertices, dtype=torch.bool, device=edges.device).flatten()]
+    return (counts > 0).all(1) & (counts == counts[:, :1]).all(1)
 
 
 def in_range(problem: Problem) -> tuple[Problem, torch.Tensor]:
     """The problem in float64, scaled by a power of two where costs are outside `RANGE`; and that factor `[G]`."""
-    largest = _largest(problem)
-    outside = (largest > 0) & ((largest < RANGE[0]) | (largest > RANGE[1]))
-    factor = torch.where(outside, _to_one(largest), 1.0)
+    factor, _ = _into_range(_largest(problem, _look(problem.costs)))
     return problem.with_costs(problem.costs.map(torch.Tensor.double).scale(factor)), factor
+
+
+def _into_range(largest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The factor, and whether it is needed, `[G]`, of costs with these largest magnitudes."""
+    outside = (largest > 0) & ((largest < RANGE[0]) | (largest > RANGE[1]))
+    return torch.where(outside, _to_one(largest), 1.0), outside
+
+
+def single_precision(problem: Problem) -> Pairs:
+    """Costs in float32, float64 ones as `in_range` scales them; others keep their bits."""
+    if problem.costs.vertex.dtype != torch.float64:
+        return problem.costs.map(lambda x: x.float())
+    scaled, _ = in_range(problem)
+    # What is forbidden may cost anything, and searches count in units of the largest cost.
+    limit = ORDINARY * _largest(scaled, _look(scaled.costs))[:, None, None]
+    return Pairs(scaled.costs.vertex.clamp(-limit, limit).float(), scaled.costs.edge.float())
 
 
 def _to_one(largest: torch.Tensor) -> torch.Tensor:
@@ -151,17 +275,24 @@ def _least(edge: torch.Tensor) -> torch.Tensor:
 
 def _repeats(topology: Topology) -> torch.Tensor:
     """r `[G,1]`: how many right edges are equal at most, 1 at least."""
-    right, m = topology.right, topology.allowed.shape[2]
-    places = right[..., 0] * m + right[..., 1]
-    counts = torch.zeros(len(right), m * m, dtype=torch.float64, device=right.device)
-    counts.scatter_add_(1, places, torch.ones_like(places, dtype=torch.float64))
-    return counts.amax(1, keepdim=True).clamp(min=1)
+    return _counts(topology.right, topology.allowed.shape[2]).amax(1, keepdim=True).clamp(min=1)
 
 
-def _largest(problem: Problem) -> torch.Tensor:
+def _counts(edges: torch.Tensor, vertices: int) -> torch.Tensor:
+    """How often each ordered pair of vertices is an edge `[G,vertices²]`, float64."""
+    places = edges[..., 0] * vertices + edges[..., 1]
+    counts = torch.zeros(len(edges), vertices**2, dtype=torch.float64, device=edges.device)
+    return counts.scatter_add_(1, places, torch.ones_like(places, dtype=torch.float64))
+
+
+def _largest(problem: Problem, seen: _Seen) -> torch.Tensor:
     """Largest magnitude of allowed costs `[G]`, float64."""
-    costs = problem.costs
-    found = costs.vertex.abs().masked_fill(~problem.topology.allowed, 0).amax((1, 2))
-    if costs.edge.numel():
-        found = torch.maximum(found, costs.edge.abs().amax((1, 2)))
-    return found.double()
+    found = problem.costs.vertex.abs().masked_fill(~problem.topology.allowed, 0).amax((1, 2)).double()
+    return torch.cat([found[:, None], *seen.ends.double().abs()], 1).amax(1)
+
+
+def _blocks(edge: torch.Tensor) -> Iterator[slice]:
+    """Ranges of left edges that have about `BLOCK` costs of `edge [G,E,F]`."""
+    rows = max(1, BLOCK // max(1, len(edge) * edge.shape[2]))
+    for lo in range(0, edge.shape[1], rows):
+        yield slice(lo, lo + rows)

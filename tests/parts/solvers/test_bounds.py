@@ -145,7 +145,10 @@ def test_published_bounds(name, gilmore_lawler, projection):
 
 
 def halves(problem: Problem, g: int) -> float:
-    """Gilmore and Lawler's bound of any edge costs, in plain loops: half of what a pair costs for each of its ends."""
+    """Gilmore and Lawler's bound of any edge costs, in plain loops: half of what a pair costs for each of its ends.
+
+    A large number, where some pair of vertices is allowed that leaves the others no places.
+    """
     left, right = problem.topology.left[g].tolist(), problem.topology.right[g].tolist()
     (n, m), edge = problem.costs.vertex.shape[1:], problem.costs.edge[g].double().numpy()
     allowed = problem.topology.allowed[g].numpy()
@@ -162,7 +165,10 @@ def halves(problem: Problem, g: int) -> float:
         for s in range(m):
             others, places = [j for j in range(n) if j != i], [t for t in range(m) if t != s]
             table = np.where(allowed[np.ix_(others, places)], double[i, others, s][:, places], large)
-            single[i, s] += table[linear_sum_assignment(table)].sum() if others else 0.0
+            least = table[linear_sum_assignment(table)].sum() if others else 0.0
+            if allowed[i, s] and least > large / 10:
+                return large  # with i at s its partners have no places, of which the start knows nothing
+            single[i, s] += least
     single = np.where(allowed, single, large)
     return float(single[linear_sum_assignment(single)].sum())
 

@@ -22,3 +22,13 @@ def test_the_default_dtype_is_not_read(kind, dtype):
     assert torch.equal(found.matching.vertex, expected.matching.vertex)
     assert torch.equal(found.energy, expected.energy)
     assert found.energy.dtype == expected.energy.dtype
+
+
+@pytest.mark.parametrize("kind", ["lagrange", "exact", "exhaustive", "robust_tabu"])
+def test_the_default_device_is_not_read(kind):
+    solver = gmssl.part("solver", kind)
+    expected = gmssl.solve(PROBLEM, solver)
+    with torch.device("meta"):
+        found = gmssl.solve(PROBLEM, solver)
+    assert torch.equal(found.matching.vertex, expected.matching.vertex)
+    assert torch.equal(found.energy, expected.energy)

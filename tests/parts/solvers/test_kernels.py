@@ -10,6 +10,7 @@ import gmssl
 from gmssl.parts.solvers.assignment.lap_numba import assign
 from gmssl.parts.solvers.kernels.fold_numba import adjacency, fold, headroom
 from gmssl.parts.solvers.kernels.random_numba import below, shuffle
+from gmssl.parts.solvers.kernels.threads import unstopped
 from gmssl.parts.solvers.outcome import outcome
 from gmssl.parts.solvers.relabelling import restored, shuffled
 from gmssl.problem import lift, vertex_matching
@@ -46,7 +47,7 @@ def test_folded_tables_give_the_energy(problem):
     assert penalty == 0
     pairs, single = np.ones((max(first[n], 1), n, n), np.int32), np.ones((n, n), np.int32)
     names = np.arange(n, dtype=np.int32), np.arange(m, dtype=np.int32)
-    fold(vertex, edge, left, right, *names, entry, first[n], unit, pairs.ravel(), single.ravel())
+    fold(vertex, edge, left, right, *names, entry, first[n], unit, unstopped(), pairs.ravel(), single.ravel())
     for columns in matchings(problem, 0):
         total = 0
         for i, s in enumerate(columns):
@@ -68,7 +69,7 @@ def test_headroom_leaves_room_for_gains():
     adjacency(left, entry, first, head)
     pairs, single = np.empty((2, 2, 2), np.int32), np.empty((2, 2), np.int32)
     names = np.arange(2, dtype=np.int32)
-    fold(vertex, edge, left, left, names, names, entry, first[2], unit, pairs.ravel(), single.ravel())
+    fold(vertex, edge, left, left, names, names, entry, first[2], unit, unstopped(), pairs.ravel(), single.ravel())
     placement = int(np.abs(single).max()) + int(np.abs(pairs).max())
     assert penalty > placement
     assert 4 * (placement + int(penalty)) + 2 * int(np.abs(pairs).max()) < 2**28

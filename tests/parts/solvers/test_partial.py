@@ -96,3 +96,13 @@ def test_multipliers_of_the_complete_problem_do_not_fit_the_partial_one() -> Non
     lagrange = gmssl.part("solver", "lagrange", iterations=10)
     with pytest.raises(ProblemError, match="all partial or none"):
         lagrange.solve(partial, lagrange.solve(complete).multipliers)
+
+
+@pytest.mark.parametrize(("n", "m"), [(3, 4), (4, 3), (3, 3)])
+def test_multipliers_are_refused_in_the_sizes_of_the_user(n: int, m: int) -> None:
+    """Before anything is searched."""
+    lagrange = gmssl.part("solver", "lagrange", iterations=10)
+    other = lagrange.solve(positive(2, 2)).multipliers
+    size = rf"problems of {n}×{m} vertices need \[.*\] \({n + m} are the vertices of the longer side and 3 dummies\)"
+    with pytest.raises(ProblemError, match=size):
+        lagrange.solve(positive(n, m), other)

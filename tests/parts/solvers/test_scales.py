@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -9,7 +10,9 @@ import torch
 
 import gmssl
 from gmssl.errors import ProblemError
+from gmssl.parts.solvers.plain import plain
 from gmssl.problem import Problem, energy
+from gmssl.testing.generators import paired_embeddings
 
 EXHAUSTIVE = gmssl.part("solver", "exhaustive")
 SIZES = [(2, 2), (2, 3), (3, 2), (3, 3), (4, 3), (3, 5), (5, 5)]
@@ -151,3 +154,197 @@ def test_an_optimum_of_zero_has_no_gap() -> None:
         assert solution.gap is not None
         assert solution.gap.item() == 0
         assert solution.converged.all()
+
+
+def none(graphs: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """No left edge, no right edge, and what they cost."""
+    edges = torch.zeros(graphs, 0, 2, dtype=torch.long)
+    return edges, edges, torch.zeros(graphs, 0, 0, dtype=dtype)
+
+
+CERTAIN = {"exact": {}, "lagrange": {"iterations": 3, "every": 1}}
+"""Solvers that prove; the second hardly ever does, so that both answers occur."""
+
+
+@pytest.mark.parametrize("kind", CERTAIN)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    ("factor", "offset"), [(1.0, 0.0), (1.0, 1e5), (1.0, 1e9), (1e-14, 0.0), (1e-30, 0.0), (1e20, 1e25)]
+)
+def test_converged_is_a_gap_within_the_tolerance(kind: str, dtype: torch.dtype, factor: float, offset: float) -> None:
+    """And nothing else is, whoever judges: the solver, `Solution.gap`, or `certify`, of all matchings in turn."""
+    solver = gmssl.part("solver", kind, **CERTAIN[kind])
+    for seed, (n, m) in enumerate([(3, 3), (4, 3), (3, 5), (5, 5)]):
+        (vertex, left, right, edge), _ = integers(8, n, m, seed)
+        problem = Problem.build((vertex * factor + offset).to(dtype), left, right, (edge * factor).to(dtype))
+        solution = gmssl.solve(problem, solver)
+        assert solution.gap is not None
+        assert torch.equal(solution.converged, solution.gap <= solver.tolerance)
+        for matching in (solution.matching.vertex, torch.eye(max(n, m), dtype=dtype)[:n, :m].expand(8, n, m)):
+            certified = gmssl.certify(problem, matching, solver)
+            assert certified.gap is not None
+            assert torch.equal(certified.converged, certified.gap <= 1e-6)
+            above = reached(problem, certified) - optimum(problem)
+            assert not (certified.converged & (above > 1e-5 * factor)).any(), "integers, so a wrong one is 1 above"
+
+
+@pytest.mark.parametrize("kind", ["lap", "exhaustive", "exact", "lagrange"])
+def test_proofs_in_single_precision_show_no_gap(kind: str) -> None:
+    """Bounds are rounded down, after the gap was measured."""
+    vertex = torch.tensor([[[2.0**24, 2.0**26], [2.0**26, 3.0]]])
+    solution = gmssl.solve(Problem.build(vertex, *none(1, torch.float32)), gmssl.part("solver", kind))
+    assert solution.gap is not None
+    assert solution.bound is not None
+    assert (solution.bound < solution.energy).all()
+    assert (solution.gap == 0).all()
+    assert solution.converged.all()
+
+
+def test_a_constant_is_no_rounding_of_what_decides() -> None:
+    """Beside 10¹⁵ a difference of 1 is held by float64, though it is less than what a sum of such numbers may lose."""
+    (vertex, left, right, edge), _ = integers(8, 4, 4, 0)
+    problem = Problem.build(vertex + 2.0**50, left, right, edge)
+    matching = torch.eye(4, dtype=torch.float64).expand(8, 4, 4)
+    for kind in ("exact", "lagrange"):
+        certified = gmssl.certify(problem, matching, gmssl.part("solver", kind))
+        above = reached(problem, certified) - optimum(problem)
+        assert (above > 0).any()
+        assert not certified.converged[above > 0].any()
+
+
+def test_a_gap_at_energy_zero_is_open() -> None:
+    """However small its units are: relative to 0 every difference is infinite."""
+    vertex, none_ = torch.tensor([[[0.0, 1.0], [2.0, 0.0]]], dtype=torch.float64) * 1e-14, none(1, torch.float64)
+    problem = Problem.build(vertex, *none_)
+    solution = gmssl.solve(problem, gmssl.part("solver", "lap"))
+    assert (solution.energy, solution.gap) == (0, 0)
+    lower = replace(solution, bound=solution.bound - 1e-20)
+    assert lower.gap == torch.inf
+    assert not lower.judged(1.0).converged
+
+
+def test_no_difference_is_told_that_energy_and_bound_do_not_have() -> None:
+    """Whoever replaces a bound need not know of it."""
+    solution = gmssl.solve(Problem.build(torch.ones(1, 2, 2), *none(1, torch.float32)), gmssl.part("solver", "lap"))
+    assert solution.bound is not None
+    lower = replace(solution, bound=solution.bound - 1)
+    assert lower.gap == 0.5
+
+
+def complete(graphs: int, n: int, m: int, seed: int) -> tuple[list[torch.Tensor], torch.Generator]:
+    """As `integers`, with edges between all different vertices of either side, in any order."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def edges(size: int) -> torch.Tensor:
+        every = torch.tensor([(i, j) for i in range(size) for j in range(size) if i != j])
+        return torch.stack([every[torch.randperm(len(every), generator=generator)] for _ in range(graphs)])
+
+    vertex = torch.randint(-50, 50, (graphs, n, m), generator=generator).double()
+    left, right = edges(n), edges(m)
+    edge = torch.randint(-20, 20, (graphs, left.shape[1], right.shape[1]), generator=generator).double()
+    return [vertex, left, right, edge], generator
+
+
+@pytest.mark.parametrize("kind", SOLVERS)
+@pytest.mark.parametrize("size", [1e5, 1e7, -1e7, 1e12])
+def test_constants_on_edge_costs_of_complete_graphs_change_no_answer(kind: str, size: float) -> None:
+    """Every matching meets all edges of the shorter side once, so what they have in common decides nothing."""
+    for seed, (n, m) in enumerate([*SIZES, (4, 4), (5, 4)]):
+        (vertex, left, right, edge), generator = complete(6, n, m, seed)
+        edge[torch.rand(edge.shape, generator=generator) < 0.05] += 1e3
+        constants = size * torch.randint(1, 3, edge.shape, generator=generator).double()
+        constants = (
+            constants[:, :, :1] if n < m else constants[:, :1] if n > m else constants[:, :1] - constants[:, :, :1]
+        )
+        given = Problem.build(vertex, left, right, edge)
+        shifted = Problem.build(vertex, left, right, edge + constants)
+        require_honest(shifted, kind)
+        solution = gmssl.solve(shifted, gmssl.part("solver", kind))
+        found = energy(given.costs, solution.matching)
+        assert torch.equal(found, optimum(given)), "integers, which float64 tells apart beside the constants"
+        assert kind != "exact" or solution.converged.all()
+        assert kind != "robust_tabu" or solution.agreed.all()
+
+
+@pytest.mark.parametrize("offset", [1e6, -1e6])
+def test_what_looks_like_a_constant_and_is_none_decides(offset: float) -> None:
+    """An edge that is missing, listed twice or a loop, and vertices that stay unmatched, meet others or none."""
+    for seed, kind in product(range(4), ("missing", "twice", "loop", "partial", "longer")):
+        n, m = (4, 3) if kind == "longer" else (3, 4)
+        (vertex, left, right, edge), generator = complete(6, n, m, seed)
+        edge += offset * torch.randint(1, 3, edge.shape[:2], generator=generator)[:, :, None]
+        if kind == "missing":
+            right, edge = right[:, :-1], edge[:, :, :-1]
+        elif kind == "twice":
+            right, edge = (
+                torch.cat([x, x[..., :1, :] if x is right else x[..., :1]], k) for x, k in ((right, 1), (edge, 2))
+            )
+        elif kind == "loop":
+            left = left.clone()
+            left[:, 0, 1] = left[:, 0, 0]
+        problem = Problem.build(vertex, left, right, edge, partial=kind == "partial")
+        solution = gmssl.solve(problem, gmssl.part("solver", "exact"))
+        assert solution.converged.all()
+        best = optimum(problem)
+        assert (reached(problem, solution) - best <= 1e-6 * best.abs()).all()
+        require_honest(problem, "lagrange")
+
+
+def test_costs_of_training_on_complete_graphs_stay_as_they_are() -> None:
+    """Negated cosines, however well they are matched: no bit of a search changes."""
+    for noise in (0.0, 0.3, 3.0):
+        problem = paired_embeddings(16, 6, noise=noise, neighbours=5)
+        assert problem.topology.left.shape[1] == 30, "complete"
+        matching = gmssl.solve(problem, gmssl.part("solver", "robust_tabu")).matching
+        assert plain(problem, matching) is None
+
+
+def with_a_reward(size: float) -> Problem:
+    """Circles, and one pair of edges that is worth more than all else: it decides, and hides the rest."""
+    (vertex, _, _, edge), _ = integers(20, 6, 6, 6)
+    circle = torch.tensor([[i, (i + 1) % 6] for i in range(6)]).expand(20, 6, 2)
+    edge[:, 0, 0] -= size
+    return Problem.build(vertex + 1e4 * size, circle, circle, edge)
+
+
+@pytest.mark.parametrize("seconds", [None, 0.02])
+def test_what_a_solver_does_not_resolve_is_told_by_that_solver(seconds: float | None) -> None:
+    problem = with_a_reward(1e10)
+    with pytest.warns(UserWarning, match="robust_tabu: in 20 of 20 instances .* `agreed` is False") as told:
+        assert not gmssl.solve(problem, gmssl.part("solver", "robust_tabu", seconds=seconds)).agreed.any()
+    assert len(told) == 1
+    with pytest.warns(
+        UserWarning, match=r"lagrange: in 20 of 20 instances .* `converged` is False there\. Use"
+    ) as told:
+        solution = gmssl.solve(problem, gmssl.part("solver", "lagrange", seconds=seconds))
+    assert len(told) == 1, "the search that it begins with has no solution of its own"
+    assert not solution.converged.any()
+
+
+def test_a_proof_ends_all_doubt() -> None:
+    """Warnings are errors in these tests: `exact` gives none where it has proven what its search could not resolve."""
+    problem = with_a_reward(1e10)
+    solution = gmssl.solve(problem, gmssl.part("solver", "exact"))
+    assert solution.converged.all()
+    assert torch.equal(reached(problem, solution), optimum(problem))
+    with pytest.warns(UserWarning, match="exact: in 20 of 20 instances"):
+        assert not gmssl.solve(problem, gmssl.part("solver", "exact", nodes=1)).converged.any()
+
+
+def test_the_last_round_is_told_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where each round of a search still found something better."""
+    monkeypatch.setattr("gmssl.parts.solvers.tabu.robust_tabu.RESCALED", 1)
+    problem = with_a_reward(1e9)
+    with pytest.warns(UserWarning, match="robust_tabu: in .* instances"):
+        gmssl.solve(problem, gmssl.part("solver", "robust_tabu", starts=1, iterations=2, agree=None))
+
+
+@pytest.mark.parametrize("kind", SOLVERS)
+@pytest.mark.parametrize("cost", [1e35, -1e35, 1e300])
+def test_what_forbidden_pairs_cost_does_not_matter(kind: str, cost: float) -> None:
+    for n, m in [(4, 4), (5, 3), (3, 5)]:
+        (vertex, left, right, edge), generator = integers(8, n, m, 0)
+        allowed = torch.rand(vertex.shape, generator=generator) < 0.7
+        allowed[:, range(min(n, m)), range(min(n, m))] = True
+        problem = Problem.build(vertex.masked_fill(~allowed, cost), left, right, edge, allowed=allowed)
+        assert torch.equal(reached(problem, gmssl.solve(problem, gmssl.part("solver", kind))), optimum(problem))

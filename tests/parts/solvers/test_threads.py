@@ -11,10 +11,13 @@ import pytest
 from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
 
 KERNEL = """
+import signal
 import numpy as np
 from numba import njit
 from gmssl.parts.solvers.kernels.stop_numba import raised
 from gmssl.parts.solvers.kernels.threads import in_slices, unstopped
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell runs the tests with &
 
 @njit(nogil=True)
 def spin(lo, hi, stop):
@@ -100,3 +103,21 @@ def test_no_time_stops_at_once_and_none_never():
         while not stop[0] and time.perf_counter() < deadline:
             time.sleep(0.01)
         assert stop[0] == 1
+
+
+def test_an_inner_limit_obeys_the_outer_flag_and_its_own_time():
+    with stopping_after(None) as outer:
+        with stopping_after(60, outer) as inner:
+            assert not inner[0]
+            outer.fill(1)
+            begin = time.perf_counter()
+            while not inner[0] and time.perf_counter() - begin < 5:
+                time.sleep(0.001)
+            assert inner[0]
+        outer.fill(0)
+        with stopping_after(0.02, outer) as inner:
+            time.sleep(0.5)
+            assert inner[0]
+            assert not outer[0]
+        with stopping_after(None, outer) as inner:
+            assert inner is outer

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import gmssl
+from gmssl.errors import ProblemError
 from gmssl.parts.solvers.kernels.threads import unstopped
-from gmssl.parts.solvers.koopmans_beckmann import Products
+from gmssl.parts.solvers.koopmans_beckmann import Products, products_of
 from gmssl.parts.solvers.tabu.evolution import Population
-from gmssl.parts.solvers.tabu.products import ProductGround
+from gmssl.parts.solvers.tabu.products import ProductGround, in_whole_numbers
 from gmssl.problem import Problem
-from gmssl.problem.formats import read
+from gmssl.problem.formats import from_koopmans_beckmann, read
 
 QAP = Path(__file__).parents[4] / "shared" / "data" / "qap"
 
@@ -76,6 +77,59 @@ def test_energies_of_the_product_kernel(n: int, symmetric: bool, fraction: float
     assert (ground.begin(columns) == where).all()
     paid = vertex[np.arange(n), columns].sum() + (a * b[np.ix_(columns, columns)]).sum()
     assert energy == pytest.approx(paid, abs=1e-9)
+
+
+@given(n=st.integers(2, 7), scale=st.integers(1, 30), seed=st.integers(0, 99))
+def test_products_of_whole_numbers_are_searched_as_such(n: int, scale: int, seed: int) -> None:
+    """Factors are found divided by the largest cost, which would cost the kernel its float32."""
+    random = np.random.default_rng(seed)
+    a, b = scale * random.integers(0, 90, (n, n)), random.integers(-90, 90, (n, n))
+    np.fill_diagonal(a, 0)
+    np.fill_diagonal(b, 0)
+    problem = from_koopmans_beckmann(torch.from_numpy(a), torch.from_numpy(b))
+    products = products_of(problem, 0, unstopped())
+    if products is None:
+        assert not a.any() or not b.any()
+        return
+    whole = in_whole_numbers(products)
+    assert (whole.a == np.round(whole.a)).all()
+    assert (whole.b == np.round(whole.b)).all()
+    assert (np.multiply.outer(whole.a, whole.b) == np.multiply.outer(a, b)).all()
+
+
+@pytest.mark.parametrize("unit", [1e-120, 1 / 3, 1.0, 1e120])
+@pytest.mark.parametrize("dear", [1.0, 1e7, 1e13, 1e25])
+def test_products_of_very_different_sizes(unit: float, dear: float) -> None:
+    """Costs that the search cannot resolve beside the largest must not go unnoticed."""
+    generator = torch.Generator().manual_seed(3)
+    solver = gmssl.part("solver", "robust_tabu", seconds=0.1)
+    for _ in range(4):
+        a, b = (torch.randint(0, 20, (5, 5), generator=generator).double() for _ in range(2))
+        a[0, 1] = a[2, 3] = dear  # the optimum avoids it where b is 0
+        b[torch.rand(5, 5, generator=generator) < 0.5] = 0
+        problem = from_koopmans_beckmann(unit * a, b)
+        best = gmssl.solve(problem, gmssl.part("solver", "exhaustive", limit=10**6))
+        assert gmssl.solve(problem, solver).energy.item() == best.energy.item()
+
+
+def test_products_need_no_other_preparation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes over the E·F costs of a hundred complete vertices would take longer than the search may."""
+
+    def refuse(problem: Problem, matching: gmssl.Matching) -> None:
+        raise AssertionError("not needed")
+
+    monkeypatch.setattr("gmssl.parts.solvers.tabu.robust_tabu.plain", refuse)
+    solver = gmssl.part("solver", "robust_tabu", seconds=0.05)
+    gmssl.solve(drawn(6, 6, "symmetric", 0), solver)
+    with pytest.raises(AssertionError, match="not needed"):
+        gmssl.solve(drawn(6, 6, "any", 0), solver)
+
+
+def test_products_without_a_matching_are_refused() -> None:
+    problem = drawn(4, 4, "symmetric", 0)
+    problem.topology.allowed[:, 1:3] = torch.tensor([True, False, False, False])
+    with pytest.raises(ProblemError, match="`allowed` of instance 0 permits no"):
+        gmssl.solve(problem, gmssl.part("solver", "robust_tabu", seconds=0.05))
 
 
 def test_the_time_is_used_and_kept() -> None:

@@ -20,7 +20,7 @@ from math import isfinite
 from gmssl.lazy import torch
 from gmssl.parts.solvers.lagrange.ascent import climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
-from gmssl.parts.solvers.outcome import evaluated
+from gmssl.parts.solvers.outcome import energies
 from gmssl.problem import Multipliers, Problem, Topology
 
 AT_ONCE = 8  # nodes that branch together
@@ -58,9 +58,6 @@ class Search:
     proven: float = float("inf")
 
     def __post_init__(self) -> None:
-        double = self.problem.costs.map(torch.Tensor.double)
-        self._exactly = self.problem.with_costs(double)
-        self._magnitudes = self.problem.with_costs(double.map(torch.Tensor.abs))
         self._paid = 0.0
 
     def run(self, root: Dual, floor: torch.Tensor) -> float:
@@ -69,7 +66,7 @@ class Search:
         heap: list[_Node] = []
         self._learn(root)
         if not isfinite(self.energy):  # the root had no time for it
-            self._take(float(evaluated(self._exactly, self.columns[None])[1]), self.columns)
+            self._take(float(energies(self.problem, self.columns[None])), self.columns)
         self._keep(heap, ages, root, self.problem.topology.allowed, floor)
         while heap and bounded < self.nodes and not self.ascent.stop[0]:
             # A fixed number, not one for each thread: the search would otherwise depend on the machine.
@@ -78,9 +75,10 @@ class Search:
             if open_:
                 families = [_children(parent.allowed) for parent in open_]
                 masks = torch.cat(families)
-                origin = torch.tensor([k for k, family in enumerate(families) for _ in family])
+                origin = torch.tensor([k for k, family in enumerate(families) for _ in family], device=masks.device)
                 # What bounds a parent bounds its children; their own short ascent may end lower.
-                floor = torch.tensor([parent.bound for parent in open_], dtype=torch.float64)[origin]
+                bounds = [parent.bound for parent in open_]
+                floor = torch.tensor(bounds, dtype=torch.float64, device=masks.device)[origin]
                 duals = self._bound(masks, _stack([parent.multipliers for parent in open_]), origin)
                 bounded += len(masks)
                 for dual in duals:
@@ -118,10 +116,12 @@ class Search:
         Those whose turn comes after the time is up are missing at the end.
         """
         found = []
-        for part in torch.arange(len(masks)).split(max(1, BLOCK // max(1, self.problem.costs.edge.numel()))):
+        for part in torch.arange(len(masks), device=masks.device).split(
+            max(1, BLOCK // max(1, self.problem.costs.edge.numel()))
+        ):
             if self.ascent.stop[0]:
                 break
-            upper = torch.full((len(part),), self.energy, dtype=torch.float64)
+            upper = torch.full((len(part),), self.energy, dtype=torch.float64, device=masks.device)
             given = self.columns.expand(len(part), -1)
             found.append(climb(self.ascent, self._within(masks[part]), given, upper, multipliers.select(origin[part])))
         return found
@@ -139,32 +139,33 @@ class Search:
     def _take(self, energy: float, columns: torch.Tensor) -> None:
         if energy < self.energy:
             self.energy, self.columns = energy, columns.clone()
-            self._paid = float(evaluated(self._magnitudes, self.columns[None])[1])
+            self._paid = float(energies(self.problem, self.columns[None], magnitudes=True))
 
     def _keep(self, heap: list[_Node], ages: count[int], dual: Dual, masks: torch.Tensor, floor: torch.Tensor) -> None:
         """Put what is not closed on the heap, without the pairs that no better assignment can have."""
         assert dual.excess is not None
         bounds = torch.maximum(dual.bound, floor)
-        # With the bound of the ascent itself: its excess counts from there, not from the parent's.
-        masks = masks & ~(dual.bound[:, None, None] + dual.excess > self._limit())
-        for k in range(len(masks)):
-            bound = float(bounds[k])
+        left = None
+        for k, bound in enumerate(bounds.tolist()):
             if self._closed(bound):
                 continue
-            if not bool(masks[k].any(1).all()):
+            if left is None:
+                # With the bound of the ascent itself: its excess counts from there, not from the parent's.
+                left = masks & ~(dual.bound[:, None, None] + dual.excess > self._limit())
+            if not bool(left[k].any(1).all()):
                 continue  # a row has no column left, and nothing better is in this node
-            if bool((masks[k].sum(1) == 1).all()):
-                self._price(masks[k])
+            if bool((left[k].sum(1) == 1).all()):
+                self._price(left[k])
             else:
-                own = dual.multipliers.select(torch.tensor([k]))
-                heapq.heappush(heap, _Node(bound, next(ages), masks[k], own))
+                own = dual.multipliers.select(slice(k, k + 1))
+                heapq.heappush(heap, _Node(bound, next(ages), left[k], own))
 
     def _price(self, allowed: torch.Tensor) -> None:
         """Close a node that holds one assignment at most: it has no children, and its energy is known exactly."""
         columns = allowed.int().argmax(1)
         if len(columns.unique()) < len(columns):
             return
-        energy = float(evaluated(self._exactly, columns[None])[1])
+        energy = float(energies(self.problem, columns[None]))
         self._take(energy, columns)
         self.proven = min(self.proven, energy)
 
@@ -177,8 +178,9 @@ def _children(allowed: torch.Tensor) -> torch.Tensor:
     columns = allowed[row].nonzero().flatten()
     masks = allowed.repeat(len(columns), 1, 1)
     masks[:, row] = False
-    masks[torch.arange(len(columns)), :, columns] = False
-    masks[torch.arange(len(columns)), row, columns] = True
+    each = torch.arange(len(columns), device=columns.device)
+    masks[each, :, columns] = False
+    masks[each, row, columns] = True
     return masks
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 from time import perf_counter
 from typing import ClassVar
@@ -11,18 +12,20 @@ from pydantic import Field
 
 from gmssl.interfaces.registry import field_of
 from gmssl.interfaces.solver import Solver
-from gmssl.lazy import torch
+from gmssl.lazy import numpy, torch
 from gmssl.parts.solvers.exact.branch_and_bound import Search
 from gmssl.parts.solvers.kernels.threads import stopping_after
+from gmssl.parts.solvers.koopmans_beckmann import perhaps_products
 from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import outset
-from gmssl.parts.solvers.outcome import columns_of, evaluated, refuse_unmatchable
+from gmssl.parts.solvers.outcome import energies, refuse_unmatchable
 from gmssl.parts.solvers.plain import Plain, plain
 from gmssl.parts.solvers.proof import certified, on_device
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Problem, Solution
+from gmssl.problem.gap import gap_scale_of
 
 SHARE = 0.9  # of the tolerance closes a node; the rest is for rounding
 TWICE = 2  # where the energy falls while the tree is searched, nodes were closed by the gap of a higher one
@@ -61,13 +64,16 @@ class Exact(Solver):
             ProblemError: `allowed` permits no matching of the shorter side, or the machine has no room for the tables.
         """
         refuse_without_room_to_climb(problem, every_pair=True)
-        began, problem = perf_counter(), problem.detach()
-        with stopping_after(None if self.seconds is None else self.seconds * len(problem.costs.vertex)) as stop:
-            searched = self.polish.until(stop).solve(problem)
+        limit = None if self.seconds is None else self.seconds * len(problem.costs.vertex)
+        with stopping_after(limit) as stop:
+            return self._until(stop, problem.detach())
+
+    def _until(self, stop: numpy.ndarray, problem: Problem) -> Solution:
+        began, searched = perf_counter(), self.polish.until(stop).choose(problem)
         device, (n, m) = problem.costs.vertex.device, problem.costs.vertex.shape[1:]
-        columns = columns_of(searched.matching.vertex).cpu()
+        columns = torch.where(searched.columns < m, searched.columns, -1).cpu()
         here = on_cpu(problem)
-        found = plain(here, searched.matching.map(torch.Tensor.cpu))
+        found = None if searched.ordinary else plain(here, columns)
         posed = here if found is None else found.problem
         shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
         units = _Units.of(here, columns, found)
@@ -75,36 +81,37 @@ class Exact(Solver):
         bounds = torch.empty(len(begin), dtype=torch.float64, device=begin.device)
         # What all instances needed so far counts for each of them alike.
         spent = (perf_counter() - began) / max(1, len(begin))
-        seconds = None if self.seconds is None else self.seconds - spent
+        seconds, perhaps = None if self.seconds is None else self.seconds - spent, perhaps_products(shorter.costs.edge)
         for g, unit in enumerate(units):
-            one = torch.tensor([g], device=begin.device)
-            chosen[g], bounds[g] = self._search(shorter.select(one), begin[one], unit, seconds)
+            one = slice(g, g + 1)
+            with stopping_after(seconds, stop) as own:
+                chosen[g], bounds[g] = self._search(shorter.select(one), begin[one], perhaps[one], unit, own)
         refuse_unmatchable(bounds == torch.inf)
         chosen = chosen if n <= m else opposite(chosen, n)
-        solution = certified(here, chosen, bounds, found, self.tolerance)
+        solution = certified(self, here, chosen, bounds, found)
         return on_device(solution, device)
 
     def _search(
-        self, problem: Problem, columns: torch.Tensor, units: _Units, seconds: float | None
+        self, problem: Problem, columns: torch.Tensor, perhaps: torch.Tensor, units: _Units, stop: numpy.ndarray
     ) -> tuple[torch.Tensor, float]:
         """Columns `[n]` and bound of one instance with n ≤ m."""
 
+        @cache
         def fair(energy: float) -> float:
             return SHARE * self.tolerance * units.relative_to(energy)
 
         best = columns
-        with stopping_after(seconds) as stop:
-            # All nodes begin at multipliers that descend from the root's: steps here pay for the whole tree.
-            root = Ascent(10 * self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
-            ascent = Ascent(self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
-            known = outset(root, problem)
-            for _ in range(TWICE):
-                # No energy yet: the root evaluates the given assignment itself, to the precision of its bounds.
-                search = Search(problem, ascent, fair, self.nodes, best[0])
-                bound = search.run(climb(root, problem, best, multipliers=known.multipliers), known.floor)
-                best = search.columns[None]
-                if stop[0] or search.energy - bound <= self.tolerance * units.relative_to(search.energy):
-                    break
+        # All nodes begin at multipliers that descend from the root's: steps here pay for the whole tree.
+        root = Ascent(10 * self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
+        ascent = Ascent(self.iterations, self.iterations, self.tolerance, True, self.threads, stop)
+        known = outset(root, problem, perhaps=perhaps)
+        for _ in range(TWICE):
+            # No energy yet: the root evaluates the given assignment itself, to the precision of its bounds.
+            search = Search(problem, ascent, fair, self.nodes, best[0])
+            bound = search.run(climb(root, problem, best, multipliers=known.multipliers), known.floor)
+            best = search.columns[None]
+            if stop[0] or search.energy - bound <= self.tolerance * units.relative_to(search.energy):
+                break
         return best[0], bound
 
 
@@ -125,11 +132,11 @@ class _Units:
         """Of each instance of a batch with known `columns [G,n]`."""
         if found is None:
             return [cls(0.0, inf)] * len(columns)
-        given, searched = (evaluated(each, columns)[1] for each in (problem, found.problem))
+        given, searched = (energies(each, columns) for each in (problem, found.problem))
         offset = torch.where(found.changed, given * found.factor - searched, 0.0)
         most = torch.where(found.changed, found.decisive, inf)
         return [cls(*pair) for pair in zip(offset.tolist(), most.tolist(), strict=True)]
 
     def relative_to(self, energy: float) -> float:
         """The magnitude that tolerances of gaps at this energy are multiplied by."""
-        return min(abs(energy + self.offset), self.most)
+        return gap_scale_of(self.offset + energy, self.most)

@@ -11,6 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from gmssl.parts.solvers.kernels.stop_numba import raised
+
+CHUNK = 2**20  # numbers that are cleared between two looks at the flag: a millisecond
+
 
 @njit(cache=True, nogil=True)
 def adjacency(left, entry, first, head):
@@ -73,7 +77,7 @@ def headroom(vertex, edge, left, right, masked, limit):
 
 
 @njit(cache=True, nogil=True)
-def fold(vertex, edge, left, right, rename, renames, entry, count, unit, pairs, single):
+def fold(vertex, edge, left, right, rename, renames, entry, count, unit, stop, pairs, single):
     """Fill `single`, at (k, s) the cost of placing k at s; `pairs`, at (entry[i,k], s, t) that of i at s with k at t.
 
     Args:
@@ -82,22 +86,28 @@ def fold(vertex, edge, left, right, rename, renames, entry, count, unit, pairs, 
         rename, renames: new names of rows and columns.
         entry, count: of `adjacency`.
         unit: what a cost of 1 becomes.
+        stop: `[1]`; anything but 0 leaves `pairs` incomplete.
         pairs, single: output, int32, `[≥ count·n·stride]` and `[n·stride]`, flat.
     """
     n = entry.shape[0]
     stride = single.shape[0] // n
     size, edges = n * stride, right.shape[0]
     single[:] = 0
-    pairs[: count * size] = 0
     for i in range(vertex.shape[0]):
         for s in range(vertex.shape[1]):
             # rint, torch.round and `_ROUND` of `fold_triton` all round halves to even: the three make the same tables.
             single[rename[i] * stride + renames[s]] = np.int32(np.rint(vertex[i, s] * unit))
+    for lo in range(0, count * size, CHUNK):
+        if raised(stop):
+            return
+        pairs[lo : min(lo + CHUNK, count * size)] = 0
     whole, there, back = np.empty(edges, np.int32), np.empty(edges, np.int32), np.empty(edges, np.int32)
     for f in range(edges):
         there[f] = right[f, 0] * stride + right[f, 1]
         back[f] = right[f, 1] * stride + right[f, 0]
     for e in range(left.shape[0]):
+        if raised(stop):
+            return
         i, k = left[e, 0], left[e, 1]
         for f in range(edges):
             whole[f] = np.int32(np.rint(edge[e, f] * unit))

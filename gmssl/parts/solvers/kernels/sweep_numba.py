@@ -83,6 +83,24 @@ def shift(typingctx, delta, x, y, rows, stride):
     return types.void(delta, x, y, types.intp, types.intp), codegen
 
 
+def _first_of_least(builder, values, places):
+    """The least number in vectors of them, and the least code that has it."""
+    b, least, code = builder, None, None
+    for numbers, codes in zip(values, places, strict=True):
+        for lane in range(LANES):
+            value, place = (b.extract_element(v, ir.Constant(_I32, lane)) for v in (numbers, codes))
+            if least is None:
+                least, code = value, place
+                continue
+            # The least code wins a tie, so that the answer does not depend on the number of lanes.
+            wins = b.or_(
+                b.fcmp_ordered("<", value, least),
+                b.and_(b.fcmp_ordered("==", value, least), b.icmp_signed("<", place, code)),
+            )
+            least, code = b.select(wins, value, least), b.select(wins, place, code)
+    return least, code
+
+
 @intrinsic
 def sweep(typingctx, delta, until, x, y, rows, stride, now, aspiration):
     """`shift`, and the least gain that is permitted: `until ≤ now`, or below `aspiration`.
@@ -96,40 +114,41 @@ def sweep(typingctx, delta, until, x, y, rows, stride, now, aspiration):
         gains, marks, xs, ys = (_Numbers(context, b, signature, args, k) for k in range(4))
         _, _, _, _, rows, stride, now, aspiration = args
         codes = ir.VectorType(_I32, LANES)
-        best, where = cgutils.alloca_once(b, gains.vector), cgutils.alloca_once(b, codes)
-        b.store(gains.constant(NONE), best)
-        b.store(ir.Constant(codes, [ir.Constant(_I32, -1)] * LANES), where)
+        # Two blocks at a time: each waits for the least gain before it, and they need not wait for each other.
+        best = [cgutils.alloca_once(b, gains.vector) for _ in range(2)]
+        where = [cgutils.alloca_once(b, codes) for _ in range(2)]
+        for k in range(2):
+            b.store(gains.constant(NONE), best[k])
+            b.store(ir.Constant(codes, [ir.Constant(_I32, -1)] * LANES), where[k])
         lanes = ir.Constant(codes, [ir.Constant(_I32, lane) for lane in range(LANES)])
         time, hoped = marks.splat(now), gains.splat(aspiration)
+
+        def look(k, own, other, line, t):
+            place = b.add(line, t)
+            gain = b.fsub(gains.load(place), _rest(b, xs, ys, own, other, t), FLAGS)
+            gains.store(gain, place)
+            free = b.or_(b.fcmp_ordered("<=", marks.load(place), time), b.fcmp_ordered("<", gain, hoped))
+            known = b.load(best[k])
+            better = b.and_(free, b.fcmp_ordered("<", gain, known))
+            b.store(b.select(better, gain, known), best[k])
+            code = b.insert_element(ir.Constant(codes, ir.Undefined), b.trunc(place, _I32), ir.Constant(_I32, 0))
+            code = b.shuffle_vector(
+                code, ir.Constant(codes, ir.Undefined), ir.Constant(codes, [ir.Constant(_I32, 0)] * LANES)
+            )
+            b.store(b.select(better, code, b.load(where[k])), where[k])
+
         with cgutils.for_range(b, rows) as row:
             own, other = xs.splat(xs.scalar(row.index)), ys.splat(ys.scalar(row.index))
             line, first = b.mul(row.index, stride), b.and_(row.index, _i64(-LANES))
-            with cgutils.for_range_slice(b, first, stride, _i64(LANES), _I64) as (t, _):
-                k = b.add(line, t)
-                gain = b.fsub(gains.load(k), _rest(b, xs, ys, own, other, t), FLAGS)
-                gains.store(gain, k)
-                free = b.or_(b.fcmp_ordered("<=", marks.load(k), time), b.fcmp_ordered("<", gain, hoped))
-                known = b.load(best)
-                better = b.and_(free, b.fcmp_ordered("<", gain, known))
-                b.store(b.select(better, gain, known), best)
-                code = b.insert_element(ir.Constant(codes, ir.Undefined), b.trunc(k, _I32), ir.Constant(_I32, 0))
-                code = b.shuffle_vector(
-                    code, ir.Constant(codes, ir.Undefined), ir.Constant(codes, [ir.Constant(_I32, 0)] * LANES)
-                )
-                b.store(b.select(better, code, b.load(where)), where)
-        values, places = b.load(best), b.add(b.load(where), lanes)
-        least, code = None, None
-        for lane in range(LANES):
-            value, place = (b.extract_element(v, ir.Constant(_I32, lane)) for v in (values, places))
-            if least is None:
-                least, code = value, place
-                continue
-            # The least code wins a tie, so that the answer does not depend on the number of lanes.
-            wins = b.or_(
-                b.fcmp_ordered("<", value, least),
-                b.and_(b.fcmp_ordered("==", value, least), b.icmp_signed("<", place, code)),
-            )
-            least, code = b.select(wins, value, least), b.select(wins, place, code)
+            odd = b.and_(b.sub(stride, first), _i64(LANES))
+            with cgutils.for_range_slice(b, first, b.sub(stride, odd), _i64(2 * LANES), _I64) as (t, _):
+                look(0, own, other, line, t)
+                look(1, own, other, line, b.add(t, _i64(LANES)))
+            with b.if_then(b.icmp_signed(">", odd, _i64(0))):
+                look(0, own, other, line, b.sub(stride, odd))
+        values = [b.load(x) for x in best]
+        places = [b.add(b.load(x), lanes) for x in where]
+        least, code = _first_of_least(b, values, places)
         none = b.fcmp_ordered(">=", least, ir.Constant(gains.element, NONE))
         return b.select(none, _i64(-1), b.sext(code, _I64))
 

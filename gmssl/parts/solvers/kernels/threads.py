@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from threading import Timer
+from threading import Event, Thread, Timer
+from time import perf_counter
 
 from gmssl.lazy import numpy, torch
 
 LONG = 0.25  # seconds of work from which on the caller waits beside it, for Ctrl-C; a thread takes 0.1 ms to start
+GLANCE = 0.01  # seconds between two looks at the flag of a caller
 
 
 def in_slices(
@@ -79,14 +81,20 @@ def unstopped() -> numpy.ndarray:
 
 
 @contextmanager
-def stopping_after(seconds: float | None) -> Iterator[numpy.ndarray]:
-    """A flag as `unstopped` gives it that is 1 once `seconds` have passed, at once if they are not above 0; None: 0."""
+def stopping_after(seconds: float | None, outer: numpy.ndarray | None = None) -> Iterator[numpy.ndarray]:
+    """A flag as `unstopped` gives it that is 1 once `seconds` have passed, at once if they are not above 0; None: 0.
+
+    It is 1, too, once `outer`, the flag of whoever called, is not 0.
+    """
+    if seconds is None and outer is not None:
+        yield outer
+        return
     stop = unstopped()
     if seconds is None or seconds <= 0:
         stop.fill(seconds is not None)
         yield stop
         return
-    timer = Timer(seconds, stop.fill, (1,))
+    timer = Timer(seconds, stop.fill, (1,)) if outer is None else _Watch(seconds, stop, outer)
     # A program that ends early must not wait for the limit.
     timer.daemon = True
     timer.start()
@@ -94,6 +102,25 @@ def stopping_after(seconds: float | None) -> Iterator[numpy.ndarray]:
         yield stop
     finally:
         timer.cancel()
+
+
+class _Watch(Thread):
+    """A timer that ends early where the flag `outer` says so."""
+
+    def __init__(self, seconds: float, stop: numpy.ndarray, outer: numpy.ndarray) -> None:
+        super().__init__()
+        self._until, self._flag, self._outer, self._over = perf_counter() + seconds, stop, outer, Event()
+        stop.fill(bool(outer[0]))
+
+    def run(self) -> None:
+        while not self._over.wait(min(GLANCE, max(0.0, self._until - perf_counter()))):
+            if self._outer[0] or perf_counter() >= self._until:
+                self._flag.fill(1)
+                break
+
+    def cancel(self) -> None:
+        """The flag is not looked at any more."""
+        self._over.set()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def climb(
         multipliers: to start from, of problems with the same edges; None: zero.
     """
     zero = zero_multipliers(ascent, problem)
-    multipliers = zero if multipliers is None else _checked(multipliers, zero)
+    multipliers = zero if multipliers is None else _checked(multipliers, zero)  # which are written on
     if columns.device.type != "cpu":
         from gmssl.parts.solvers.lagrange.ascent_torch import ascend
 
@@ -53,10 +53,39 @@ def refuse_without_room_to_climb(problem: Problem, every_pair: bool) -> None:
     n, m = sorted(sides)
     pairs = n * (n - 1) // 2
     pairs = pairs if every_pair else min(pairs, edges.shape[1])  # edges may be listed twice, or in both directions
-    # Costs in float64 and in float32, and y; multipliers as they are given and as they are found.
+    edge = problem.costs.edge
+    # Costs in float64 and in float32, and y; multipliers as they are given and as they are found; edges in float64.
     size = 16 * pairs * m * m + 2 * 4 * graphs * (2 * pairs * m + n * m * m)
+    size += 0 if edge.dtype == torch.float64 else 8 * edge.numel()
     what = f"the tables of a bound for {n}×{m} vertices, of which {pairs} pairs are relaxed,"
     refuse_without_room(size, what, "use a smaller problem, or robust_tabu, which gives no bound")
+
+
+def refuse_unfit(multipliers: Multipliers, problem: Problem, every_pair: bool) -> None:
+    """Refuse multipliers that are not of these problems, in the sizes that the problems had before they were completed.
+
+    Raises:
+        ProblemError: other shapes.
+    """
+    (graphs, *sides), dummies = problem.costs.vertex.shape, problem.topology.dummies
+    edges = problem.topology.left if sides[0] <= sides[1] else problem.topology.right
+    n, m = (
+        sides
+        if dummies == 0
+        else (sides[0] - dummies * (sides[0] > sides[1]), sides[1] - dummies * (sides[0] < sides[1]))
+    )
+    short, long = sorted(sides)
+    pairs = short * (short - 1) // 2 if every_pair else edges.shape[1]
+    needed = {"tail": [graphs, pairs, long], "head": [graphs, pairs, long], "capacity": [graphs, short, long, long]}
+    for name, shape in needed.items():
+        found = list(getattr(multipliers, name).shape)
+        if found != shape:
+            of = f"{graphs} {'partial ' if dummies else ''}problems of {n}×{m} vertices"
+            why = f" ({long} are the vertices of the longer side and {dummies} dummies)" if dummies else ""
+            raise ProblemError(
+                f"multipliers.{name} has shape {found}, {of} need {shape}{why}; warm-start problems of the same G, n, "
+                "m and edges, all partial or none, with the same setting of `pairs`."
+            )
 
 
 def zero_multipliers(ascent: Ascent, problem: Problem) -> Multipliers:
@@ -72,17 +101,29 @@ def zero_multipliers(ascent: Ascent, problem: Problem) -> Multipliers:
 def _compiled(
     ascent: Ascent, problem: Problem, columns: torch.Tensor, upper: torch.Tensor | None, multipliers: Multipliers
 ) -> Dual:
+    columns, device = columns.clone(), columns.device
+    bound = torch.full((len(columns),), -torch.inf, dtype=torch.float64, device=device)
+    upper = torch.full_like(bound, torch.inf) if upper is None else upper.clone()
+    excess = torch.zeros(problem.costs.vertex.shape, dtype=torch.float64, device=device)
+    dual = Dual(columns, upper, bound, multipliers, excess)
+    if not ascent.stop[0]:
+        _ascend(ascent, problem, dual)
+    late = (bound == -torch.inf).nonzero().flatten()
+    if len(late):
+        bound[late] = cheap_bound(problem if len(late) == len(bound) else problem.select(late))
+    return dual
+
+
+def _ascend(ascent: Ascent, problem: Problem, dual: Dual) -> None:
+    """Improve what `dual` holds in place."""
     from gmssl.parts.solvers.lagrange.ascent_numba import ascend_slice
 
-    costs, topology = problem.costs, problem.topology
+    assert dual.excess is not None
+    costs, topology, multipliers = problem.costs, problem.topology, dual.multipliers
     tensors = costs.vertex.double(), costs.edge.double(), topology.left, topology.right, topology.allowed
     given: list[Any] = [x.contiguous().numpy() for x in tensors]
-    # Cloned, as the kernel writes into them: what a caller gave stays as it is.
-    duals = [x.clone() for x in (multipliers.tail, multipliers.head, multipliers.capacity)]
-    columns, bound = columns.clone(), torch.full((len(columns),), -torch.inf, dtype=torch.float64)
-    upper = torch.full_like(bound, torch.inf) if upper is None else upper.clone()
-    excess = torch.zeros(costs.vertex.shape, dtype=torch.float64)
-    changed: list[Any] = [x.numpy() for x in (*duals, columns, upper, bound, excess)]
+    found = multipliers.tail, multipliers.head, multipliers.capacity, dual.columns, dual.upper, dual.bound, dual.excess
+    changed: list[Any] = [x.numpy() for x in found]
 
     def run(lo: int, hi: int) -> None:
         vertex, edge, left, right, allowed = (x[lo:hi] for x in given)
@@ -93,24 +134,15 @@ def _compiled(
         )  # fmt: skip
 
     pairs, places = multipliers.tail.shape[1], costs.vertex.shape[2] ** 2
-    effort = len(columns) * (1 + ascent.iterations) * pairs * places * NANOSECOND
-    in_slices(run, len(columns), ascent.threads or torch.get_num_threads(), ascent.stop, effort)
-    late = (bound == -torch.inf).nonzero().flatten()
-    if len(late):
-        bound[late] = cheap_bound(problem.select(late))
-    return Dual(columns, upper, bound, Multipliers(*duals), excess)
+    effort = len(dual.bound) * (1 + ascent.iterations) * pairs * places * NANOSECOND
+    in_slices(run, len(dual.bound), ascent.threads or torch.get_num_threads(), ascent.stop, effort)
 
 
 def _checked(given: Multipliers, zero: Multipliers) -> Multipliers:
-    """Multipliers on the device of the problem; a bound holds for finite ones with capacities ≥ 0 only."""
+    """A copy on the device of the problem; a bound holds for finite multipliers with capacities ≥ 0 only."""
     names = ("tail", "head", "capacity")
     for name in names:
-        one, other = getattr(given, name), getattr(zero, name)
-        if one.shape != other.shape:
-            raise ProblemError(
-                f"multipliers.{name} has shape {list(one.shape)}, these problems need {list(other.shape)}; warm-start "
-                "problems of the same G, n, m and edges, all partial or none, with the same setting of `pairs`."
-            )
+        one = getattr(given, name)
         if not bool(torch.isfinite(one).all()) or (name == "capacity" and bool((one < 0).any())):
             raise ProblemError(f"multipliers.{name} is not finite, or capacity is below 0; start without multipliers.")
-    return Multipliers(*(getattr(given, name).to(zero.tail) for name in names))
+    return Multipliers(*(getattr(given, name).to(zero.tail, copy=True) for name in names))

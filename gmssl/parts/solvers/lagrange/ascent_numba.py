@@ -15,10 +15,12 @@ WEIGHT = np.float32(4)  # of primal against dual steps; measured on kNN problems
 
 
 @njit(cache=True, nogil=True)
-def _scale(pairs, largest):
+def _scale(pairs, largest, stop):
     """Root of the mean square of the permitted pair costs, or the largest cost where there is none."""
     total, count = 0.0, 0
     for p in range(pairs.shape[0]):
+        if raised(stop):
+            break
         for s in range(pairs.shape[1]):
             for t in range(pairs.shape[2]):
                 if pairs[p, s, t] < np.inf:
@@ -31,21 +33,28 @@ def _scale(pairs, largest):
 
 
 @njit(cache=True, nogil=True)
-def _scaled(single, pairs, scale, stride):
-    """Both tables in float32, what is forbidden or padding at a high cost; rows of `stride` numbers."""
+def _scaled(single, pairs, scale, stride, stop):
+    """Both tables in float32, what is forbidden or padding at a high cost, in rows of `stride` numbers; zeros for y.
+
+    Incomplete once `stop[0]` is not 0.
+    """
     n, m = single.shape
-    one = np.full((n, stride), FORBIDDEN, np.float32)
-    two = np.full(pairs.shape[0] * m * stride, FORBIDDEN, np.float32)
+    one, size = np.full((n, stride), FORBIDDEN, np.float32), m * stride
+    two, y = np.empty(pairs.shape[0] * size, np.float32), np.empty(pairs.shape[0] * size, np.float32)
     for i in range(n):
         for s in range(m):
             if single[i, s] < np.inf:
                 one[i, s] = single[i, s] / scale
     for p in range(pairs.shape[0]):
+        if raised(stop):
+            break
+        two[p * size : (p + 1) * size] = FORBIDDEN
+        y[p * size : (p + 1) * size] = 0
         for s in range(m):
             for t in range(m):
                 if pairs[p, s, t] < np.inf:
                     two[(p * m + s) * stride + t] = pairs[p, s, t] / scale
-    return one, two
+    return one, two, y
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -95,14 +104,14 @@ def _ascend(single, pairs, tail, head, scale, iterations, every, tolerance, stop
     """
     n, m = single.shape
     stride = (m + LANES - 1) // LANES * LANES
-    blocks, count = stride // LANES, pairs.shape[0]
-    one, two = _scaled(single, pairs, scale, stride)
+    blocks = stride // LANES
+    one, two, y = _scaled(single, pairs, scale, stride, stop)
     alpha, beta, capacity = duals[0].copy(), duals[1].copy(), duals[2].copy()
     degree, crosswise = _degrees(tail, head, n), np.empty_like(capacity)
     for i in range(n):
         transpose(crosswise[i], 0, capacity[i], 0, blocks)
     rows, free = np.zeros(n, np.float32), np.zeros(stride, np.float32)
-    x, y = np.zeros((n, stride), np.float32), np.zeros(count * m * stride, np.float32)
+    x = np.zeros((n, stride), np.float32)
     x[:, :m] = 1 / m
     ahead, spent, crossed = np.empty_like(x), np.empty_like(capacity), np.empty_like(capacity)
     column, turned = np.empty(stride, np.float32), np.empty(stride * stride, np.float32)
@@ -176,10 +185,10 @@ def ascend_slice(
         count, largest = tabulate(
             vertex[g], edge[g], left[g], right[g], allowed[g], every_pair, stop, single, pairs, tail, head
         )  # fmt: skip
+        scale = _scale(pairs[:count], largest, stop)
         if raised(stop):
             return
         table, first, second = pairs[:count], tail[:count], head[:count]
-        scale = _scale(table, largest)
         alpha, beta = np.zeros((count, m), np.float32), np.zeros((count, stride), np.float32)
         capacity = np.zeros((n, stride * stride), np.float32)
         square = capacity.reshape(n, stride, stride)

@@ -6,7 +6,8 @@ assignment has a dual solution, u of the partners and v ≤ 0 of the places, and
 the value of the small assignment to the cost of i at s; one assignment of all vertices is left, and it is the bound.
 
 A pair has two vertices. The first is shown half of its costs and the second what is left of them, at least the other
-half: so the bound is at least that of Gilmore and Lawler. Solving the small assignments again on what the last one
+half: so the bound is at least that of Gilmore and Lawler, unless some place is allowed that leaves partners none,
+which no multipliers can say. Solving the small assignments again on what the last one
 leaves unused, in the manner of Hahn and Grant (1998), was measured and left out: the ascent ends where it ends without.
 
 Sources: Gilmore, "Optimal and suboptimal algorithms for the quadratic assignment problem", SIAM J. 10 (1962); Lawler,

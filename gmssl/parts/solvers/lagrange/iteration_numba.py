@@ -50,7 +50,10 @@ def tabulate(vertex, edge, left, right, allowed, every_pair, stop, single, pairs
     for i in range(n):
         for s in range(m):
             single[i, s] = vertex[i, s]
-    pairs[:count] = 0.0
+    for p in range(count):
+        if raised(stop):
+            return count, largest
+        pairs[p] = 0.0
     for e in range(left.shape[0]):
         if raised(stop):
             return count, largest
@@ -71,6 +74,8 @@ def tabulate(vertex, edge, left, right, allowed, every_pair, stop, single, pairs
             else:
                 single[i, s] = np.inf
     for p in range(count):
+        if raised(stop):
+            return count, largest
         for s in range(m):
             for t in range(m):
                 if s != t and allowed[tail[p], s] and allowed[head[p], t]:

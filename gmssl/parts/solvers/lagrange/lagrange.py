@@ -5,17 +5,18 @@ from __future__ import annotations
 from time import perf_counter
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from gmssl.interfaces.registry import field_of
-from gmssl.interfaces.solver import Solver
+from gmssl.interfaces.solver import Listener, Solver
 from gmssl.lazy import torch
+from gmssl.parts.solvers.curve import Curve
 from gmssl.parts.solvers.kernels.threads import stopping_after
-from gmssl.parts.solvers.lagrange.ascent import climb, refuse_without_room_to_climb
+from gmssl.parts.solvers.lagrange.ascent import climb, refuse_unfit, refuse_without_room_to_climb
 from gmssl.parts.solvers.lagrange.dual import Ascent
 from gmssl.parts.solvers.lagrange.outset import Bound, outset
 from gmssl.parts.solvers.lagrange.rising import rise
-from gmssl.parts.solvers.outcome import columns_of, evaluated, refuse_unmatchable
+from gmssl.parts.solvers.outcome import energies, refuse_unmatchable
 from gmssl.parts.solvers.plain import plain
 from gmssl.parts.solvers.proof import certified, in_given, in_units
 from gmssl.parts.solvers.relabelling import opposite, turned
@@ -71,6 +72,14 @@ class Lagrange(Solver):
     polish: field_of(RobustTabu) = Field(default_factory=RobustTabu, description="search for the matching")  # type: ignore[valid-type]
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
+    _listener: Listener | None = PrivateAttr(None)
+
+    def watched(self, listener: Listener) -> Lagrange:
+        """The same solver, which tells `listener` a better matching after each search and each ascent."""
+        telling = self.model_copy()
+        telling._listener = listener
+        return telling
+
     def solve(self, problem: Problem, multipliers: Multipliers | None = None) -> Solution:
         """Solve; `converged` says that the relative gap is at most `tolerance`.
 
@@ -82,37 +91,53 @@ class Lagrange(Solver):
             ProblemError: `allowed` permits no matching of the shorter side, or the machine has no room for the tables.
         """
         refuse_without_room_to_climb(problem, self.pairs == "all")
+        if multipliers is not None:
+            refuse_unfit(multipliers, problem, self.pairs == "all")
         began, problem = perf_counter(), problem.detach()
         n, m = problem.costs.vertex.shape[1:]
+        curve = Curve(problem, self._listener)
+
+        def told(found: torch.Tensor) -> None:
+            for g, each in enumerate(found if n <= m else opposite(found, n)):
+                curve.learn(g, each)
+
         with stopping_after(self.seconds) as stop:
             # The search comes first: its energy is what the gap is measured against, and so what ends the ascent early.
-            searched = self.polish.until(stop).solve(problem)
-            found = plain(problem, searched.matching)
+            polish = self.polish.until(stop)
+            searched = polish.choose(problem)
+            found = None if searched.ordinary else plain(problem, searched.columns)
             posed = problem if found is None else found.problem
-            columns = columns_of(searched.matching.vertex)
+            columns = torch.where(searched.columns < m, searched.columns, -1)
             shorter, begin = (posed, columns) if n <= m else (turned(posed), opposite(columns, m))
+            told(begin)
             ascent = Ascent(self.iterations, self.every, self.tolerance, self.pairs == "all", self.threads, stop)
             known, climbs = outset(ascent, shorter, self.bound, warm=multipliers is not None), perf_counter()
             dual = climb(ascent, shorter, begin, multipliers=in_units(multipliers, found) or known.multipliers)
+            told(dual.columns)
             if self.seconds is not None:
                 took = perf_counter() - climbs
-                dual = rise(shorter, dual, known.floor, ascent, self.polish, took, began + self.seconds)
+                dual = rise(shorter, dual, known.floor, ascent, polish, took, began + self.seconds, told)
             refuse_unmatchable(dual.bound == torch.inf)
             bound = torch.maximum(dual.bound, known.floor)
             rounded = dual.columns if n <= m else opposite(dual.columns, n)
-            columns = self._search_on(posed, columns, rounded, bool(stop[0]))
-        return certified(problem, columns, bound, found, self.tolerance, in_given(dual.multipliers, found))
+            columns = _search_on(polish, posed, columns, rounded, bool(stop[0]))
+        solution = certified(self, problem, columns, bound, found, in_given(dual.multipliers, found))
+        curve.end(solution.energy)
+        return solution
 
-    def _search_on(self, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor, late: bool) -> torch.Tensor:
-        """Search again, unless it is late, from roundings of the ascent, which returns one only where it is better."""
-        better = (rounded != columns).any(1).nonzero().flatten()
-        if not len(better):
-            return columns
-        part = problem.select(better)
-        # The search counts in fixed point: what it ends with may cost a little more than what it was given.
-        known = [columns[better], rounded[better]]
-        if not late:
-            known.append(self.polish.improve(part, rounded[better][:, None]).to(columns))
-        energies = torch.stack([evaluated(part, x)[1] for x in known])
-        best = torch.stack(known)[energies.argmin(0), torch.arange(len(better), device=columns.device)]
-        return columns.index_copy(0, better, best)
+
+def _search_on(
+    polish: RobustTabu, problem: Problem, columns: torch.Tensor, rounded: torch.Tensor, late: bool
+) -> torch.Tensor:
+    """Search again, unless it is late, from roundings of the ascent, which returns one only where it is better."""
+    better = (rounded != columns).any(1).nonzero().flatten()
+    if not len(better):
+        return columns
+    part = problem.select(better)
+    # The search counts in fixed point: what it ends with may cost a little more than what it was given.
+    known = [columns[better], rounded[better]]
+    if not late:
+        known.append(polish.improve(part, rounded[better][:, None]).to(columns))
+    paid = torch.stack([energies(part, x) for x in known])
+    best = torch.stack(known)[paid.argmin(0), torch.arange(len(better), device=columns.device)]
+    return columns.index_copy(0, better, best)

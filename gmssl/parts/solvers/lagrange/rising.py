@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from time import perf_counter
 
 from gmssl.lazy import torch
 from gmssl.parts.solvers.lagrange.ascent import climb
 from gmssl.parts.solvers.lagrange.dual import Ascent, Dual
-from gmssl.parts.solvers.outcome import columns_of, evaluated
+from gmssl.parts.solvers.outcome import energies
 from gmssl.parts.solvers.tabu.robust_tabu import RobustTabu
 from gmssl.problem import Multipliers, Problem
 
@@ -16,7 +17,14 @@ SHORTEST = 0.02  # seconds of a search: setting up its tables takes some of them
 
 
 def rise(
-    problem: Problem, dual: Dual, floor: torch.Tensor, ascent: Ascent, search: RobustTabu, took: float, until: float
+    problem: Problem,
+    dual: Dual,
+    floor: torch.Tensor,
+    ascent: Ascent,
+    search: RobustTabu,
+    took: float,
+    until: float,
+    told: Callable[[torch.Tensor], None],
 ) -> Dual:
     """Go on until everything is proven to the ascent's tolerance, or its flag is set.
 
@@ -28,6 +36,7 @@ def rise(
         search: for better matchings, in turn with ascents.
         took: how many seconds the last ascent took; a search gets as many.
         until: when the time is over, by `perf_counter`.
+        told: called with the columns `[G,n]` that are known after each search and each ascent.
     """
     while not ascent.stop[0]:
         gap = dual.upper - torch.maximum(dual.bound, floor)
@@ -38,16 +47,18 @@ def rise(
         # Twice as long as ascents: where nothing is proven in the end, the matching is what the time was for.
         share = max(SHORTEST, min(2 * took, 0.6 * (until - perf_counter()))) / len(rows)
         known = _searched(part, known, search.model_copy(update={"seconds": share}))
+        told(dual.columns.index_copy(0, rows, known.columns))
         ascent, began = replace(ascent, iterations=2 * max(1, ascent.iterations)), perf_counter()
         higher = climb(ascent, part, known.columns, known.upper, known.multipliers)
         took = perf_counter() - began
         dual = _learnt(dual, rows, known, higher)
+        told(dual.columns)
     return dual
 
 
 def _searched(problem: Problem, known: Dual, search: RobustTabu) -> Dual:
-    columns = columns_of(search.solve(problem).matching.vertex)
-    energy = evaluated(problem, columns)[1].to(known.upper)
+    columns = search.choose(problem).columns
+    energy = energies(problem, columns).to(known.upper)
     better = energy < known.upper
     chosen = torch.where(better[:, None], columns, known.columns)
     return replace(known, columns=chosen, upper=torch.where(better, energy, known.upper))

@@ -11,7 +11,7 @@ search for the quadratic assignment problem", Expert Systems with Applications 4
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 from typing import Protocol
@@ -38,12 +38,19 @@ class Ground(Protocol):
 class Population:
     """What several threads breed together.
 
+    Args:
+        size: of an assignment.
+        begin: where the first search starts; None: anywhere.
+        told: called with each assignment that is the best so far, by one thread at a time.
+
     Attributes:
-        best, energy: the best assignment so far and its energy.
+        best, energy: the best assignment so far and its energy, in units of the ground.
     """
 
-    def __init__(self, size: int, begin: numpy.ndarray | None) -> None:
-        self._size, self._lock = size, Lock()
+    def __init__(
+        self, size: int, begin: numpy.ndarray | None, told: Callable[[numpy.ndarray], None] | None = None
+    ) -> None:
+        self._size, self._lock, self._told = size, Lock(), told
         self._members: list[tuple[float, numpy.ndarray]] = []
         self._tried, self._idle, self._longer = 0, 0, 1
         self._begin = begin
@@ -67,6 +74,8 @@ class Population:
         with self._lock:
             if energy < self.energy:
                 self.energy, self.best, self._idle = energy, where, 0
+                if self._told is not None:
+                    self._told(where)
             else:
                 self._idle += 1
             if energy < numpy.inf and all(energy != known for known, _ in self._members):

@@ -127,12 +127,12 @@ def _renew(r, a, signs, where, bp, cost, delta, gains, own, x, y, stride):
 def _mark(r, where, idle, spare, until, marks, stride):
     """Until when swaps with r are tabu: as long as both placements are."""
     n, line, before = where.shape[0], r * stride, r // LANES * LANES
-    there = where[r] * stride
+    there, costless, free = where[r] * stride, idle[r], spare[where[r]]
     for u in range(n):
         # until[location, vertex]
         mark = min(number(until, there + u), number(until, where[u] * stride + r))
         # Two vertices without costs, or two locations without any, change nothing.
-        if (idle[u] and idle[r]) or (spare[where[u]] and spare[where[r]]) or u == r:
+        if (costless and idle[u]) or (free and spare[where[u]]) or u == r:
             mark = marks.dtype.type(LOCKED)
         if u < before + LANES:
             put(marks, u * stride + r, mark)

@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from pydantic import Field, PrivateAttr
 
-from gmssl.interfaces.solver import Solver
+from gmssl.interfaces.solver import Listener, Solver
 from gmssl.lazy import numpy, torch
+from gmssl.parts.solvers.curve import Curve
 from gmssl.parts.solvers.kernels.threads import in_slices, stopping_after, unstopped
-from gmssl.parts.solvers.outcome import columns_of, evaluated, outcome, refuse_unmatchable
-from gmssl.parts.solvers.plain import plain
+from gmssl.parts.solvers.outcome import energies, outcome, refuse_unmatchable
+from gmssl.parts.solvers.plain import plain, single_precision
 from gmssl.parts.solvers.relabelling import on_cpu, opposite, turned, with_dummies
-from gmssl.problem import Costs, Problem, Solution
+from gmssl.problem import Problem, Solution
 
 RESCALED = 4  # searches in plain costs at most; the first finds what the second can trust
+
+
+class Chosen(NamedTuple):
+    """What a search ended with.
+
+    Attributes:
+        columns: `[G,n]`, −1 or ≥ m where unmatched.
+        agreed: bool `[G]`, of `Solution`.
+        coarse: bool `[G]`, a large cost still hides the others.
+        ordinary: `plain` has nothing to change in these problems with these matchings; False where nobody asked.
+    """
+
+    columns: torch.Tensor
+    agreed: torch.Tensor
+    coarse: torch.Tensor
+    ordinary: bool
 
 
 class RobustTabu(Solver):
@@ -53,15 +71,22 @@ class RobustTabu(Solver):
     threads: int | None = Field(None, ge=1, description="over the batch, on the CPU; None: as many as torch uses")
 
     _stop: Any = PrivateAttr(None)  # an array or None; pydantic would import numpy to look at that type
+    _listener: Listener | None = PrivateAttr(None)
 
     def until(self, stop: numpy.ndarray) -> RobustTabu:
-        """The same solver, of which searches on the CPU end once `stop [1]`, of `stopping_after`, is not 0.
+        """The same solver, whose searches end once `stop [1]`, of `stopping_after`, is not 0; those of Triton do not.
 
         Each instance is still given a matching: the best so far, or where its first search begins.
         """
         ended = self.model_copy()
         ended._stop = stop
         return ended
+
+    def watched(self, listener: Listener) -> RobustTabu:
+        """The same solver, which tells `listener` what its starts found, and then each better matching."""
+        telling = self.model_copy()
+        telling._listener = listener
+        return telling
 
     def swaps(self, n: int, m: int) -> int:
         """`iterations`, or what n vertices, the longer side, and m get by default; partial problems have n + m and m.
@@ -80,23 +105,56 @@ class RobustTabu(Solver):
         Raises:
             ProblemError: `allowed` permits no matching of the shorter side, or an energy is beyond the costs' dtype.
         """
-        problem, graphs = problem.detach(), len(problem.costs.vertex)
-        if self.seconds is None or not graphs:
+        problem = problem.detach()
+        curve = Curve(problem, self._listener)
+        chosen = self._chosen(problem, curve)
+        _warn_of(chosen.coarse)
+        unproven = torch.zeros_like(chosen.agreed)
+        found = outcome(problem, chosen.columns, unproven, proven=False, threads=self._threads, agreed=chosen.agreed)
+        curve.end(found.energy)
+        return found
+
+    def choose(self, problem: Problem) -> Chosen:
+        """What `solve` finds for a problem without gradients, which other solvers need no matching of edges for.
+
+        Nothing warns of what is coarse: those who ask say themselves what it means.
+
+        Raises:
+            ProblemError: `allowed` permits no matching of the shorter side.
+        """
+        return self._chosen(problem, Curve(problem, None))
+
+    def _chosen(self, problem: Problem, curve: Curve) -> Chosen:
+        if self.seconds is None or not len(problem.costs.vertex):
             return self._from_starts(problem)
-        began = perf_counter()
-        with stopping_after(self.seconds * graphs) as stop:
-            solution = self.until(stop)._from_starts(problem)
-        return self._until_time_is_over(problem, solution, self.seconds - (perf_counter() - began) / graphs)
+        return self._in_time(problem, self.seconds, curve)
 
-    def _from_starts(self, problem: Problem) -> Solution:
+    def _in_time(self, problem: Problem, seconds: float, curve: Curve) -> Chosen:
+        from gmssl.parts.solvers.tabu.budget import product_grounds, spend_on_products
+
+        began, (graphs, n, m) = perf_counter(), problem.costs.vertex.shape
+        with stopping_after(seconds * graphs, self._stop) as stop:
+            grounds = product_grounds(on_cpu(problem), stop, self.seed)
+        if grounds is not None:
+            left, chosen = seconds - (perf_counter() - began) / graphs, []
+            for g, ground in enumerate(grounds):
+                with stopping_after(left, self._stop) as stop:
+                    told = partial(curve.learn, g)
+                    chosen.append(spend_on_products(ground, n, m, stop, self._threads, self.seed, told))
+            columns = torch.stack(chosen).to(problem.costs.vertex.device)
+            refuse_unmatchable((columns < 0).all(1))
+            nowhere = torch.zeros_like(columns[:, 0], dtype=torch.bool)
+            return Chosen(columns, nowhere, nowhere, ordinary=False)
+        with stopping_after(seconds * graphs - (perf_counter() - began), self._stop) as stop:
+            known = self.until(stop)._from_starts(problem)
+        for g, columns in enumerate(known.columns):
+            curve.learn(g, columns)
+        return self._until_time_is_over(problem, known, seconds - (perf_counter() - began) / graphs, curve)
+
+    def _from_starts(self, problem: Problem) -> Chosen:
         columns, agreed = self._search(problem)
-        solution = self._found(problem, columns, agreed)
         refuse_unmatchable((columns < 0).all(1))
-        return self._in_plain_costs(problem, columns, agreed, solution)
-
-    def _found(self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor) -> Solution:
-        unproven = torch.zeros_like(agreed)
-        return outcome(problem, columns, unproven, proven=False, threads=self._threads, agreed=agreed)
+        return self._in_plain_costs(problem, columns, agreed)
 
     @property
     def _threads(self) -> int:
@@ -106,46 +164,53 @@ class RobustTabu(Solver):
         search = self._compiled if problem.costs.vertex.device.type == "cpu" else self._on_device
         return search(problem)
 
-    def _in_plain_costs(
-        self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor, solution: Solution
-    ) -> Solution:
+    @property
+    def _stopped(self) -> bool:
+        return self._stop is not None and bool(self._stop[0])
+
+    def _in_plain_costs(self, problem: Problem, columns: torch.Tensor, agreed: torch.Tensor) -> Chosen:
         """Search again where a large cost hid the others, as long as that helps: each time fewer are too dear."""
-        for _ in range(RESCALED):
-            found = plain(problem, solution.matching)
+        coarse = torch.zeros_like(agreed)
+        for searches in range(RESCALED + 1):
+            found = plain(problem, columns)
             if found is None:
+                return Chosen(columns, agreed, torch.zeros_like(agreed), ordinary=True)
+            coarse = found.coarse
+            if searches == RESCALED:
                 break
-            columns, agreed = columns.clone(), agreed.clone()
             rows = found.changed.nonzero().flatten()
+            if self._stopped:  # without the search that they need, whatever the first one said
+                return Chosen(columns, agreed.index_fill(0, rows, False), coarse, ordinary=False)
+            columns, agreed = columns.clone(), agreed.clone()
             part = found.problem.select(rows)
             again, agree = self._search(part)
             # In plain costs, where no constant swallows a difference.
-            before, after = (evaluated(part, x, self._threads)[1] for x in (columns[rows], again))
+            before, after = (energies(part, x) for x in (columns[rows], again))
             better = after < before
             columns[rows] = torch.where(better[:, None], again, columns[rows])
-            agreed[rows] = agree & ~found.coarse[rows]
-            solution = self._found(problem, columns, agreed)
+            agreed[rows] = agree
             if not bool(better.any()):
-                _warn_of(found.coarse)
                 break
-        return solution
+        return Chosen(columns, agreed & ~coarse, coarse, ordinary=False)
 
-    def _until_time_is_over(self, problem: Problem, solution: Solution, left: float) -> Solution:
+    def _until_time_is_over(self, problem: Problem, known: Chosen, left: float, curve: Curve) -> Chosen:
         """Search on, `left` seconds for each instance."""
         from gmssl.parts.solvers.tabu.budget import spend
 
-        matching, device = solution.matching, problem.costs.vertex.device
-        found = plain(problem, matching)
+        found = None if known.ordinary else plain(problem, known.columns)
         posed = on_cpu(problem if found is None else found.problem)
-        chosen = columns_of(matching.vertex).cpu()
-        for g in range(len(chosen)):
-            one = posed.select(torch.tensor([g]))
-            with stopping_after(left) as stop:
-                again = spend(one, _single_precision(one.costs), chosen[g], stop, self._threads, self.seed)
+        m, columns = problem.costs.vertex.shape[2], known.columns.cpu()
+        columns = torch.where(columns < m, columns, -1)
+        for g in range(len(columns)):
+            one = posed.select(slice(g, g + 1))
+            with stopping_after(left, self._stop) as stop:
+                told = partial(curve.learn, g)
+                again = spend(one, single_precision(one), columns[g], stop, self._threads, self.seed, told)
             # The search rounds: what it ends with may cost a little more than what it was given.
-            before, after = (evaluated(one, x[None])[1] for x in (chosen[g], again))
-            chosen[g] = torch.where(after < before, again, chosen[g])
-        assert solution.agreed is not None, "the search says it"
-        return self._found(problem, chosen.to(device), torch.zeros_like(solution.agreed))
+            before, after = (energies(one, x[None]) for x in (columns[g], again))
+            columns[g] = torch.where(after < before, again, columns[g])
+        columns = columns.to(known.columns.device)
+        return Chosen(columns, torch.zeros_like(known.agreed), known.coarse, found is None)
 
     def _on_device(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
         # A torch with CUDA may come without Triton, as on Windows.
@@ -157,7 +222,10 @@ class RobustTabu(Solver):
         return self.search_in_torch(problem)
 
     def search_in_triton(self, problem: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-        """The kernel for CUDA: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`."""
+        """The kernel for CUDA: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`.
+
+        Launched once for all starts, it looks at no flag: a time limit ends it when it is done.
+        """
         from gmssl.parts.solvers.tabu.search_triton import search
 
         return self._batched(problem, search)
@@ -166,7 +234,7 @@ class RobustTabu(Solver):
         """The batched reference, on any device: columns `[G,n]` (≥ m: unmatched; −1: impossible), agreed `[G]`."""
         from gmssl.parts.solvers.tabu.search_torch import search
 
-        return self._batched(problem, search)
+        return self._batched(problem, partial(search, stop=self._stop))
 
     def _batched(
         self, problem: Problem, search: Callable[[Problem, int, int, int, int], tuple[torch.Tensor, torch.Tensor]]
@@ -176,7 +244,7 @@ class RobustTabu(Solver):
             return vertex.new_empty(vertex.shape[:2], dtype=torch.int64), vertex.new_empty(0, dtype=torch.bool)
 
         def run(longer: Problem) -> tuple[torch.Tensor, torch.Tensor]:
-            single = longer.with_costs(_single_precision(longer.costs))
+            single = longer.with_costs(single_precision(longer))
             swaps = self.swaps(*longer.costs.vertex.shape[1:])
             return search(single, self.starts, swaps, self.agree or 0, self.seed)
 
@@ -199,7 +267,7 @@ class RobustTabu(Solver):
     def _compiled(self, problem: Problem, given: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         graphs, n, m = problem.costs.vertex.shape
         if given is None:
-            given = torch.empty(graphs, 0, n, dtype=torch.long)
+            given = torch.empty(graphs, 0, n, dtype=torch.long, device="cpu")
         if n < m:
             given = opposite(given.flatten(0, 1), m).unflatten(0, given.shape[:2])
         # A search swaps whole permutations: rows without a column need a dummy location of their own.
@@ -210,7 +278,7 @@ class RobustTabu(Solver):
         from gmssl.parts.solvers.tabu.layout import lay_out
         from gmssl.parts.solvers.tabu.starts_numba import solve_slice
 
-        costs, topology = _single_precision(problem.costs), problem.topology
+        costs, topology = single_precision(problem), problem.topology
         vertex, edge, begin = _array(costs.vertex), _array(costs.edge), _array(given)
         left, right, allowed = _array(topology.left), _array(topology.right), _array(topology.allowed)
         graphs, n, m = costs.vertex.shape
@@ -225,7 +293,8 @@ class RobustTabu(Solver):
                 *lay_out(n, m, left.shape[1], self.starts), columns[part], agreed[part],
             )  # fmt: skip
 
-        effort = graphs * self.starts * self.swaps(n, m) * n * n * 1e-9  # about a nanosecond for each swap in view
+        # About a nanosecond for each swap in view, and ten for each edge cost that is tabulated.
+        effort = graphs * self.starts * self.swaps(n, m) * n * n * 1e-9 + edge.size * 1e-8
         in_slices(run, graphs, self._threads, stop, effort)
         return torch.from_numpy(columns), torch.from_numpy(agreed)
 
@@ -252,16 +321,3 @@ def _with_longer_left(
 
 def _array(tensor: torch.Tensor) -> numpy.ndarray:
     return numpy.ascontiguousarray(tensor.cpu().numpy())
-
-
-def _single_precision(costs: Costs) -> Costs:
-    """Costs in float32; very large or small float64 ones are scaled into its range, which no argmin notices."""
-    if costs.vertex.dtype != torch.float64:
-        return costs.map(lambda x: x.float())
-    largest = costs.vertex.abs().amax((1, 2))
-    if costs.edge.numel():
-        largest = torch.maximum(largest, costs.edge.abs().amax((1, 2)))
-    # Costs within the range keep their bits: a factor would round them anew, and with them decide ties otherwise.
-    fits = ((largest > 1e-30) & (largest < 1e30)) | (largest == 0)
-    factor = torch.where(fits, torch.ones_like(largest), 1 / largest.clamp(min=1e-300))
-    return costs.scale(factor).map(lambda x: x.float())

@@ -28,8 +28,10 @@ NOTHING = int(robust_tabu_numba.NOTHING)
 FOREVER = 2**31 - 1  # tabu: a blank at a dummy, see `search_numba`
 
 
-def search(problem: Problem, starts: int, iterations: int, agree: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Solve G problems with n ≥ m; see `RobustTabu.search_in_torch`."""
+def search(
+    problem: Problem, starts: int, iterations: int, agree: int, seed: int, stop: np.ndarray | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Solve G problems with n ≥ m; see `RobustTabu.search_in_torch`. Anything but 0 in `stop [1]` ends it early."""
     _, n, m = problem.costs.vertex.shape
     states, rename = shuffle(scatter_seed(seed, problem.costs.vertex), n)
     seeds, renames = shuffle(states, m)
@@ -38,19 +40,27 @@ def search(problem: Problem, starts: int, iterations: int, agree: int, seed: int
     energies = torch.empty(len(seeds), 0, dtype=torch.int64, device=seeds.device)
     # All starts without parents are one wave: batched operations cost by their number, hardly by their width.
     for lo, hi in waves(n, starts, starts):
+        if lo and _raised(stop):
+            break
         numbers = torch.arange(lo, hi, device=seeds.device)
         states_GS = streams(seeds, numbers)
         if recombines(lo, n, starts):
             states_GS, where, feasible = _begin(tables, states_GS, numbers, best, energies)
         else:
             states_GS, where, feasible = _begin(tables, states_GS, numbers)
-        found, energy = _descend(tables, where, m, iterations, states_GS)
+        found, energy = _descend(tables, where, m, iterations, states_GS, stop)
         best = torch.cat([best, found], 1)
         energies = torch.cat([energies, torch.where(feasible, energy, NOTHING)], 1)
     first, lowest, agreed = _agreement(energies, agree)
+    if _raised(stop):  # searches that were cut short ended nowhere by themselves
+        agreed = torch.zeros_like(agreed)
     chosen = best.gather(1, first[:, None, None].expand(-1, 1, n))[:, 0]
     chosen = restored(chosen, rename.argsort(1), renames.argsort(1))
     return torch.where((lowest < NOTHING)[:, None], chosen, -1), agreed
+
+
+def _raised(stop: np.ndarray | None) -> bool:
+    return stop is not None and bool(stop[0])
 
 
 def _agreement(energies: torch.Tensor, agree: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -196,7 +206,12 @@ class _Searches:
 
 
 def _descend(
-    tables: Tables, where: torch.Tensor, m: int, iterations: int, states: torch.Tensor
+    tables: Tables,
+    where: torch.Tensor,
+    m: int,
+    iterations: int,
+    states: torch.Tensor,
+    stop: np.ndarray | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Best permitted assignments `[G,S,n]` of all searches and their energies `[G,S]` (NOTHING if none)."""
     graphs, starts, n = where.shape
@@ -208,6 +223,8 @@ def _descend(
     blank = searches.blank[:, :, None] & searches.blank[:, None, :]
     kept = torch.where(_permitted(searches), searches.energy, NOTHING)
     for iteration in range(1, iterations + 1):
+        if _raised(stop):
+            break
         real = searches.where < m
         placed = until.gather(2, searches.where[:, None, :].expand(-1, n, -1))
         # A swap is tabu only if both of its vertices would return to where they were.

@@ -72,8 +72,11 @@ def _recombine(x, y, where):
 
 
 @njit(cache=True, nogil=True)
-def load(vertex, edge, left, right, allowed, random, names, ends, memory, o):
-    """Rename the vertices of one instance at random and tabulate its costs. Returns whether it forbids any pair."""
+def load(vertex, edge, left, right, allowed, random, names, ends, stop, memory, o):
+    """Rename the vertices of one instance at random and tabulate its costs. Returns whether it forbids any pair.
+
+    Once `stop[0]` is not 0 the costs of pairs are left incomplete.
+    """
     n, (rename, renames), (lefts, rights) = o.n, names, ends
     # Equal gains are decided by location. Under random names that is a random choice, and cannot leak a label.
     draw_names(random, rename, left, lefts)
@@ -88,7 +91,7 @@ def load(vertex, edge, left, right, allowed, random, names, ends, memory, o):
     adjacency(lefts, entry, first, head)
     unit, penalty = headroom(vertex, edge, left, right, masked, GAIN_LIMIT)
     pairs, single = memory[o.pairs : o.single], memory[o.single : o.single + n * o.stride]
-    fold(vertex, edge, lefts, rights, rename, renames, entry, first[n], unit, pairs, single)
+    fold(vertex, edge, lefts, rights, rename, renames, entry, first[n], unit, stop, pairs, single)
     if masked:
         for i in range(n):
             for s in range(n):
@@ -152,6 +155,11 @@ def _solve(given, starts, iterations, agree, masked, stop, random, names, work, 
         # If the mask permits no assignment to start 0, it permits none at all.
         if not _begin(start, starts, given, masked, random, names, work, energies, memory, o):
             break
+        # The costs of pairs may be missing, and there is no time for a search.
+        if not start and raised(stop):
+            for k in range(o.n):
+                poke(memory, o.best + k, peek(memory, o.where + k))
+            return np.int64(0), False
         elite = o.elites + start * o.n
         found = search(iterations, masked, stop, random, elite, memory, o)
         energies[start] = found
@@ -160,7 +168,8 @@ def _solve(given, starts, iterations, agree, masked, stop, random, names, work, 
             lowest = found
             for k in range(o.n):
                 poke(memory, o.best + k, peek(memory, elite + k))
-        if same == agree and lowest < NOTHING:
+        # A search that was cut short ended nowhere by itself.
+        if same == agree and lowest < NOTHING and not raised(stop):
             return lowest, True
     return lowest, False
 
@@ -187,7 +196,7 @@ def solve_slice(
     energies, work, random = np.empty(starts, np.int64), np.empty((o.n, o.n)), np.empty(1, np.uint64)
     for g in range(vertex.shape[0]):
         scatter_seed(random, seed, vertex[g])
-        masked = load(vertex[g], edge[g], left[g], right[g], allowed[g], random, names, ends, memory, o)
+        masked = load(vertex[g], edge[g], left[g], right[g], allowed[g], random, names, ends, stop, memory, o)
         lowest, agreed[g] = _solve(
             given[g], starts, iterations, agree, masked, stop, random, names, work, energies, memory, o
         )

@@ -11,9 +11,12 @@ from gmssl.problem import Costs, Problem
 
 
 class TableGround:
-    """Where `evolve` searches: as many vertices as the longer side has, at its own locations and dummies."""
+    """Where `evolve` searches: as many vertices as the longer side has, at its own locations and dummies.
 
-    def __init__(self, problem: Problem, single: Costs, random: numpy.random.Generator) -> None:
+    It is of no use once `stop [1]` is set.
+    """
+
+    def __init__(self, problem: Problem, single: Costs, random: numpy.random.Generator, stop: numpy.ndarray) -> None:
         self._shape = problem.costs.vertex.shape[1:]
         self._turned = self._shape[0] < self._shape[1]
         problem = problem.with_costs(single)
@@ -27,7 +30,7 @@ class TableGround:
         words = random.integers(1, 2**63, 1, numpy.uint64)
         self._masked = load(
             costs.vertex[0].contiguous().numpy(), costs.edge[0].contiguous().numpy(), left, right,
-            topology.allowed[0].contiguous().numpy(), words, self._names, ends, self._memory, self._layout,
+            topology.allowed[0].contiguous().numpy(), words, self._names, ends, stop, self._memory, self._layout,
         )  # fmt: skip
 
     def search(
