@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BUILD_EXAMPLES = examples(
     "gmssl data build corpus.yaml --out store",
-    "gmssl data build corpus.yaml --out store --jobs 8  # go on with what was interrupted, with more processes",
+    "gmssl data build corpus.yaml --out store --jobs 8  # or go on with it",
     "gmssl data build corpus.yaml --out trial --set sources.0.slices.every=10",
 )
 

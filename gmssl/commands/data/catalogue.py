@@ -13,11 +13,11 @@ from gmssl.commands.options import show as show_tables
 DATA_LIST_EXAMPLES = examples("gmssl data list", "gmssl data list --modality ct --json")
 DATA_SHOW_EXAMPLES = examples(
     "gmssl data show BCCD",
-    "gmssl data show MSD-Liver --yaml  # its file, from which to begin an entry of your own",
+    "gmssl data show MSD-Liver --yaml  # to begin an entry of your own",
 )
 DATA_VERIFY_EXAMPLES = examples(
     "gmssl data verify BCCD archives/BCCD_Dataset",
-    "gmssl data verify LiTS2017 archives/lits --list file_list.txt  # a list that the authors released",
+    "gmssl data verify LiTS2017 archives/lits --list file_list.txt",
 )
 
 NAME_HELP = "Name of a dataset, as `gmssl data list` prints it; capital letters do not matter."

@@ -1,9 +1,9 @@
 """Whether two images are one: they are laid on each other as well as can be, and compared tile by tile.
 
-Brightness does not count, nor contrast, nor how they were cut: test image and stored image are resampled to small squares, brought
-into register by Gauss-Newton steps on shift and scale of each axis (with gain and offset of the greys; Evangelidis and
+Brightness does not count, nor contrast, nor how they were cut. Both images are resampled to small squares and brought
+into register by Gauss-Newton steps on shift and scale of each axis, with gain and offset of the greys (Evangelidis and
 Psarakis, "Parametric image alignment using enhanced correlation coefficient maximization", 2008, solves the same
-problem), and each tile is judged by its own correlation, which any monotone change of greys leaves nearly as it is.
+problem). Then each tile is judged by its own correlation, which any monotone change of greys leaves nearly as it is.
 """
 
 from __future__ import annotations
@@ -234,8 +234,8 @@ def score(test: np.ndarray, stored: np.ndarray, start: np.ndarray) -> float:
     Args:
         test: `[64,64]` uint8, turned the way round that the stored one is.
         stored: `[64,64]` uint8.
-        start: where about the test image lies in the stored one: the middle of its rows and their extent, the middle of its columns
-            and their extent, as shares of the stored image; it becomes where it was found.
+        start: where about the test image lies in the stored one: the middle of its rows and their extent, the middle of
+            its columns and their extent, as shares of the stored image; it becomes where it was found.
     """
     first, second = _smoothed(equalised(test)), _smoothed(equalised(stored))
     _steps(_smoothed(_halved(first)), _smoothed(_halved(second)), start, _COARSE)

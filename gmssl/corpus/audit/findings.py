@@ -191,23 +191,23 @@ def sorted_pairs(pairs: Iterable[Pair]) -> tuple[Pair, ...]:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """Pixels that a training set should do without.
+    """An image that a training set should do without.
 
     Attributes:
-        pixels: their sha256.
+        pixels: sha256 of its grey pixels.
         reason: kind of the pair, or "patient" or "study".
-        row: a row of the store that has them.
         score: of the pair; 1 for the others.
+        image: number of the stored image.
     """
 
     pixels: str
     reason: str
-    row: int
     score: float
+    image: int
 
 
 def exclusions(audit: Audit, patients: bool = False) -> list[Exclusion]:
-    """What to leave out of the training set, each once.
+    """The stored images to leave out of the training set, in their order.
 
     Of two images of one store that are nearly copies, the later one; of exact copies none, since all would go.
 
@@ -215,20 +215,17 @@ def exclusions(audit: Audit, patients: bool = False) -> list[Exclusion]:
         audit: what was found.
         patients: whether all images of patients and studies of the test sets are left out, too.
     """
-    found: dict[str, Exclusion] = {}
+    found: dict[str, tuple[str, float]] = {}
     for comparison in audit.comparisons:
         for pair in comparison.pairs:
             if not comparison.within:
-                found.setdefault(
-                    pair.digest, Exclusion(pair.digest, pair.kind, audit.store.row(pair.stored), pair.score)
-                )
+                found.setdefault(pair.digest, (pair.kind, pair.score))
             elif pair.kind == NEAR:
-                row = audit.store.row(pair.test)
-                found.setdefault(pair.test_digest, Exclusion(pair.test_digest, pair.kind, row, pair.score))
+                found.setdefault(pair.test_digest, (pair.kind, pair.score))
         for shared in comparison.shared if patients and not comparison.within else ():
             names = audit.store.patient if shared.what == "patient" else audit.store.study
-            for image in (names.numbers == names.values.index(shared.name)).nonzero()[0].tolist():
-                digest = audit.digests[image].decode()
-                if digest:
-                    found.setdefault(digest, Exclusion(digest, shared.what, audit.store.row(image), 1.0))
-    return list(found.values())
+            for digest in audit.digests[names.numbers == names.values.index(shared.name)].tolist():
+                found.setdefault(digest.decode(), (shared.what, 1.0))
+    found.pop("", None)  # unreadable
+    rows = enumerate(digest.decode() for digest in audit.digests.tolist())
+    return [Exclusion(digest, *found[digest], image) for image, digest in rows if digest in found]

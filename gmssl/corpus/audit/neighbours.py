@@ -23,7 +23,7 @@ class Nearest:
     Attributes:
         values: `[M,K]` float32, absolute cosines; 0 where there is none yet.
         rows: `[M,K]` int64, which stored image; -1 where there is none yet.
-        ways: `[M,K]` int64, how it looks alike: orientation + 8 · negative + 16 · crop, see `gmssl.corpus.audit.candidates`.
+        ways: `[M,K]` int64, how: orientation + 8 · negative + 16 · crop, see `gmssl.corpus.audit.candidates`.
     """
 
     values: np.ndarray
@@ -55,7 +55,7 @@ def compare(
         test: all M test images.
         stored: N stored images, of which the first has the row `first`.
         first: its row.
-        groups: int64 numbers of the test images `[M]` and of the block `[N]`; images of the same number are not compared.
+        groups: int64 numbers of the test images `[M]` and of the block `[N]`; equal ones are not compared.
         fine: lists by greys.
         coarse: lists by equalised greys, crops included.
     """

@@ -101,16 +101,13 @@ def open_side(path: Path, where: Mapping[str, str] | None = None, salt: Path | N
 
 
 def _of_store(path: Path, images: StoreImages) -> Side:
-    columns = [numbered(images.column(name).to_pylist()) for name in ("dataset", "patient", "study", "volume")]
-    return Side(
-        str(path),
-        images,
-        *columns,
-        mark=read_header(path)["salt"],
-        digests=np.array(images.column("pixels").to_pylist(), dtype="S64"),
-        hashes=images.column("perceptual").to_numpy().astype(np.uint64),
-        rows=images.rows,
+    dataset, patient, study, volume = (
+        numbered(images.column(name).to_pylist()) for name in ("dataset", "patient", "study", "volume")
     )
+    mark = read_header(path)["salt"]
+    digests = np.array(images.column("pixels").to_pylist(), dtype="S64")
+    hashes = images.column("perceptual").to_numpy().astype(np.uint64)
+    return Side(str(path), images, dataset, patient, study, volume, mark, digests, hashes, images.rows)
 
 
 def numbered(names: Sequence[str | None]) -> Names:
