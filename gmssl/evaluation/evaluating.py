@@ -105,13 +105,9 @@ def evaluate(
     images, held = _images(own if train is None else train), None if test is None else _images(test)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     look = Look(recipe.views, recipe.encoder.in_channels, recipe.views.sizes[0], workers, device)
-    stages = Stages(None if quiet else Console(stderr=True))
-    kept = None if references is None else Path(references)
+    kept, audited = None if references is None else Path(references), _audited(exclude, leaks)
     protocol = {"folds": folds, "neighbours": neighbours, "seed": seed}
-    audited = Audited(
-        frozenset() if exclude is None else read_exclusions(Path(exclude)).pixels,
-        frozenset() if leaks is None else read_leaks(Path(leaks)),
-    )
+    stages = Stages(None if quiet else Console(stderr=True))
     report = compare(encoders, look, images, held, **protocol, run=str(run), kept=kept, stages=stages, audited=audited)
     _write(report, run / "evaluation", name or ("cross_validation" if test is None else "test"))
     return report
@@ -169,6 +165,13 @@ def compare(
     removed, both = int(leaked.sum()), len(known.patients & held.patients)
     leaks = Leaks(removed, held.counts(~leaked), both, removed - int(_leaked(known, held).sum()))
     return Report(run, look.size, protocol, _counts(known), _counts(held), leaks, tuple(references))
+
+
+def _audited(exclude: str | os.PathLike[str] | None, leaks: str | os.PathLike[str] | None) -> Audited:
+    return Audited(
+        frozenset() if exclude is None else read_exclusions(Path(exclude)).pixels,
+        frozenset() if leaks is None else read_leaks(Path(leaks)),
+    )
 
 
 def _images(given: Labelled) -> Images:
