@@ -17,6 +17,8 @@ TILE = 8
 """Side of a tile, in pixels."""
 FLOOR = 0.05
 """Spread within a tile, of that of the whole image, that is as much noise as it is content."""
+STEEPEST = 4.0
+"""How much equalisation stretches the differences of greys at most."""
 LEAST = 0.5
 """Share of a tile, and of the whole square, that both images must cover."""
 TILES = 4
@@ -44,18 +46,26 @@ def oriented(image: np.ndarray, orientation: int) -> np.ndarray:
 
 @numba.njit(cache=True, nogil=True)
 def equalised(image: np.ndarray) -> np.ndarray:
-    """Each grey of a uint8 image as the share of pixels that are darker, those of the same grey counted half; float32.
+    """Each grey of a uint8 image as about the share of pixels that are darker, float32.
 
-    Every strictly increasing change of greys leaves it as it is.
+    Increasing changes of greys leave it nearly as it is. A grey that is everywhere, such as a black ground, counts as
+    `STEEPEST` ordinary ones, or the noise of JPEG around it would spread over half of the range; what it has more is
+    divided among all greys.
     """
-    counts = np.zeros(256, np.int64)
+    counts = np.zeros(256)
     for value in image.ravel():
         counts[value] += 1
-    ranks = np.empty(256, np.float32)
-    below = 0
+    most = STEEPEST * image.size / 256
+    excess = 0.0
     for value in range(256):
-        ranks[value] = (below + 0.5 * counts[value]) / image.size
-        below += counts[value]
+        excess += max(counts[value] - most, 0.0)
+        counts[value] = min(counts[value], most)
+    ranks = np.empty(256, np.float32)
+    below = 0.0
+    for value in range(256):
+        count = counts[value] + excess / 256
+        ranks[value] = (below + 0.5 * count) / image.size
+        below += count
     out = np.empty(image.shape, np.float32)
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):

@@ -65,7 +65,7 @@ CHANGES: dict[str, Change] = {
 def drawn(seed: int, side: int = 128) -> Image.Image:
     """An organ before a dark ground, with textures of three scales, all of them its own."""
     generator = np.random.default_rng(seed)
-    y, x = np.mgrid[-1:1 : side * 1j, -1:1 : side * 1j]
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
     a, b = generator.uniform(0.6, 0.9, 2)
     organ = (y / a) ** 2 + (x / b) ** 2 < 1
     texture = sum(scale * gaussian_filter(generator.normal(size=(side, side)), scale) for scale in (1.5, 4, 10))
