@@ -123,7 +123,7 @@ class DrawnImages:
         copy = index >= self.count - self.copies
         number = index - (self.count - self.copies) if copy else self.first + index
         one, two = divmod(number, len(self.textures))
-        mixed = 0.6 * self.textures[one % len(self.textures)] + 0.4 * np.roll(self.textures[two], one, axis=1)
+        mixed = 0.5 * self.textures[one % len(self.textures)] + 0.5 * np.roll(self.textures[two], one, axis=1)
         mixed = 0.7 * mixed[:, ::-1] if copy else mixed
         return Image.fromarray(mixed.astype(np.uint8)).convert("L" if channels == 1 else "RGB")
 

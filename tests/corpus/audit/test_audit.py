@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gmssl.corpus.audit.encoded import Encoded
 from gmssl.corpus.audit.findings import EXACT, NEAR, Audit, exclusions
 from gmssl.corpus.audit.search import audit
 from gmssl.corpus.audit.sides import open_side
@@ -18,6 +19,8 @@ from gmssl.corpus.audit.writing import write_audit
 from gmssl.corpus.build import build_store
 from gmssl.corpus.recipe import corpus_of
 from gmssl.errors import DataError
+from gmssl.evaluation.encoders import timm_encoder
+from gmssl.evaluation.progress import Stages
 from gmssl.parts.data.folder import Folder
 from gmssl.parts.data.store import Store
 from tests.corpus.audit.copies import BRAIN, BREAST, CHANGES, drawn
@@ -81,6 +84,24 @@ def test_a_crop_in_the_store_is_found_by_its_whole(tmp_path: Path) -> None:
     pairs = found(audited(tmp_path / "store", tmp_path / "test"))
     assert len(pairs) >= 19
     assert all(stored == test for stored, test in pairs)
+
+
+def test_an_encoder_adds_its_neighbours(originals: Path, tmp_path: Path) -> None:
+    """Features of random weights know an image again if it is turned back."""
+    (tmp_path / "test").mkdir()
+    for seed in range(5):
+        CHANGES["mirrored"](drawn(seed), np.random.default_rng(0)).save(tmp_path / "test" / f"{seed}.png")
+    encoder = timm_encoder("resnet18", size=64, channels=1)
+    stored, test = (open_side(folder).images for folder in (originals, tmp_path / "test"))
+    with Encoded(encoder, stored, np.arange(60), Stages()) as encoded:
+        groups = np.arange(5), np.arange(5, 65)
+        nearest = encoded.nearest(test, np.arange(5), groups, 3)
+        assert nearest.rows[:, 0].tolist() == [0, 1, 2, 3, 4]
+        assert nearest.ways[:, 0].tolist() == [1] * 5
+        none = encoded.nearest(test, np.arange(5), (groups[0], np.arange(60)), 3)
+        assert all(i not in none.rows[i] for i in range(5))
+    done = audited(originals, tmp_path / "test", encoder=encoder)
+    assert len(found(done)) == 5
 
 
 def test_equal_pixels_are_exact_under_any_name(originals: Path, tmp_path: Path) -> None:
