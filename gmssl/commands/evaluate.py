@@ -33,6 +33,22 @@ References: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+Exclude: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="exclude.csv of `gmssl data audit`: leave the images it lists out of --train.",
+        show_default=False,
+    ),
+]
+Leaks: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="pairs.csv of `gmssl data audit`: test images in it count as leaks in the de-leaked scores.",
+        show_default=False,
+    ),
+]
 
 
 def evaluate(
@@ -58,11 +74,15 @@ def evaluate(
     ] = None,
     workers: Workers = 0,
     references: References = None,
+    exclude: Exclude = None,
+    leaks: Leaks = None,
 ) -> None:
     """Evaluate a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
     kept = conditions("--where", where, train, "--train")
     held = conditions("--where-test", where_test, test, "--test")
     _refuse(folds, test, references, name)
+    if leaks is not None and test is None:
+        raise typer.BadParameter("--leaks tells which images of a test set leaked; name the set with --test.")
 
     from rich.console import Console
 
@@ -82,6 +102,8 @@ def evaluate(
         name=name,
         workers=workers,
         references=references,
+        exclude=exclude,
+        leaks=leaks,
     )
     render(report, Console())
 

@@ -19,6 +19,7 @@ from gmssl.corpus.recipe import Corpus, corpus_of
 from gmssl.corpus.unit import build_unit
 from gmssl.errors import DataError
 from gmssl.parts.data.store import HEADER, read_header
+from gmssl.system.exclusions import read_exclusions
 from gmssl.system.files import alone_in
 
 WORK = ".build"
@@ -89,7 +90,7 @@ def begun(corpus: Corpus, folder: Path, tell: Told) -> Iterator[Job]:
         else:
             plan = make_plan(corpus, pseudonyms(corpus.salt), tell)
             plan.write(path)
-        yield Job(corpus, folder, plan, read_exclusions(corpus.exclude))
+        yield Job(corpus, folder, plan, read_exclusions(corpus.exclude).pixels)
 
 
 def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Advance) -> list[Report]:
@@ -227,20 +228,3 @@ def _refuse_strangers(folder: Path) -> None:
         raise DataError(f"{folder} is a file; name a folder with --out.")
     if folder.is_dir() and not (folder / WORK).is_dir() and any(folder.iterdir()):
         raise DataError(f"{folder} is not empty, and no store that was begun; name a new folder with --out.")
-
-
-def read_exclusions(path: Path | None) -> frozenset[str]:
-    """Fingerprints of pixels in the first column of a CSV file, as `gmssl data audit` writes it.
-
-    Raises:
-        DataError: the file cannot be read.
-    """
-    if path is None:
-        return frozenset()
-    try:
-        lines = path.expanduser().read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"exclude: {path} cannot be read: {error}. Give a list that `gmssl data audit` wrote."
-        ) from None
-    return frozenset(line.partition(",")[0].strip() for line in lines[1:] if line.strip())

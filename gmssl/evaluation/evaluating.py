@@ -27,6 +27,7 @@ from gmssl.evaluation.runs import run_recipe, trained, untrained
 from gmssl.evaluation.selection import open_source
 from gmssl.interfaces.data import Data, Images
 from gmssl.interfaces.registry import part_of
+from gmssl.system.exclusions import read_exclusions, read_leaks
 from gmssl.system.files import replacing
 
 Labelled: TypeAlias = Images | Data | Mapping[str, object] | str | os.PathLike[str]
@@ -45,6 +46,14 @@ class Candidate:
     key: object = None
 
 
+@dataclass(frozen=True)
+class Audited:
+    """Fingerprints of the pixels of training images to do without, and of test images that count as leaks."""
+
+    excluded: frozenset[str] = frozenset()
+    leaks: frozenset[str] = frozenset()
+
+
 def evaluate(
     run: str | os.PathLike[str],
     *,
@@ -57,6 +66,8 @@ def evaluate(
     workers: int = 0,
     device: torch.device | None = None,
     references: str | os.PathLike[str] | None = None,
+    exclude: str | os.PathLike[str] | None = None,
+    leaks: str | os.PathLike[str] | None = None,
     quiet: bool = False,
 ) -> Report:
     """Judge a run's encoder, the untrained one and raw pixels by kNN and a linear probe, all by the same protocol.
@@ -74,6 +85,8 @@ def evaluate(
         workers: number of loader processes.
         device: where the encoders run; default: the GPU if there is one.
         references: folder in which judgements of untrained encoders and raw pixels are kept, so that runs share them.
+        exclude: `exclude.csv` of `gmssl data audit`; classifiers are not fitted to the images it lists.
+        leaks: `pairs.csv` of `gmssl data audit`; the test images in it count as leaks.
         quiet: show no progress.
 
     Raises:
@@ -92,10 +105,10 @@ def evaluate(
     images, held = _images(own if train is None else train), None if test is None else _images(test)
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     look = Look(recipe.views, recipe.encoder.in_channels, recipe.views.sizes[0], workers, device)
-    stages = Stages(None if quiet else Console(stderr=True))
-    kept = None if references is None else Path(references)
+    kept, audited = None if references is None else Path(references), _audited(exclude, leaks)
     protocol = {"folds": folds, "neighbours": neighbours, "seed": seed}
-    report = compare(encoders, look, images, held, **protocol, run=str(run), kept=kept, stages=stages)
+    stages = Stages(None if quiet else Console(stderr=True))
+    report = compare(encoders, look, images, held, **protocol, run=str(run), kept=kept, stages=stages, audited=audited)
     _write(report, run / "evaluation", name or ("cross_validation" if test is None else "test"))
     return report
 
@@ -112,19 +125,23 @@ def compare(
     run: str = "",
     kept: Path | None = None,
     stages: Stages | None = None,
+    audited: Audited | None = None,
 ) -> Report:
     """Judge any encoders, and raw pixels, as `evaluate` does; judgements of those with a key may be `kept`."""
-    stages = stages or Stages()
+    stages, audited = stages or Stages(), audited or Audited()
     pixels = f"grey {SIDE}×{SIDE} thumbnails"
     with stages.stage("read", len(train), "images") as advance:
-        known = load(train, copies=test is not None, workers=look.workers, advance=advance)
+        known = load(train, test is not None, look.workers, advance=advance, excluded=audited.excluded)
     protocol = Protocol(known.classes, neighbours, folds if test is None else None, seed)
     held = None
     if test is not None:
         with stages.stage("read the test set", len(test), "images") as advance:
             held = load(test, copies=True, workers=look.workers, classes=known.classes, advance=advance)
-    judge = _judge_of(known, held, protocol, folds, stages)
-    decisive = [_fingerprint(known), held and _fingerprint(held), asdict(protocol), torch.__version__]
+    leaked = None if held is None else _leaked(known, held, audited.leaks)
+    judge = _judge_of(known, held, leaked, protocol, folds, stages)
+    decisive: list[object] = [_fingerprint(known), held and _fingerprint(held), asdict(protocol), torch.__version__]
+    if audited.leaks and leaked is not None:
+        decisive.append(leaked.nonzero()[:, 0].tolist())
     store = References(kept, decisive)
 
     def reference(candidate: Candidate) -> Reference:
@@ -143,11 +160,18 @@ def compare(
         reference(c) if c.key is None else store.get([c.key, look.key], partial(reference, c)) for c in encoders
     ]
     references.append(store.get(pixels, thumbnails))
-    if held is None:
+    if held is None or leaked is None:
         return Report(run, look.size, protocol, _counts(known), None, None, tuple(references))
-    leaked = _leaked(known, held)
-    leaks = Leaks(int(leaked.sum()), held.counts(~leaked), len(known.patients & held.patients))
+    removed, both = int(leaked.sum()), len(known.patients & held.patients)
+    leaks = Leaks(removed, held.counts(~leaked), both, removed - int(_leaked(known, held).sum()))
     return Report(run, look.size, protocol, _counts(known), _counts(held), leaks, tuple(references))
+
+
+def _audited(exclude: str | os.PathLike[str] | None, leaks: str | os.PathLike[str] | None) -> Audited:
+    return Audited(
+        frozenset() if exclude is None else read_exclusions(Path(exclude)).pixels,
+        frozenset() if leaks is None else read_leaks(Path(leaks)),
+    )
 
 
 def _images(given: Labelled) -> Images:
@@ -157,24 +181,29 @@ def _images(given: Labelled) -> Images:
     return data.images() if isinstance(data, Data) else data
 
 
-def _leaked(known: Sample, held: Sample) -> torch.Tensor:
-    """Which test images are pixel-identical to a training image, `[M]` bool."""
-    trained_on = set(known.digests)
+def _leaked(known: Sample, held: Sample, audited: frozenset[str] = frozenset()) -> torch.Tensor:
+    """Which test images are pixel-identical to a training image, or to one that an audit has found, `[M]` bool."""
+    trained_on = {*known.digests, *audited}
     return torch.tensor([digest in trained_on for digest in held.digests])
 
 
 def _judge_of(
-    known: Sample, held: Sample | None, protocol: Protocol, folds: int, stages: Stages
+    known: Sample,
+    held: Sample | None,
+    leaked: torch.Tensor | None,
+    protocol: Protocol,
+    folds: int,
+    stages: Stages,
 ) -> Callable[[str, torch.Tensor, torch.Tensor | None], Judgement]:
     """Apply the protocol to named features of the training images and of the test images, if there are some."""
     if held is None:
         fold_of = torch.from_numpy(split(known.known.labels.tolist(), known.known.patients, folds, protocol.seed))
     else:
-        labels, leaked = held.known.labels, _leaked(known, held)
+        labels = held.known.labels
 
     def judge(name: str, features: torch.Tensor, tested: torch.Tensor | None) -> Judgement:
         with stages.stage(f"{name}: kNN and linear probe", FITS * (folds if held is None else 1), "fits") as advance:
-            if tested is None:
+            if tested is None or leaked is None:
                 return cross_validate(features, known.known, fold_of, protocol, advance)
             return hold_out(features, known.known, tested, labels, leaked, protocol, advance)
 
@@ -193,6 +222,7 @@ def _counts(sample: Sample) -> Counts:
         chosen.duplicates,
         chosen.contradictory,
         _fingerprint(sample),
+        sample.excluded,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -76,6 +76,7 @@ class Sample:
         known: their class numbers and patients.
         thumbnails: `[N,256]` raw pixels.
         digests: fingerprints of their decoded pixels.
+        excluded: number of images that would be used, but for a list that excludes them.
     """
 
     listed: int
@@ -85,6 +86,7 @@ class Sample:
     known: Known
     thumbnails: torch.Tensor
     digests: tuple[str | None, ...]
+    excluded: int = 0
 
     def counts(self, chosen: torch.Tensor | None = None) -> dict[str, int]:
         """Number of images of each class, of all or of those that a mask `[N]` marks."""
@@ -104,6 +106,7 @@ def load(
     workers: int,
     classes: tuple[str, ...] | None = None,
     advance: Advance = unwatched,
+    excluded: frozenset[str] = frozenset(),
 ) -> Sample:
     """Read all images once and choose among them.
 
@@ -113,12 +116,16 @@ def load(
         workers: number of loader processes.
         classes: labels that are known already; default: those that occur.
         advance: called for every batch.
+        excluded: fingerprints of pixels that are left out.
 
     Raises:
         DataError: there is no usable image or fewer than two classes, or, with known classes, another label.
     """
     pixels = read(images, workers, advance)
     selection = (usable if copies else unique)(images.records, pixels.digests)
+    listed = len(selection.indices)
+    if excluded:
+        selection = replace(selection, indices=tuple(i for i in selection.indices if pixels.digests[i] not in excluded))
     if classes is None:
         classes = class_names(images.records, selection.indices)
     if not selection.indices:
@@ -137,4 +144,5 @@ def load(
     known = Known(torch.tensor(labels), tuple(record.patient for record in kept.records))
     rows = torch.tensor(selection.indices)
     digests = tuple(pixels.digests[i] for i in selection.indices)
-    return Sample(len(images), selection, kept, classes, known, pixels.features[rows], digests)
+    left_out = listed - len(selection.indices)
+    return Sample(len(images), selection, kept, classes, known, pixels.features[rows], digests, left_out)

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gmssl.evaluation.report import Counts, Report
+from gmssl.evaluation.report import Counts, Leaks, Report
 from gmssl.evaluation.scores import CrossValidated, Score, Spread, Tested
 
 
@@ -41,12 +41,16 @@ def _facts(report: Report) -> list[str]:
             "fitted to the training images, scored on the test images, with 95 % Wilson intervals",
             f"train: {_describe(report.train)}",
             f"test: {_describe(report.test)}",
-            f"de-leaked: {report.leaks.removed} test images are pixel-identical to training images and removed; "
-            f"left: {left}",
+            f"de-leaked: {_leaks(report.leaks)} and removed; left: {left}",
         ]
         if report.leaks.patients:
             lines.append(f"{report.leaks.patients} patients stand in both sets; their images are not removed")
     return [*lines, f"{report.image_size} px, kNN with k = {protocol.neighbours}, seed {protocol.seed}"]
+
+
+def _leaks(leaks: Leaks) -> str:
+    identical = f"{leaks.removed - leaks.audited} test images are pixel-identical to training images"
+    return f"{identical}, {leaks.audited} more are leaks by the audit" if leaks.audited else identical
 
 
 def _describe(counts: Counts) -> str:
@@ -57,6 +61,7 @@ def _describe(counts: Counts) -> str:
         "unreadable": counts.unreadable,
         "pixel-identical copies": counts.duplicates,
         "with contradictory labels": counts.contradictory,
+        "excluded": counts.excluded,
     }
     notes = "".join(f"; {count} {what}" for what, count in facts.items() if count)
     return f"{counts.used} of {counts.listed} used ({classes}){notes}"

@@ -25,6 +25,7 @@ class Counts:
         contradictory: distinct images whose copies bear different labels; the first copy's label counts.
         fingerprint: digest of the used images' pixels, labels and patients in their order, on which the folds depend;
             equal digests mean that the same images were used.
+        excluded: number of images left out because a list excludes them.
     """
 
     listed: int
@@ -36,6 +37,7 @@ class Counts:
     duplicates: int
     contradictory: int
     fingerprint: str
+    excluded: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,16 @@ class Leaks:
     """What a test set shares with its training set.
 
     Attributes:
-        removed: number of test images that are pixel-identical to a training image.
+        removed: number of test images that are pixel-identical to a training image, or that an audit has found.
         left: number of test images of each label without them.
         patients: number of patients named in both sets; their images are not removed.
+        audited: number of those that only the audit has found.
     """
 
     removed: int
     left: dict[str, int]
     patients: int
+    audited: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ from rich.console import Console
 from safetensors.torch import save_file
 
 from gmssl.errors import DataError, RecipeError
-from gmssl.evaluation.evaluating import Candidate, compare, evaluate
+from gmssl.evaluation.evaluating import Audited, Candidate, compare, evaluate
 from gmssl.evaluation.loading import Look
 from gmssl.evaluation.rendering import render
 from gmssl.evaluation.scores import Spread
 from gmssl.interfaces.data import Record
 from gmssl.interfaces.registry import part
 from gmssl.recipe.recipe import load_recipe
+from gmssl.system.exclusions import read_exclusions, read_leaks
+from gmssl.system.images.stored import pixel_digest
 
 
 @pytest.fixture
@@ -60,6 +62,35 @@ def test_leaked_test_images_are_removed_from_one_score_only(encoder, squares, lo
             assert found.official.images == 16
             assert found.without_leaks == expected.official == expected.without_leaks
     assert "6 test images are pixel-identical" in rendered(report)
+
+
+def test_leaks_of_an_audit_are_removed_from_one_score_only(encoder, squares, look, tmp_path):
+    """As many as the audit lists, though none has the pixels of a training image."""
+    train, test = squares(20), squares(10, seed=1)
+    listed = [pixel_digest(test.load(number, 1)) for number in (0, 3, 4)]
+    (tmp_path / "pairs.csv").write_text("\n".join(["kind,test_pixels", *(f"near,{digest}" for digest in listed)]))
+    audited = Audited(leaks=read_leaks(tmp_path / "pairs.csv"))
+    some = [Candidate("some", "an encoder", encoder, "key")]
+    plain = compare(some, look, train, test, neighbours=3, kept=tmp_path / "kept")
+    report = compare(some, look, train, test, neighbours=3, audited=audited, kept=tmp_path / "kept")
+    assert (report.leaks.removed, report.leaks.audited) == (3, 3)
+    assert (plain.leaks.removed, plain.leaks.audited) == (0, 0)
+    for with_leaks, without in zip(report.references, plain.references, strict=True):
+        assert with_leaks.scores.knn.official == without.scores.knn.official
+        assert with_leaks.scores.knn.without_leaks.images == 7
+    assert "0 test images are pixel-identical to training images, 3 more are leaks by the audit" in rendered(report)
+
+
+def test_excluded_images_are_not_trained_on(squares, look, memory_images, tmp_path):
+    train, test = squares(20), squares(8, seed=1)
+    listed = [pixel_digest(train.load(number, 1)) for number in range(4)]
+    (tmp_path / "exclude.csv").write_text("\n".join(["pixels,reason", *(f"{digest},near" for digest in listed)]))
+    audited = Audited(excluded=read_exclusions(tmp_path / "exclude.csv").pixels)
+    report = compare([], look, train, test, neighbours=3, audited=audited)
+    assert (report.train.used, report.train.excluded) == (16, 4)
+    fewer = memory_images(train.pixels[4:], train.records[4:])
+    assert report.references == compare([], look, fewer, test, neighbours=3).references
+    assert "4 excluded" in rendered(report)
 
 
 def test_a_test_set_of_nothing_but_copies_has_no_clean_score(encoder, squares, look):

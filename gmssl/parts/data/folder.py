@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Data, Record
-from gmssl.parts.data.manifest import FileImages
+from gmssl.parts.data.manifest import FileImages, without
 from gmssl.system.folders import names_below
 from gmssl.system.images.reading import EXTENSIONS
 
@@ -25,6 +25,9 @@ class Folder(Data):
     kind: ClassVar[str] = "folder"
 
     root: Path = Field(description="folder to search, with all its sub-folders")
+    exclude: Path | None = Field(
+        None, description="leave out the images of this list, exclude.csv of `gmssl data audit` on this very folder"
+    )
 
     def images(self) -> FileImages:
         """List the images, by extension, without opening them.
@@ -44,7 +47,7 @@ class Folder(Data):
                 f"extension, one of {', '.join(EXTENSIONS)}."
             )
         records = [Record(name, label=name.partition("/")[0] if "/" in name else None) for name in names]
-        return FileImages([str(root / name) for name in names], records)
+        return without(FileImages([str(root / name) for name in names], records), self.exclude, root)
 
 
 def _refuse(error: OSError) -> None:

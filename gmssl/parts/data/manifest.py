@@ -12,6 +12,7 @@ from pydantic import Field
 
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Data, Record
+from gmssl.system.exclusions import read_exclusions
 from gmssl.system.images.reading import read_image
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class Manifest(Data):
     path: Path = Field(description="the CSV file, in UTF-8")
     root: Path | None = Field(None, description="folder that relative paths start from; default: the CSV file's")
     where: dict[str, str] = Field({}, description="keep rows whose columns have these values, such as {split: train}")
+    exclude: Path | None = Field(
+        None, description="leave out the images of this list, exclude.csv of `gmssl data audit` on this very table"
+    )
 
     def images(self) -> FileImages:
         """List the images without opening them.
@@ -66,7 +70,7 @@ class Manifest(Data):
                 f"{path}: none of the images looked for exists, for example {paths[0]}. Relative paths start from "
                 f"{root.resolve()}; set data.root to another folder."
             )
-        return FileImages(paths, records)
+        return without(FileImages(paths, records), self.exclude, path)
 
     def _rows(self, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         """Line numbers and cells, stripped."""
@@ -128,3 +132,23 @@ class FileImages:
     def load(self, index: int, channels: int) -> Image.Image:
         """See `gmssl.system.images.reading.read_image`."""
         return read_image(self.paths[index], channels)
+
+
+def without(images: FileImages, exclude: Path | None, place: Path) -> FileImages:
+    """The images whose names a list does not exclude; all, if there is no list.
+
+    Raises:
+        DataError: the list cannot be read, it was made of other images, or no image is left.
+    """
+    if exclude is None:
+        return images
+    listed = read_exclusions(exclude).names
+    kept = [i for i, record in enumerate(images.records) if record.name not in listed]
+    if not kept:
+        raise DataError(f"data.exclude: {exclude} leaves no image of {place}. Give the list of another audit.")
+    if listed and len(kept) == len(images):
+        raise DataError(
+            f"data.exclude: {exclude} names no image of {place}; it was made of others. Give the list that "
+            f"`gmssl data audit {place}` wrote."
+        )
+    return FileImages([images.paths[i] for i in kept], [images.records[i] for i in kept])

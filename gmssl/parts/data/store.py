@@ -14,6 +14,7 @@ from pydantic import Field
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Data, Record
 from gmssl.lazy import numpy
+from gmssl.system.exclusions import read_exclusions
 from gmssl.system.images.stored import read_stored
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ class Store(Data):
     where: dict[str, str | tuple[str, ...]] = Field(
         {}, description="keep rows whose columns have these values, such as {modality: [ct, mri]}"
     )
+    exclude: Path | None = Field(
+        None, description="leave out the images of this list, exclude.csv of `gmssl data audit`"
+    )
 
     def images(self) -> StoreImages:
         """Open the store.
@@ -46,6 +50,8 @@ class Store(Data):
         rows = None
         if self.where:
             rows = _selected(open_table(folder, header["files"]), self.where, folder)
+        if self.exclude is not None:
+            rows = _without(open_table(folder, header["files"]), rows, self.exclude, folder)
         found = StoreImages(folder, tuple(header["files"]), rows, header["corpus"]["bits"])
         if not len(found):
             raise DataError(f"data.path: the store {folder} holds no image. Build it from sources that do.")
@@ -125,6 +131,22 @@ def _selected(table: pyarrow.Table, where: dict[str, str | tuple[str, ...]], fol
         )
         raise DataError(f"{folder}: no row has {where}; there {told}. Correct data.where.")
     return rows
+
+
+def _without(table: pyarrow.Table, rows: numpy.ndarray | None, exclude: Path, folder: Path) -> numpy.ndarray:
+    """The rows, all if None, without those whose pixels a list excludes.
+
+    Raises:
+        DataError: the list cannot be read, or no row is left.
+    """
+    import pyarrow.compute as compute
+
+    listed = _strings(sorted(read_exclusions(exclude).pixels))
+    kept = numpy.flatnonzero(~compute.is_in(table["pixels"], value_set=listed).to_numpy())
+    left = kept if rows is None else numpy.intersect1d(rows, kept)
+    if not len(left):
+        raise DataError(f"data.exclude: {exclude} leaves no image of {folder}. Give the list of another audit.")
+    return left
 
 
 def _strings(values: list[str]) -> pyarrow.Array:
