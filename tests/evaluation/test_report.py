@@ -172,6 +172,12 @@ def test_a_run_is_evaluated_and_its_report_written(tmp_path, settings_of_a_recip
     evaluate(tmp_path, train=squares(12), test=squares(6, seed=1), neighbours=3, name="pair", device=cpu, quiet=True)
     assert capsys.readouterr() == ("", "")
     assert json.loads((tmp_path / "evaluation" / "pair.json").read_text())["leaks"]["removed"] == 0
+    for name, images in (("pixels", squares(12)), ("test_pixels", squares(6, seed=1))):
+        (tmp_path / name).write_text(f"{name}\n{pixel_digest(images.load(0, 1))}\n")
+    lists = {"exclude": tmp_path / "pixels", "leaks": tmp_path / "test_pixels"}
+    sets = {"train": squares(12), "test": squares(6, seed=1), "neighbours": 3}
+    audited = evaluate(tmp_path, **sets, **lists, name="audited", device=cpu, quiet=True)
+    assert (audited.train.used, audited.leaks.audited, audited.leaks.removed) == (11, 1, 1)
     phantoms = {"kind": "phantoms", "number": 10, "size": 16}
     known, held = phantoms, part("data", **phantoms, seed=1)
     judged = evaluate(tmp_path, train=known, test=held, neighbours=3, name="phantoms", device=cpu, quiet=True)

@@ -89,9 +89,8 @@ def open_side(path: Path, where: Mapping[str, str] | None = None, salt: Path | N
             f"{path} holds Arrow files, but no {HEADER}. Give a folder that `gmssl data build` has written."
         )
     images_of_files = list_source(path, where)
-    own = path.stem if path.is_file() and path.stem != "index" else path.absolute().name
-    if path.is_file() and path.stem == "index":
-        own = path.absolute().parent.name
+    named = path.absolute().parent if path.stem == "index" else path.absolute()  # every data set has an index.csv
+    own = named.stem if named.is_file() else named.name
     records = list(images_of_files.records)
     hashed = pseudonyms(salt) if any(record.patient for record in records) else None
     patients = [hashed("patient", r.patient) if hashed and r.patient else None for r in records]
