@@ -41,7 +41,7 @@ ALONE = [
     line
     for name, line in EXAMPLES
     if name.split()[0] in ("data", "recipes", "parts", "version", "check")
-    and name not in ("parts check", "data verify", "data build", "data plan")
+    and name not in ("parts check", "data verify", "data build", "data plan", "data audit")
     and "show store" not in line
     and "--dry-run" not in line
 ]
