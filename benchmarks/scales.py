@@ -12,7 +12,8 @@ open     answers that do not say `converged`, wrong or right
 above    bounds above the optimum
 
 An answer is wrong if its energy, summed in float64, exceeds the optimum by more than the solver's `tolerance` (1e-6
-where it has none) and by more than two orders of one sum differ, which counts at an optimum of 0; beside an offset of 10⁵ and more that all matchings pay, if it exceeds the optimum at all.
+where it has none), and by more than two orders of one sum differ, which counts where the optimum is 0. Beside an
+offset of 10⁵ and more that all matchings pay, it is wrong if it exceeds the optimum at all.
 """
 
 from __future__ import annotations
