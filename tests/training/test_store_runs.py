@@ -37,7 +37,7 @@ def test_metrics_and_weights_are_those_of_the_folder(folder: Path, tmp_path: Pat
     found = {}
     for kind, data in sources.items():
         changes = [f"data={data}", "train.batch=32", "train.max_steps=2", "train.workers=1", "probe=null"]
-        out = tmp_path / kind
+        out = tmp_path / "runs" / kind
         train(load_recipe("quickstart", changes), kind, out, None, Console(quiet=True))
         found[kind] = [(out / name).read_bytes() for name in ("metrics.csv", "encoder.safetensors")]
     assert found["folder"] == found["store"]
