@@ -19,6 +19,7 @@ from gmssl.corpus.unit import GREYS, Tally
 from gmssl.errors import DataError
 from gmssl.parts.data.store import HEADER, VERSION
 from gmssl.system.files import write_whole
+from gmssl.system.json_text import json_text
 
 REPORT, PAGE = "report.json", "report.html"
 
@@ -100,14 +101,14 @@ def finish(corpus: Corpus, plan: Plan, folder: Path, files: Sequence[str], told:
     report = folder / REPORT
     _count_rows(outcomes, folder, files)
     facts = [outcome.as_json() for outcome in outcomes]
-    write_whole(report, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    _write(report, facts)
     _refuse_faults(outcomes, corpus, report)
     fingerprint = hashlib.sha256("".join(digests.values()).encode()).hexdigest()[:16]
     write_whole(folder / PAGE, to_html(facts, folder, files, corpus.bits))
     for path in folder.glob(".*.arrow.*"):
         path.unlink()  # what killed workers were writing
-    write_whole(folder / "state.json", json.dumps(state(files, fingerprint), indent=2) + "\n")
-    write_whole(folder / "dataset_info.json", json.dumps(info(), indent=2) + "\n")
+    _write(folder / "state.json", state(files, fingerprint))
+    _write(folder / "dataset_info.json", info())
     header = {
         "version": VERSION,
         "images": sum(outcome.tally.slices for outcome in outcomes),
@@ -117,9 +118,14 @@ def finish(corpus: Corpus, plan: Plan, folder: Path, files: Sequence[str], told:
         "salt": plan.mark,
         "corpus": corpus.model_dump(mode="json", exclude={"salt"}),
     }
-    write_whole(folder / HEADER, json.dumps(header, indent=1, ensure_ascii=False) + "\n")
+    _write(folder / HEADER, header)
     shutil.rmtree(folder / ".build")
     return facts
+
+
+def _write(path: Path, document: object) -> None:
+    """JSON; bytes of file names that are no UTF-8 become escapes."""
+    write_whole(path, json_text(document).encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
 
 
 def read_report(folder: Path) -> list[Report]:

@@ -19,6 +19,7 @@ from gmssl.corpus.pseudonyms import Pseudonyms
 from gmssl.corpus.recipe import Corpus, Source
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import Acquisition, LeftOut
+from gmssl.system.json_text import json_text
 
 LONG = 4096
 """Acquisitions of more frames are divided; whole slides and files of many images."""
@@ -90,7 +91,12 @@ class Plan:
         with replacing(path) as file:
             head = {"digest": self.digest, "mark": self.mark, "found": [asdict(found) for found in self.found]}
             for line in (head, *([asdict(piece) for piece in unit] for unit in self.units)):
-                file.write(json.dumps(line, ensure_ascii=True).encode() + b"\n")
+                file.write(as_bytes(line) + b"\n")
+
+
+def as_bytes(value: object) -> bytes:
+    """JSON in one line; bytes of file names that are no UTF-8 become escapes, from which they are read back."""
+    return json_text(value, indent=None).encode("utf-8", "backslashreplace")
 
 
 def read_plan(path: Path) -> Plan:

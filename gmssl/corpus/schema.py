@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+
+from gmssl.system.json_text import json_text
 
 if TYPE_CHECKING:
     import pyarrow
@@ -39,7 +40,7 @@ def arrow_schema() -> pyarrow.Schema:
 
     image = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
     fields = [("image", image), *((name, getattr(pyarrow, kind)()) for name, kind in COLUMNS.items())]
-    told = json.dumps({"info": {"features": features()}})
+    told = json_text({"info": {"features": features()}}, indent=None)
     return pyarrow.schema(fields, metadata={"huggingface": told})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gmssl.corpus.grey import encoded, is_empty, perceptual_hash, resized, size_of, to_grey
-from gmssl.corpus.plan import Piece
+from gmssl.corpus.plan import Piece, as_bytes
 from gmssl.corpus.recipe import Corpus, Source
 from gmssl.corpus.schema import COLUMNS, arrow_schema
 from gmssl.corpus.slices import Slice, SlicePolicy, cut
@@ -81,7 +80,7 @@ def build_unit(corpus: Corpus, pieces: tuple[Piece, ...], excluded: frozenset[st
             writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema))
     with replacing(told) as file:
         of_sources = {str(source): vars(tally) for source, tally in tallies.items()}
-        file.write(json.dumps({"sha256": _sha256(arrow), "tallies": of_sources}).encode())
+        file.write(as_bytes({"sha256": _sha256(arrow), "tallies": of_sources}))
 
 
 def _sha256(path: Path) -> str:

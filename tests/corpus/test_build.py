@@ -207,6 +207,18 @@ def test_what_is_broken_is_counted_up_to_the_limit(settings: dict[str, Any], tmp
     assert len(Store(path=tmp_path / "store").images()) == 11 + 12
 
 
+def test_names_that_are_no_text_are_told(settings: dict[str, Any], tmp_path: Path) -> None:
+    strange = os.fsencode(tmp_path / "archives" / "photos" / "good") + b"/\xff.png"
+    try:
+        with open(strange, "wb") as file:
+            file.write(b"no picture")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    outcomes = build_store(corpus_of({**settings, "max_unreadable": 0.2}), tmp_path / "store", 1, ignored, ignored)
+    assert [fault["name"] for fault in outcomes[0]["faults"]] == ["good/\udcff.png"]
+    assert json.loads((tmp_path / "store" / "report.json").read_text(encoding="utf-8")) == outcomes
+
+
 def test_two_sources_do_not_take_the_same_file(settings: dict[str, Any], tmp_path: Path) -> None:
     again = {**settings["sources"][0], "name": "again", "include": "good/*"}
     changed = {**settings, "sources": [*settings["sources"], again]}
