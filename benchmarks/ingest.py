@@ -5,8 +5,8 @@
 speed   slices/s of `gmssl data build` with 1 and 2 processes on volumes made of those of the folder by resampling,
         and the ratio of the processor time of the build with 1 to that of readers, windows and encoders in a loop
 memory  largest resident memory of a build with 1 process of a fifth of the volumes, and of all
-kills   `kill -9` at random moments until the build has been killed that often, with 1 and 2 processes: whether the
-        store is that of a build in one go, byte for byte
+kills   `kill -9` at random moments until the build of a fifth has been killed that often, with 1 and 2 processes:
+        whether the store is that of a build in one go, byte for byte
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def main() -> None:
         (root / "volumes").mkdir()
         number = write_volumes(options.folder, root / "volumes", options.slices)
         every = corpus(root / "volumes", "*.nii.gz", root / "every.yaml")
-        tenth = corpus(root / "volumes", "00[0-9][05].nii.gz" if number > 50 else "*[05].nii.gz", root / "tenth.yaml")
+        fifth = corpus(root / "volumes", "00[0-9][05].nii.gz" if number > 50 else "*[05].nii.gz", root / "fifth.yaml")
         slices, spent = alone(load_corpus(every))
         for jobs in (1, 2):
             wall, processor, memory = build(every, root / f"store{jobs}", jobs)
@@ -131,12 +131,13 @@ def main() -> None:
             print(f"speed: {jobs} process(es), {slices} slices, {slices / wall:.0f} slices/s{ratio}", flush=True)
             if jobs == 1:
                 print(f"memory: {memory:.0f} MB with all {number} volumes", flush=True)
-        _, _, memory = build(tenth, root / "tenth", 1)
+        wall, _, memory = build(fifth, root / "fifth", 1)
         print(f"memory: {memory:.0f} MB with a fifth of the volumes", flush=True)
-        whole = bytes_of(root / "store1")
-        print(f"bytes: 1 and 2 processes {'equal' if bytes_of(root / 'store2') == whole else 'DIFFER'}", flush=True)
+        same = bytes_of(root / "store1") == bytes_of(root / "store2")
+        print(f"bytes: 1 and 2 processes {'equal' if same else 'DIFFER'}", flush=True)
+        whole = bytes_of(root / "fifth")
         for jobs in (1, 2):
-            count = killed(every, root / f"killed{jobs}", jobs, options.kills, wall / 2)
+            count = killed(fifth, root / f"killed{jobs}", jobs, options.kills, wall / 2)
             same = "equal" if bytes_of(root / f"killed{jobs}") == whole else "DIFFER"
             print(f"kills: {jobs} process(es), killed {count} times: bytes {same}", flush=True)
 
