@@ -101,14 +101,15 @@ class Cluster:
         while alive := {task.job_id for task in tasks} & self.alive(tasks):
             if time.monotonic() > end:
                 break
-            time.sleep(0.2)
+            time.sleep(0.5)
         return not alive
 
     def sent_before(self, folder: Path) -> list[Sent]:
-        """Tasks that another process has sent and that are not over; only SLURM can tell."""
+        """Tasks that a killed process has sent and that are not over; only SLURM can tell."""
         import submitit
 
-        if self.name != "slurm" or not folder.exists():
+        if self.name != "slurm":  # tasks are called by numbers of processes, which come again: forget what they said
+            shutil.rmtree(folder, ignore_errors=True)
             return []
         tasks = [submitit.SlurmJob(folder, number) for number in sorted(self.alive(()))]  # type: ignore[var-annotated]
         return [task for task in tasks if task.paths.submitted_pickle.exists()]
@@ -123,7 +124,7 @@ def cluster_with(name: str, given: Sequence[str]) -> Cluster:
     parameters: dict[str, object] = {}
     for text in given:
         key, equals, value = text.partition("=")
-        if not equals or key in ("nodes", "tasks_per_node"):
+        if not equals or key.removeprefix("slurm_") in ("nodes", "tasks_per_node", "ntasks_per_node"):
             why = "is not of the form KEY=VALUE" if not equals else "is no choice: a task is one process"
             raise DataError(f"--launch {text} {why}. Write, for instance, timeout_min=240 or slurm_partition=cpu.")
         try:

@@ -72,8 +72,8 @@ def launching(cluster: Cluster) -> Launch:
 
 def _launch(cluster: Cluster, job: Job, jobs: int, advance: Advance) -> None:
     folder = (job.folder / WORK / "jobs" / cluster.name).absolute()
-    executor = cluster.executor(folder)
     running = {task: _share(task) for task in cluster.sent_before(folder)}
+    executor = cluster.executor(folder)
     deaths: Counter[int] = Counter()
     start = time.monotonic()
     try:
@@ -86,7 +86,8 @@ def _launch(cluster: Cluster, job: Job, jobs: int, advance: Advance) -> None:
                 break
             for task in [task for task in running if task.job_id not in alive]:
                 _bury(job, task, left.intersection(running.pop(task)), deaths)
-            running |= _send(executor, job, sorted(left.difference(*running.values())), jobs)
+            spare = sorted(left.difference(*running.values()))
+            running |= _send(executor, job, spare, max(1, jobs - len(running)))
             time.sleep(min(30, 0.5 + (time.monotonic() - start) / 20))
     except BaseException:
         cluster.cancel(running)
@@ -113,7 +114,8 @@ def _send(executor: submitit.Executor, job: Job, numbers: Sequence[int], jobs: i
         with contextlib.redirect_stderr(io.StringIO()):  # submitit prints there what the error says, too
             return dict(zip(executor.submit_array(tasks), shares, strict=True))
     except RuntimeError as error:
-        raise DataError(f"the jobs were refused: {error}. Correct --launch, or send fewer --jobs.") from None
+        told = " ".join(str(error).split()).rstrip(".")
+        raise DataError(f"the jobs were refused: {told}. Correct --launch, or send fewer --jobs.") from None
 
 
 def _bury(job: Job, task: Sent, left: set[int], deaths: Counter[int]) -> None:
