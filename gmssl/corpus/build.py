@@ -203,9 +203,14 @@ _excluded: frozenset[str]
 def _begin(settings: dict[str, object], excluded: frozenset[str]) -> None:
     """What a process of the pool keeps for all its units."""
     global _corpus, _excluded
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
-        os.environ.setdefault(name, "1")  # one process a core is enough
+    one_thread()
     _corpus, _excluded = corpus_of(settings), excluded
+
+
+def one_thread() -> None:
+    """Ask libraries that this process has not loaded yet for one thread; one process a core is enough."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def _work(unit: tuple, arrow: Path, told: Path) -> None:  # type: ignore[type-arg]

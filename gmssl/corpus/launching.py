@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmssl.corpus.build import LIVES, PLAN, WORK, Advance, Job, Launch
+from gmssl.corpus.build import LIVES, PLAN, WORK, Advance, Job, Launch, one_thread
 from gmssl.corpus.cluster import Cluster
 from gmssl.corpus.plan import read_plan
 from gmssl.corpus.recipe import corpus_of
@@ -42,6 +42,7 @@ class Task:
         # the middle of whatever is being read, which a reader may take for one of its file; and it ignores SIGTERM.
         signal.signal(getattr(signal, f"SIG{submitit.JobEnvironment.USR_SIG}"), signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        one_thread()
         try:
             job = Job(corpus_of(self.settings), self.folder, read_plan(self.folder / WORK / PLAN), self.excluded)
             for number in self.numbers:

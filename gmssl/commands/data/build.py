@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -28,6 +28,30 @@ class Launcher(StrEnum):
     local = "local"
 
 
+Jobs: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help=f"Number of processes, or of tasks of SLURM. Default: one for each core, or {TASKS} tasks.",
+        show_default=False,
+    ),
+]
+HowLaunched: TypeAlias = Annotated[
+    Launcher,
+    typer.Option(
+        help="pool: processes of this machine. slurm: an array of jobs; the store lies where all machines see it. "
+        "local: what slurm does, tried on this machine."
+    ),
+]
+Parameters: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="Parameter of each task, for submitit, e.g. timeout_min=240, mem_gb=8 or slurm_partition=cpu. Repeatable.",
+    ),
+]
+
+
 def build(
     corpus: Annotated[
         Path,
@@ -36,29 +60,9 @@ def build(
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the store: new, or of an interrupted build.")],
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            help=f"Number of processes, or of tasks of SLURM. Default: one for each core, or {TASKS} tasks.",
-            show_default=False,
-        ),
-    ] = None,
-    launcher: Annotated[
-        Launcher,
-        typer.Option(
-            help="pool: processes of this machine. slurm: an array of jobs; the store lies where all machines see it. "
-            "local: what slurm does, tried on this machine."
-        ),
-    ] = Launcher.pool,
-    launch: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY=VALUE",
-            help="Parameter of each task, for submitit, e.g. timeout_min=240, mem_gb=8 or slurm_partition=cpu. "
-            "Repeatable.",
-        ),
-    ] = None,
+    jobs: Jobs = None,
+    launcher: HowLaunched = Launcher.pool,
+    launch: Parameters = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change one setting, e.g. bits=16. Repeatable."),
