@@ -24,8 +24,8 @@ from gmssl.system.files import alone_in
 
 WORK = ".build"
 """Folder within a store that is being built: the plan, and what became of each unit."""
-_PLAN = "plan.jsonl"
-_LIVES = 2
+PLAN = "plan.jsonl"
+LIVES = 2
 """How often a unit may take its worker with it before it is given up."""
 
 Advance = Callable[[int, int], None]
@@ -59,13 +59,24 @@ class Job:
 
     def open(self) -> list[int]:
         """Units that are not done."""
-        return [n for n, name in enumerate(self.files) if not (self.told(n).exists() and (self.folder / name).exists())]
+        told, written = set(os.listdir(self.folder / WORK)), set(os.listdir(self.folder))
+        return [n for n, name in enumerate(self.files) if not (self.told(n).name in told and name in written)]
 
     def build(self, number: int) -> None:
         """Do a unit."""
         build_unit(
             self.corpus, self.plan.units[number], self.excluded, self.folder / self.files[number], self.told(number)
         )
+
+    def named(self, number: int) -> str:
+        """What a unit reads, for a message."""
+        unit = self.plan.units[number]
+        names = sorted({f"{self.corpus.sources[p.source].name}: {p.acquisition.name}" for p in unit})
+        return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+
+
+Launch = Callable[[Job, Sequence[int], int, Advance], None]
+"""What does units of a job, with so many workers, and tells how many are done."""
 
 
 @contextmanager
@@ -79,7 +90,7 @@ def begun(corpus: Corpus, folder: Path, tell: Told) -> Iterator[Job]:
     work = folder / WORK
     work.mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
-        path = work / _PLAN
+        path = work / PLAN
         if path.exists():
             plan = read_plan(path)
             if plan.digest != digest_of(corpus):
@@ -93,29 +104,31 @@ def begun(corpus: Corpus, folder: Path, tell: Told) -> Iterator[Job]:
         yield Job(corpus, folder, plan, read_exclusions(corpus.exclude).pixels)
 
 
-def build_store(corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Advance) -> list[Report]:
+def build_store(
+    corpus: Corpus, folder: Path, jobs: int, tell: Told, advance: Advance, launch: Launch | None = None
+) -> list[Report]:
     """Build a store, or go on building it; the bytes are the same for any number of workers and interruptions.
 
     Args:
         corpus: what it is built from.
         folder: new, empty, or of the same build that was interrupted.
-        jobs: number of processes.
+        jobs: number of processes, or of tasks of a cluster.
         tell: called with what is being listed.
         advance: called with the number of units done and of all.
+        launch: does the units; None for `run`, the processes of this machine.
 
     Returns:
         What became of each source, as it stands in `report.json`.
 
     Raises:
         DataError: as in `begun`; workers died again and again over the same unit; the disk is full; more acquisitions
-        are
-            broken than the corpus allows. What is done stays done.
+            are broken than the corpus allows. What is done stays done.
     """
     if is_finished(corpus, folder):
         return read_report(folder)
     with begun(corpus, folder, tell) as job:
         try:
-            run(job, job.open(), jobs, advance)
+            (launch or run)(job, job.open(), jobs, advance)
             return finish(corpus, job.plan, folder, job.files, [job.told(n) for n in range(len(job.files))])
         except OSError as error:
             raise DataError(
@@ -146,7 +159,7 @@ def run(job: Job, numbers: Sequence[int], jobs: int, advance: Advance) -> None:
         except _WorkerDiedError as death:
             for number in death.numbers:
                 deaths[number] = deaths.get(number, 0) + 1
-                if deaths[number] > _LIVES:
+                if deaths[number] > LIVES:
                     raise DataError(_killed(job, number)) from None
 
 
@@ -190,9 +203,14 @@ _excluded: frozenset[str]
 def _begin(settings: dict[str, object], excluded: frozenset[str]) -> None:
     """What a process of the pool keeps for all its units."""
     global _corpus, _excluded
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
-        os.environ.setdefault(name, "1")  # one process a core is enough
+    one_thread()
     _corpus, _excluded = corpus_of(settings), excluded
+
+
+def one_thread() -> None:
+    """Ask libraries that this process has not loaded yet for one thread; one process a core is enough."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def _work(unit: tuple, arrow: Path, told: Path) -> None:  # type: ignore[type-arg]
@@ -200,11 +218,8 @@ def _work(unit: tuple, arrow: Path, told: Path) -> None:  # type: ignore[type-ar
 
 
 def _killed(job: Job, number: int) -> str:
-    unit = job.plan.units[number]
-    names = sorted({f"{job.corpus.sources[p.source].name}: {p.acquisition.name}" for p in unit})
-    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return (
-        f"the process that read {names[0]}{more} was killed {_LIVES + 1} times, perhaps for want of memory. What "
+        f"the process that read {job.named(number)} was killed {LIVES + 1} times, perhaps for want of memory. What "
         "is done is kept; run the same command again with fewer --jobs, a smaller shard, or without these files."
     )
 

@@ -119,7 +119,7 @@ def finish(corpus: Corpus, plan: Plan, folder: Path, files: Sequence[str], told:
         "corpus": corpus.model_dump(mode="json", exclude={"salt"}),
     }
     _write(folder / HEADER, header)
-    shutil.rmtree(folder / ".build")
+    shutil.rmtree(folder / ".build", ignore_errors=True)  # a task of a killed build may still be writing into it
     return facts
 
 

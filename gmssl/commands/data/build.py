@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -12,9 +13,43 @@ from gmssl.commands.options import corpus_names, examples, show
 
 BUILD_EXAMPLES = examples(
     "gmssl data build lvm_med --set root=archives --out store",
-    "gmssl data build corpus.yaml --out store",
     "gmssl data build corpus.yaml --out store --jobs 8",
+    "gmssl data build corpus.yaml --out store --launcher slurm --jobs 64",
 )
+TASKS = 16
+"""Tasks of an array, if nobody says how many."""
+
+
+class Launcher(StrEnum):
+    """What does the work of a build."""
+
+    pool = "pool"
+    slurm = "slurm"
+    local = "local"
+
+
+Jobs: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help=f"Number of processes, or of tasks of SLURM. Default: one for each core, or {TASKS} tasks.",
+        show_default=False,
+    ),
+]
+HowLaunched: TypeAlias = Annotated[
+    Launcher,
+    typer.Option(
+        help="pool: processes of this machine. slurm: an array of jobs; the store lies where all machines see it. "
+        "local: what slurm does, tried on this machine."
+    ),
+]
+Parameters: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="Parameter of each task, for submitit, e.g. timeout_min=240, mem_gb=8 or slurm_partition=cpu. Repeatable.",
+    ),
+]
 
 
 def build(
@@ -25,9 +60,9 @@ def build(
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Folder of the store: new, or of an interrupted build.")],
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Number of processes. Default: one for each core.", show_default=False)
-    ] = None,
+    jobs: Jobs = None,
+    launcher: HowLaunched = Launcher.pool,
+    launch: Parameters = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change one setting, e.g. bits=16. Repeatable."),
@@ -51,7 +86,16 @@ def build(
     from gmssl.corpus.recipe import load_corpus
     from gmssl.system.machine import cores
 
+    if launch and launcher is Launcher.pool:
+        raise typer.BadParameter("--launch is for tasks of a cluster; add --launcher slurm.")
     settings = load_corpus(corpus, overrides or [])
+    how = None
+    if launcher is not Launcher.pool:
+        from gmssl.corpus.cluster import cluster_with
+        from gmssl.corpus.launching import launching
+
+        how = launching(cluster_with(launcher.value, launch or []))
+    workers = jobs or (TASKS if launcher is Launcher.slurm else cores())
     console = Console(stderr=True)
     times = (MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     columns = (TextColumn("{task.description}"), BarColumn(), *times)
@@ -64,6 +108,6 @@ def build(
         def advance(done: int, total: int) -> None:
             progress.update(task, description="files of the store", completed=done, total=total)
 
-        facts = build_store(settings, out, jobs or cores(), tell, advance)
+        facts = build_store(settings, out, workers, tell, advance, how)
     show([sources_grid(facts)])
     typer.echo(out)

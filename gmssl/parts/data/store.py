@@ -7,13 +7,14 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Data, Record
 from gmssl.lazy import numpy
+from gmssl.parts.data.records import LazyRecords
 from gmssl.system.exclusions import read_exclusions
 from gmssl.system.images.stored import read_stored
 
@@ -235,8 +236,8 @@ class StoreImages:
         return read_stored(image["bytes"].as_py(), image["path"].as_py(), channels, self.bits)
 
 
-class StoreRecords(Sequence[Record]):
-    """The records of a store, as a sequence that holds none of them: a million would be 0.4 GB."""
+class StoreRecords(LazyRecords):
+    """The records of a store."""
 
     def __init__(self, images: StoreImages) -> None:
         self._images = images
@@ -245,20 +246,9 @@ class StoreRecords(Sequence[Record]):
         """Number of images."""
         return len(self._images)
 
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Record]: ...
-
-    def __getitem__(self, index: int | slice) -> Record | list[Record]:
-        """One record, or a list of those of a slice."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        row = self._images.row(index % len(self))
-        table = self._images.table
+    def record(self, index: int) -> Record:
+        """See `LazyRecords`."""
+        row, table = self._images.row(index), self._images.table
         return Record(table["image"][row]["path"].as_py(), **{fact: table[fact][row].as_py() for fact in FACTS})
 
     def __iter__(self) -> Iterator[Record]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, overload
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from gmssl.errors import DataError
 from gmssl.interfaces.data import Data, FromFiles, Images, Record, TellsFacts
 from gmssl.interfaces.registry import field_of
+from gmssl.parts.data.records import LazyRecords
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -118,7 +119,7 @@ class UnionImages:
         return self.sources[source].load(number, channels)
 
 
-class UnionRecords(Sequence[Record]):
+class UnionRecords(LazyRecords):
     """The records of a union; those of a store among its sources stay where they are until they are asked for."""
 
     def __init__(self, images: UnionImages) -> None:
@@ -128,19 +129,9 @@ class UnionRecords(Sequence[Record]):
         """Number of images."""
         return len(self._images)
 
-    @overload
-    def __getitem__(self, index: int) -> Record: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Record]: ...
-
-    def __getitem__(self, index: int | slice) -> Record | list[Record]:
-        """One record, or a list of those of a slice."""
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        source, number = self._images.place(index % len(self))
+    def record(self, index: int) -> Record:
+        """See `LazyRecords`."""
+        source, number = self._images.place(index)
         return self._called(source, self._images.sources[source].records[number])
 
     def __iter__(self) -> Iterator[Record]:
