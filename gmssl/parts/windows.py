@@ -28,7 +28,7 @@ PRESETS: dict[str, tuple[float, float]] = {
 """Hounsfield units that become black and white.
 
 Width and level of lung 1500/-600, bone 1800/400, brain 80/40, liver 150/30 and mediastinum 350/50 from Murphy et al.,
-"Windowing (CT)", Radiopaedia, doi:10.53347/rID-52108; soft tissue 400/40 from Ma et al., "Segment anything in medical
+"Windowing (CT)", radiopaedia.org/articles/windowing-ct; soft tissue 400/40 from Ma et al., "Segment anything in medical
 images", Nature Communications 15 (2024); wide is all that 12 bits hold.
 """
 
