@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -51,13 +52,13 @@ ROUNDS = 7
 
 
 class TarImages:
-    """Images of a tar, found by an index of offsets; each process opens the file for itself."""
+    """Images of a tar, found by an index of offsets."""
 
     def __init__(self, path: Path) -> None:
         with tarfile.open(path) as tar:
             self.places = [(m.offset_data, m.size, m.name) for m in tar.getmembers() if m.isfile()]
         self.path = path
-        self.file: Any = None
+        self.file: int | None = None
         self.records = [name for *_, name in self.places]
 
     def __getstate__(self) -> dict[str, Any]:
@@ -69,10 +70,9 @@ class TarImages:
     def load(self, index: int, channels: int) -> Image.Image:
         """The image."""
         if self.file is None:
-            self.file = self.path.open("rb")
+            self.file = os.open(self.path, os.O_RDONLY)
         start, size, name = self.places[index]
-        self.file.seek(start)
-        return read_image_bytes(self.file.read(size), name, channels)
+        return read_image_bytes(os.pread(self.file, size, start), name, channels)  # forked workers share the position
 
 
 class LitImages:
@@ -100,6 +100,10 @@ class LitImages:
         return read_image_bytes(self._opened()[index], str(index), channels)
 
 
+def _content(path: str) -> bytes:
+    return Path(path).read_bytes()
+
+
 def write_all(root: Path, folder: Path) -> dict[str, Any]:
     """The same images in every form."""
     build_store(
@@ -118,7 +122,7 @@ def write_all(root: Path, folder: Path) -> dict[str, Any]:
         from litdata import optimize
     except ImportError:
         return forms
-    optimize(lambda path: Path(path).read_bytes(), files.paths, str(root / "lit"), num_workers=1, chunk_bytes="64MB")
+    optimize(_content, files.paths, str(root / "lit"), num_workers=1, chunk_bytes="64MB")
     return {**forms, "litdata": LitImages(root / "lit")}
 
 
