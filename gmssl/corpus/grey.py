@@ -72,6 +72,14 @@ def resized(grey: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.rint(done[0] if grey.ndim == 2 else np.stack(done, axis=2)).astype(grey.dtype)
 
 
+def shown(pixels: np.ndarray) -> Image.Image:
+    """The image of mode "L" that a store gives back, which need not be decoded to be looked at."""
+    from PIL import Image
+
+    eight = pixels if pixels.dtype == np.uint8 else np.rint(pixels.astype(np.float32) / 257).astype(np.uint8)
+    return Image.fromarray(np.ascontiguousarray(eight)).convert("L")
+
+
 def encoded(grey: np.ndarray) -> bytes:
     """A PNG file of the image, without loss."""
     from imagecodecs import png_encode

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gmssl.corpus.grey import encoded, is_empty, perceptual_hash, resized, size_of, to_grey
+from gmssl.corpus.grey import encoded, is_empty, perceptual_hash, resized, shown, size_of, to_grey
 from gmssl.corpus.plan import Piece, as_bytes
 from gmssl.corpus.recipe import Corpus, Source
 from gmssl.corpus.schema import COLUMNS, arrow_schema
@@ -126,8 +126,9 @@ def _row(
         return None
     size = size_of(grey.shape, taken.spacing, policy)
     unchanged = size == grey.shape[:2] and grey is taken.values
-    data = (_kept_file(taken, name) if unchanged else None) or encoded(resized(grey, size))
-    image = read_stored(data, name, 1, corpus.bits)
+    pixels = resized(grey, size)
+    data = (_kept_file(taken, name) if unchanged else None) or encoded(pixels)
+    image = shown(pixels)
     _count(image, tally)
     acquisition = piece.acquisition
     facts: Row = {

@@ -23,6 +23,7 @@ from gmssl.errors import DataError
 from gmssl.parts.data.folder import Folder
 from gmssl.parts.data.store import Store
 from gmssl.parts.data.union import Union
+from gmssl.system.images.stored import pixel_digest
 from tests.corpus.archives import draw_archives, draw_volume
 
 
@@ -76,6 +77,8 @@ def test_volumes_are_cut_into_slices_in_the_order_of_space(settings: dict[str, A
     expected = np.rint(values.transpose(0, 3, 2, 1).reshape(18, 10, 12) * (255 / 1000)).astype(np.uint8)
     assert np.array_equal(np.stack([np.asarray(store.load(i, 1)) for i in range(18)]), expected)
     assert store.column("slice").to_pylist() == list(range(6)) * 3
+    digests = [pixel_digest(store.load(i, 1)) for i in range(len(store))]
+    assert store.column("pixels").to_pylist() == digests
     patients = store.column("patient").to_pylist()
     assert patients == [patients[0]] * 12 + [patients[12]] * 6
     assert None not in patients

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from gmssl.corpus.grey import encoded, is_empty, perceptual_hash, resized, size_of, to_grey
+from gmssl.corpus.grey import encoded, is_empty, perceptual_hash, resized, shown, size_of, to_grey
 from gmssl.corpus.slices import Slice, SlicePolicy
 from gmssl.system.images.stored import read_stored
 
@@ -52,6 +52,7 @@ def test_pictures_of_8_bits_are_taken_as_they_are() -> None:
 )
 def test_images_are_stored_without_loss(grey: np.ndarray) -> None:
     bits = 8 * grey.dtype.itemsize
+    assert shown(grey).tobytes() == read_stored(encoded(grey), "x", 1, bits).tobytes()
     image = np.asarray(read_stored(encoded(grey), "x", 1 if grey.ndim == 2 else 3, bits))
     expected = grey if bits == 8 else np.rint(grey.astype(np.float64) / 257)
     assert np.array_equal(image, expected)
