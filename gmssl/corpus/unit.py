@@ -17,7 +17,7 @@ from gmssl.corpus.schema import COLUMNS, arrow_schema
 from gmssl.corpus.slices import Slice, SlicePolicy, cut
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import Scan
-from gmssl.system.files import replacing
+from gmssl.system.files import replacing, sha256_of
 from gmssl.system.images.metadata import without_metadata
 from gmssl.system.images.stored import pixel_digest, read_stored
 
@@ -80,12 +80,7 @@ def build_unit(corpus: Corpus, pieces: tuple[Piece, ...], excluded: frozenset[st
             writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema))
     with replacing(told) as file:
         of_sources = {str(source): vars(tally) for source, tally in tallies.items()}
-        file.write(as_bytes({"sha256": _sha256(arrow), "tallies": of_sources}))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        file.write(as_bytes({"sha256": sha256_of(arrow), "tallies": of_sources}))
 
 
 def _rows(corpus: Corpus, piece: Piece, excluded: frozenset[str], tally: Tally) -> Iterator[Row]:

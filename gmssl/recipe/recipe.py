@@ -20,6 +20,7 @@ from gmssl.interfaces.registry import brief, describe, field_of, part
 from gmssl.objective.settings import ObjectiveSettings
 from gmssl.recipe.checks import faults
 from gmssl.recipe.library import Sort, located, near_names
+from gmssl.system.yaml_text import UniqueKeys, yaml_fault
 
 
 class TrainSettings(Settings):
@@ -141,11 +142,11 @@ def read_recipe(path: str | Path, sort: Sort = "recipe") -> dict[str, Any]:
         what = f"{path} is a folder, no recipe" if folder else f"no recipe at {path}"
         raise RecipeError(f"{what}{known}. Give the path of a YAML file, or a name that `gmssl recipes list` prints.")
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} cannot be read as text: {error}. Give a YAML file in UTF-8.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RecipeError(f"{path} is no valid YAML: {_yaml_fault(error)}; correct it there.") from None
+        raise RecipeError(f"{path} is no valid YAML: {yaml_fault(error)}; correct it there.") from None
     if not isinstance(loaded, dict):
         raise RecipeError(f"{path} holds no mapping of names to values; start from a file in recipes/.")
     of = "variants" if sort == "variants" else "settings"
@@ -160,25 +161,6 @@ def read_recipe(path: str | Path, sort: Sort = "recipe") -> dict[str, Any]:
 
 def _some(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-
-
-def _yaml_fault(error: Exception) -> str:
-    """Place and fault, in one line."""
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML lets the last of two equal keys win silently; a recipe must not."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"key {min(twice)!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
@@ -214,7 +196,7 @@ def apply_override(settings: dict[str, Any], override: str) -> None:
     if not equals or not all(keys):
         raise RecipeError(f"--set {override!r} is not of the form path=value, as in train.epochs=3; correct it.")
     try:
-        value = yaml.load(text, Loader=_UniqueKeys)
+        value = yaml.load(text, Loader=UniqueKeys)
     except (yaml.YAMLError, ValueError, RecursionError):
         raise RecipeError(f"--set {override!r}: the value is no valid YAML; correct or quote it.") from None
     place: Any = settings

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -15,23 +14,11 @@ from pydantic import ValidationError
 from gmssl.corpus.catalogue.entry import Entry
 from gmssl.errors import DataError
 from gmssl.interfaces.registry import describe
+from gmssl.system.yaml_text import FastUniqueKeys, yaml_fault
 
 SHIPPED = Path(__file__).parent / "entries"
 VARIABLE = "GMSSL_CATALOGUE"
 """Environment variable with folders of entries, separated as in PATH."""
-
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-
-class _UniqueKeys(_Loader):
-    """YAML lets the last of two equal keys win silently; an entry must not."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise yaml.constructor.ConstructorError(None, None, f"key {twice[0]!r} stands twice", node.start_mark)
-        return super().construct_mapping(node, deep)
 
 
 @dataclass(frozen=True)
@@ -104,11 +91,11 @@ def read_entry(path: Path) -> Entry:
         DataError: it cannot be read, or is no entry; the message names file and key.
     """
     try:
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=FastUniqueKeys)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text: {error}. Give a YAML file in UTF-8.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DataError(f"{path} is no valid YAML: {_place(error)}; correct it there.") from None
+        raise DataError(f"{path} is no valid YAML: {yaml_fault(error)}; correct it there.") from None
     if not isinstance(loaded, dict):
         raise DataError(f"{path} holds no mapping; start from an entry that `gmssl data show NAME --yaml` prints.")
     try:
@@ -132,9 +119,3 @@ def _refuse_double(entry: Entry, path: Path, other: Entry, place: Path) -> None:
     what = f"a dataset called {entry.name}" if same else f"number {entry.number}"
     if same or (entry.number is not None and entry.number == other.number):
         raise DataError(f"{what} is in two files, {place} and {path}; rename or remove one.")
-
-
-def _place(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return f"line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}: {error.problem}"
-    return " ".join(str(error).split()) or type(error).__name__

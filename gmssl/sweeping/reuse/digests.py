@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from gmssl.sweeping.folder import SweepFolder
 from gmssl.sweeping.labelled import LabelledSet
 from gmssl.sweeping.reuse.facts import Facts, Survey, digest_of
 from gmssl.sweeping.reuse.program import Hardware
-from gmssl.system.files import replacing
+from gmssl.system.files import replacing, sha256_of
 
 WEIGHTS = "encoder.safetensors"
 
@@ -68,8 +67,7 @@ def write_kept(path: Path, kept: Kept) -> None:
 
 def digest_of_weights(run: Path) -> str:
     """SHA-256 of a finished run's encoder."""
-    with (run / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(run / WEIGHTS)
 
 
 @dataclass(frozen=True)
