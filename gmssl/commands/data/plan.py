@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gmssl.system.grid import Grid
 
 PLAN_EXAMPLES = examples(
-    "gmssl data plan store lvm_med_r50 --set balance=duplicates",
+    "gmssl data plan store lvm_med_r50 --set balance.to=0.5",
     "gmssl data plan my/index.csv quickstart --set balance=weights",
 )
 
