@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import corpus_names, examples, recipe_names, variants_names, widen
+from gmssl.commands.common.options import corpus_names, examples, recipe_names, variants_names, widen
 
 RECIPES_LIST_EXAMPLES = examples("gmssl recipes list")
 RECIPES_SHOW_EXAMPLES = examples("gmssl recipes show quickstart")
