@@ -41,7 +41,10 @@ def test_import_gmssl_is_light() -> None:
 
 
 def test_help_is_light() -> None:
-    code = "import gmssl.commands.program, typer.testing as t; assert t.CliRunner().invoke(gmssl.commands.program.app, ['--help']).exit_code == 0"
+    code = (
+        "import gmssl.commands.program, typer.testing as t; "
+        "assert t.CliRunner().invoke(gmssl.commands.program.app, ['--help']).exit_code == 0"
+    )
     assert not loaded_by(code) & (HEAVY | {"pydantic", "yaml"})
 
 

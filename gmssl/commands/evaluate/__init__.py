@@ -25,9 +25,8 @@ from gmssl.commands.evaluate.options import (
 
 EVALUATE_EXAMPLES = examples(
     "gmssl evaluate RUN  # on the images of the run",
-    "gmssl evaluate RUN --train my/labelled  # cross-validated",
     "gmssl evaluate RUN --train my/train --test my/test",
-    "gmssl evaluate nuclei_unet --encoder RUN --encoder timm:resnet50 --json nuclei.json  # a benchmark",
+    "gmssl evaluate brain_tumor_linear --encoder RUN  # a benchmark",
 )
 
 _BENCHMARK_ONLY = ("encoder", "json", "out", "overrides")

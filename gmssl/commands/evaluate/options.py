@@ -19,7 +19,7 @@ What: TypeAlias = Annotated[
 ]
 Json: TypeAlias = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Of a benchmark: write the results to this file.", show_default=False),
+    typer.Option(metavar="FILE", help="Of a benchmark: file to write its results to.", show_default=False),
 ]
 Out: TypeAlias = Annotated[
     Path | None,
