@@ -82,9 +82,9 @@ def _listed(benchmark: Benchmark) -> Listed:
     try:
         return listed(benchmark.cases.cases())
     except DataError as error:
-        if benchmark.catalogue is None:
+        if benchmark.obtain is None:
             raise
-        raise DataError(f"{error} How to get the data: `gmssl data show {benchmark.catalogue}`.") from None
+        raise DataError(f"{error} How to get the data: {benchmark.obtain}") from None
 
 
 class _Run:

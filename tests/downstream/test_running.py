@@ -154,8 +154,8 @@ def test_faults_are_told_before_anything_is_trained(
 
 def test_where_to_get_the_data_is_told(settings: Settings, tmp_path: Path) -> None:
     cases = {"kind": "table", "path": str(tmp_path / "lost.csv")}
-    with pytest.raises(DataError, match=r"no file .*lost.csv.*gmssl data show DRIVE"):
-        judge(settings | {"cases": cases, "catalogue": "DRIVE"}, tmp_path, "random")
+    with pytest.raises(DataError, match=r"no file .*lost.csv.*How to get the data: from its authors"):
+        judge(settings | {"cases": cases, "obtain": "from its authors"}, tmp_path, "random")
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(settings: Settings, tmp_path: Path) -> None:
