@@ -21,7 +21,7 @@ from gmssl.recipe.statistics import ENCODER, RECIPE
 _ALIAS = re.compile(r"(?P<alias>[\w .+-]+)=(?P<rest>.+)")
 
 FORMS = "RUN, timm:NAME, timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, random, own"
-"""How encoders are named; a run is a folder that `gmssl train` printed. A name for tables may stand before: `ours=RUN`."""
+"""How encoders are named; a run is a folder of `gmssl train`. A name for tables may stand before: `ours=RUN`."""
 
 OWN = "own"
 
