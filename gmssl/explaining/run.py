@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gmssl.errors import TrainingError
 from gmssl.evaluation.runs import CHECKPOINT, load_strictly, random_weights, run_recipe
-from gmssl.interfaces.epoch import RemembersImages
+from gmssl.interfaces.vertices import RemembersImages
 from gmssl.objective.objective import MatchingObjective
 from gmssl.recipe.recipe import Recipe
 from gmssl.recipe.statistics import ENCODER

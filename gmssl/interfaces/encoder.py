@@ -1,4 +1,4 @@
-"""Encoders turn images into feature maps and pooled features."""
+"""Encoders turn images into feature maps and pooled features; projectors map the latter to node embeddings."""
 
 from __future__ import annotations
 
@@ -64,3 +64,17 @@ class Encoder(Part):
         This may import the library that provides the weights, but downloads nothing.
         """
         return None
+
+
+class Projector(Part):
+    """Settings of a head that is thrown away after pre-training."""
+
+    slot: ClassVar[str] = "projector"
+
+    def width(self) -> int | None:
+        """D if the settings alone tell it, else None; widths that do not fit are then refused before anything runs."""
+        return None
+
+    @abstractmethod
+    def build(self, channels: int) -> torch.nn.Module:
+        """A module `[B,C] -> [B,D]` for `channels` = C, with an attribute `channels` = D."""

@@ -26,6 +26,7 @@ P = TypeVar("P", bound=Part)
 GROUPS = {
     "affinity": "gmssl.affinities",
     "balance": "gmssl.balances",
+    "cases": "gmssl.cases",
     "data": "gmssl.data",
     "encoder": "gmssl.encoders",
     "estimator": "gmssl.estimators",
@@ -41,6 +42,7 @@ GROUPS = {
     "schedule": "gmssl.schedules",
     "solver": "gmssl.solvers",
     "target": "gmssl.targets",
+    "task": "gmssl.tasks",
     "vertices": "gmssl.vertices",
     "views": "gmssl.views",
     "window": "gmssl.windows",

@@ -10,12 +10,11 @@ from pydantic import Field, model_validator
 from gmssl.interfaces.affinity import Affinity
 from gmssl.interfaces.balance import Balance
 from gmssl.interfaces.data import Data
-from gmssl.interfaces.encoder import Encoder
+from gmssl.interfaces.encoder import Encoder, Projector
 from gmssl.interfaces.estimator import GradientEstimator
 from gmssl.interfaces.graph import GraphBuilder, MessagePassing
 from gmssl.interfaces.loss import Loss, Regulariser
 from gmssl.interfaces.part import Settings
-from gmssl.interfaces.projector import Projector
 from gmssl.interfaces.registry import field_of, part
 from gmssl.interfaces.solver import Solver
 from gmssl.interfaces.target import Target

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from gmssl.interfaces.projector import Projector
+from gmssl.interfaces.encoder import Projector
 from gmssl.lazy import torch
 
 

@@ -17,7 +17,12 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to that takes the name `path` when the block ends well; else `path` stays as it was.
 
     The bytes are on the disk (fsync) before the name is theirs, so a power cut leaves one of the two files whole.
+    Devices and pipes (`/dev/stdout`, `/dev/null`) are written to as they are: a file must not take their place.
     """
+    if str(path).startswith("/dev/") or (path.exists() and not path.is_file()):
+        with path.open("wb") as file:
+            yield file
+        return
     # The name is random and not the process number, which threads share, and two machines on one file system may share.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -39,15 +44,9 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text in UTF-8 to a file that is whole or as it was; a link keeps pointing at it.
-
-    Devices and pipes (`/dev/stdout`) are written to as they are: nothing can take their place.
-    """
-    place = path.resolve()
-    if str(path).startswith("/dev/") or (place.exists() and not place.is_file()):
-        path.write_text(text, encoding="utf-8")
-        return
-    with replacing(place) as file:
+    """Write a text in UTF-8 to a file that is whole or as it was; a link keeps pointing at it."""
+    device = str(path).startswith("/dev/")  # what `/dev/stdout` is a link to may be anything, a file, too
+    with replacing(path if device else path.resolve()) as file:
         file.write(text.encode("utf-8"))
 
 

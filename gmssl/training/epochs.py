@@ -11,8 +11,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from gmssl.errors import ProblemError, TrainingError
-from gmssl.interfaces.epoch import BeginsEpochs, Epoch
-from gmssl.interfaces.vertices import Encoding
+from gmssl.interfaces.vertices import BeginsEpochs, Encoding, Epoch
 from gmssl.objective.matcher import Encoded, Matcher, exactly
 from gmssl.objective.objective import encode
 from gmssl.recipe.recipe import Recipe

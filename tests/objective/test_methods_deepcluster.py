@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 
-from gmssl.interfaces.epoch import Epoch
-from gmssl.interfaces.vertices import Encoding
+from gmssl.interfaces.vertices import Encoding, Epoch
 from gmssl.interfaces.views import ViewBatch
 from gmssl.objective.objective import MatchingObjective
 from gmssl.recipe.recipe import load_recipe

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 
 from gmssl.errors import RecipeError
-from gmssl.interfaces.projector import Projector
+from gmssl.interfaces.encoder import Projector
 from gmssl.lazy import torch
 from gmssl.recipe.recipe import load_recipe
 from gmssl.training.model import make_objective

@@ -37,6 +37,10 @@ def test_links_and_pipes_stay_what_they_are(tmp_path: Path) -> None:
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
     write_whole(tmp_path / "pipe", "through")
     assert os.read(reader, 99) == b"through"
+    with replacing(tmp_path / "pipe") as file:
+        file.write(b"bytes")
+    assert os.read(reader, 99) == b"bytes"
+    assert (tmp_path / "pipe").is_fifo()
     os.close(reader)
 
 

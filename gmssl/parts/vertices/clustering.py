@@ -10,8 +10,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from gmssl.interfaces.epoch import Epoch
-from gmssl.interfaces.vertices import Arrangement, Encoding
+from gmssl.interfaces.vertices import Arrangement, Encoding, Epoch
 from gmssl.parts.vertices.arranging import Pairs, views_of
 from gmssl.parts.vertices.spherical_kmeans import spherical_kmeans
 from gmssl.system.gathering import gathered, of_first_rank

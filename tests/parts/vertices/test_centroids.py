@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 import gmssl
-from gmssl.interfaces.epoch import BeginsEpochs, Epoch
-from gmssl.interfaces.vertices import Encoding
+from gmssl.interfaces.vertices import BeginsEpochs, Encoding, Epoch
 from gmssl.parts.vertices.clustering import Memory
 
 PAIRS = ((1, 0), (2, 0), (0, 1), (2, 1))

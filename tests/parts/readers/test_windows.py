@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import Scan
-from gmssl.parts.windows import PRESETS, ByModality, Full, Given, Header, Hounsfield, Percentiles
+from gmssl.parts.readers.windows import PRESETS, ByModality, Full, Given, Header, Hounsfield, Percentiles
 
 TYPES = ["u1", "i1", "u2", "i2", "i4", "u4", "i8", "f4", "f8"]
 

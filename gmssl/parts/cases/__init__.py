@@ -1,0 +1,1 @@
+"""Cases of benchmarks: rows of a table, or files that belong together by their names."""
