@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,7 +32,9 @@ def mr_slices(name: str, values: np.ndarray = SOUND, place: np.ndarray = PLACE, 
     return made
 
 
-def mr_series(root: Path, name: str, values: np.ndarray = SOUND, place: np.ndarray = PLACE, **fields: Any) -> list[Path]:
+def mr_series(
+    root: Path, name: str, values: np.ndarray = SOUND, place: np.ndarray = PLACE, **fields: Any
+) -> list[Path]:
     """A series, `name-000.dcm` and so on in the order of space."""
     return [root / one for one in Files.folder(root, mr_slices(name, values, place, **fields), f"{name}-")]
 
@@ -121,7 +121,7 @@ def _no_raw(root: Path) -> None:
 
 
 def _truncated_nifti(root: Path) -> None:
-    cut_off(volume(root / "bad.nii.gz"), 0.9)
+    cut_off(volume(root / "bad.nii.gz", np.random.default_rng(1).integers(0, 256, (32, 32, 9), np.int16)), 0.9)
 
 
 def nrrd(path: Path, values: np.ndarray = SOUND) -> Path:
@@ -250,13 +250,11 @@ CASES = {
     "spacing that is no number": _nifti(
         _spacing_of_no_number, "it does not say how it lies in space; set axis: acquired", slices={"axis": "axial"}
     ),
-    "wild spacing": _nifti(
-        _wild_spacing, "its pixels are 1e-20 × 1 mm", slices={"axis": "sagittal", "square": True}
-    ),
+    "wild spacing": _nifti(_wild_spacing, "its pixels are 1e-20 × 1 mm", slices={"axis": "sagittal", "square": True}),
     "NIfTI header without values": _nifti(_no_raw, "there is no bad.img beside it", name=r"bad\.hdr"),
     "truncated NIfTI": _nifti(_truncated_nifti, "ended before the end-of-stream", name=r"bad\.nii\.gz"),
     "NaN NRRD": _itk(_nan_nrrd, "none of its values is finite", r"bad\.nrrd"),
-    "NRRD header without values": _itk(_detached_nrrd, "there is no gone.raw beside it", r"bad\.nhdr"),
+    "NRRD header without values": _itk(_detached_nrrd, "its values are missing: there is no gone.raw", r"bad\.nhdr"),
     "HDF5 without the key": Case(
         {"kind": "hdf5"},
         lambda root: hdf5(root / "good.h5"),
@@ -269,7 +267,7 @@ CASES = {
         lambda root: tiff(root / "good.tif"),
         _truncated_tiff,
         r"bad\.tif",
-        "page 3",
+        "page 3: it is truncated: 1 of 1 strips or tiles are cut off",
         kept=3,
     ),
     "truncated PNG": _pictures(_truncated_png, "truncated"),

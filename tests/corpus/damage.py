@@ -15,7 +15,21 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-ODD_NUMBERS = (0.0, -0.0, -1.0, float("nan"), float("inf"), 1e-30, 1e30, 1e-300, 1e300, 1e6, 65535.0, 2.0**31, -(2.0**63))
+ODD_NUMBERS = (
+    0.0,
+    -0.0,
+    -1.0,
+    float("nan"),
+    float("inf"),
+    1e-30,
+    1e30,
+    1e-300,
+    1e300,
+    1e6,
+    65535.0,
+    2.0**31,
+    -(2.0**63),
+)
 ODD_WORDS = ("0", "-1", "nan", "inf", "1e-30", "1e30", "1e300", "-1e300", "65536", "99999999", "9" * 30, "", "x", "1 2")
 PATCHES = tuple(
     struct.pack(f"{order}{letter}", number)
@@ -152,13 +166,13 @@ def _odd_nifti(content: bytes, field: str, value: object) -> bytes:
 @functools.cache
 def nrrd() -> Form:
     """A volume with a text header."""
-    import SimpleITK as sitk
+    import SimpleITK
 
     def content(seed: int, *shape: int) -> bytes:
-        image = sitk.GetImageFromArray(_values(seed, *shape))
+        image = SimpleITK.GetImageFromArray(_values(seed, *shape))
         image.SetSpacing((1.0, 1.0, 2.0))
         with tempfile.TemporaryDirectory() as folder:
-            sitk.WriteImage(image, f"{folder}/x.nrrd")
+            SimpleITK.WriteImage(image, f"{folder}/x.nrrd")
             return Path(folder, "x.nrrd").read_bytes()
 
     fields = ("type", "dimension", "space", "sizes", "space directions", "kinds", "endian", "encoding", "space origin")
@@ -170,7 +184,9 @@ def nrrd() -> Form:
 
 def _odd_line(content: bytes, field: str, value: object) -> bytes:
     head, blank, rest = content.partition(b"\n\n")
-    lines = [f"{field}: {value}".encode() if line.startswith(f"{field}:".encode()) else line for line in head.split(b"\n")]
+    lines = [
+        f"{field}: {value}".encode() if line.startswith(f"{field}:".encode()) else line for line in head.split(b"\n")
+    ]
     return b"\n".join(lines) + blank + rest
 
 
@@ -200,7 +216,11 @@ def tiff() -> Form:
         tifffile.imwrite(written, values, **how)
         return written.getvalue()
 
-    sizes: dict[str, Any] = {"imagej": True, "resolution": (2.0, 2.0), "metadata": {"axes": "ZYX", "spacing": 3.0, "unit": "mm"}}
+    sizes: dict[str, Any] = {
+        "imagej": True,
+        "resolution": (2.0, 2.0),
+        "metadata": {"axes": "ZYX", "spacing": 3.0, "unit": "mm"},
+    }
     plain = content(_values(2, 4, 8, 6) / np.float32(7), photometric="minisblack")
     others = (content(_values(1, 3, 8, 6, dtype="uint16"), **sizes), plain)
     others += (content(_values(3, 8, 6, 3, dtype="uint8"), compression="deflate"),)

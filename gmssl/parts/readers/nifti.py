@@ -204,7 +204,7 @@ class _Volume:
     def _flat(self) -> bool:
         """Whether the header gives an axis of several voxels a size of 0, which nibabel takes for 1 mm."""
         nibabel, header = library("nibabel"), self.image.header
-        if not isinstance(header, nibabel.AnalyzeHeader) or "sform_code" in header and header["sform_code"] > 0:
+        if not isinstance(header, nibabel.AnalyzeHeader) or ("sform_code" in header and header["sform_code"] > 0):
             return False
         files = self.image.file_map
         with files.get("header", files["image"]).get_prepare_fileobj("rb") as file:

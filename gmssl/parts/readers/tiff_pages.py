@@ -15,7 +15,7 @@ from gmssl.parts.readers.files import RefusedError, listed, muted, telling
 from gmssl.parts.readers.lazily import LazyFrames
 from gmssl.parts.readers.volumes import is_real
 from gmssl.system.images.reading import MAX_PIXELS
-from gmssl.system.images.tiff import missing
+from gmssl.system.images.tiff import cut_off, missing
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
 _INCH, _CENTIMETRE = 2, 3
@@ -133,7 +133,12 @@ class _Layout:
                 raise RefusedError(f"it is truncated: a strip or tile of page {index} has more bytes than the file")
             if reason := missing(page, size):
                 raise RefusedError(f"page {index}: {reason}")
-            values = page.asarray(maxworkers=1)
+            try:
+                values = page.asarray(maxworkers=1)
+            except Exception:  # decoders say in many ways that bytes were missing
+                if reason := cut_off(page, size):
+                    raise RefusedError(f"page {index}: {reason}") from None
+                raise
         else:  # ImageJ describes one page, and the others lie behind it
             page, offset = self.page, self.series.dataoffset
             if offset is None:
