@@ -103,7 +103,9 @@ def _sizes(affine: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         lengths = np.linalg.norm(affine[:3, :3], axis=0)
     if not (np.isfinite(lengths) & (lengths > 0)).all():
-        raise DataError("its voxels have no extent along an axis, or none that is finite; correct its header.")
+        raise DataError(
+            "its voxels have no extent, or no finite one, along an axis; correct the spacing in its header."
+        )
     return lengths
 
 
