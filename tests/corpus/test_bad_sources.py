@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from pydicom.encaps import encapsulate
+from pydicom.uid import MPEG4HP41
 from typer.testing import CliRunner
 
 from gmssl.cli import app
@@ -148,6 +150,23 @@ def test_gaps_that_are_kept_are_told_with_their_place() -> None:
     (reason,) = report["left_out"]
     assert "1 missing between 32 and 36 mm; all are kept as one volume" in reason
     assert (report["images"], report["faults"]) == (3, [])
+
+
+def test_segmentations_and_videos_are_no_faults() -> None:
+    mr_series(Path("archive"), "good")
+    mask = Files.image(np.ones((2, 6, 5), np.uint8), SOPClassUID="1.2.840.10008.5.1.4.1.1.66.4", NumberOfFrames=2)
+    Files.save(mask, Path("archive/mask.dcm"))
+    film = Files.image(np.ones((2, 6, 5), np.uint8), SOPClassUID="1.2.840.10008.5.1.4.1.1.77.1.4.1", NumberOfFrames=2)
+    film.PixelData = encapsulate([bytes(4)])
+    film["PixelData"].is_undefined_length = True
+    Files.save(film, Path("archive/film.dcm"), MPEG4HP41)
+    done = command(settings({"kind": "dicom"}), limit=0)
+    assert done.exit_code == 0, done.output
+    (report,) = json.loads(Path("store/report.json").read_text())
+    assert (report["images"], report["faults"]) == (4, [])
+    video, segmentation = sorted(report["left_out"])
+    assert re.match(r"a video \(MPEG-4 .*\), which is not read; write its frames as pictures", video)
+    assert segmentation == "no image, but a segmentation of one (SEG)."
 
 
 def test_colours_of_nifti_are_kept() -> None:
