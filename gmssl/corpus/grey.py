@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmssl.corpus.slices import Slice, SlicePolicy
+from gmssl.errors import DataError
+from gmssl.system.images.reading import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
 
 BRIGHT = 0.05
 """Share of the window above which a pixel is no background."""
+LONG_PIXEL = 1000
+"""How many times as long as wide a pixel can be; nothing measures so, but damaged headers say it."""
 
 
 def to_grey(piece: Slice, bounds: tuple[float, float], inverted: bool, bits: int) -> np.ndarray:
@@ -30,7 +34,10 @@ def to_grey(piece: Slice, bounds: tuple[float, float], inverted: bool, bits: int
         grey = values
     else:
         lower, upper = bounds
-        scaled = (values.astype(np.float64) - lower) * (top / (upper - lower))
+        if upper - lower == np.inf:
+            values, lower, upper = values / 2, lower / 2, upper / 2
+        with np.errstate(over="ignore", invalid="ignore"):  # far outside of the window
+            scaled = (values.astype(np.float64) - lower) * (top / (upper - lower))
         grey = np.rint(np.clip(np.nan_to_num(scaled, nan=0.0), 0, top)).astype(unsigned)
     if inverted:
         grey = top - grey
@@ -47,15 +54,30 @@ def is_empty(grey: np.ndarray, filled: float) -> bool:
 
 
 def size_of(shape: tuple[int, ...], spacing: tuple[float, float] | None, policy: SlicePolicy) -> tuple[int, int]:
-    """Height and width that a slice is stored with."""
+    """Height and width that a slice is stored with.
+
+    Raises:
+        DataError: its pixels are so long that square ones would be too many.
+    """
     height, width = shape[:2]
     if policy.square and spacing is not None and not 0.99 < spacing[0] / spacing[1] < 1.01:
         fine = min(spacing)
+        if not max(spacing) / fine <= LONG_PIXEL:
+            raise DataError(_too_long(spacing))
         height, width = round(height * spacing[0] / fine), round(width * spacing[1] / fine)
     if policy.longest is not None and max(height, width) > policy.longest:
         scale = policy.longest / max(height, width)
         height, width = max(1, round(height * scale)), max(1, round(width * scale))
+    if spacing is not None and height * width > max(MAX_PIXELS, shape[0] * shape[1]):
+        raise DataError(_too_long(spacing))
     return height, width
+
+
+def _too_long(spacing: tuple[float, float]) -> str:
+    return (
+        f"its pixels are {spacing[0]:.4g} × {spacing[1]:.4g} mm, and so many square ones are not written (at most "
+        f"{MAX_PIXELS} an image); correct its header, or set slices.square: false."
+    )
 
 
 def resized(grey: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -16,7 +16,7 @@ from gmssl.corpus.recipe import Corpus, Source
 from gmssl.corpus.schema import COLUMNS, arrow_schema
 from gmssl.corpus.slices import Slice, SlicePolicy, cut
 from gmssl.errors import DataError
-from gmssl.interfaces.reader import Scan
+from gmssl.interfaces.reader import LibraryError, Scan
 from gmssl.system.files import replacing, sha256_of
 from gmssl.system.images.metadata import without_metadata
 from gmssl.system.images.stored import pixel_digest, read_stored
@@ -59,7 +59,7 @@ def build_unit(corpus: Corpus, pieces: tuple[Piece, ...], excluded: frozenset[st
 
     Raises:
         OSError, MemoryError: the machine is at fault.
-        DataError: a library that a reader needs is missing.
+        LibraryError: a library that a reader needs is missing.
     """
     import pyarrow
 
@@ -99,6 +99,8 @@ def _rows(corpus: Corpus, piece: Piece, excluded: frozenset[str], tally: Tally) 
                 continue
             tally.slices += 1
             yield row
+    except LibraryError:
+        raise
     except DataError as error:
         tally.faults.append((piece.acquisition.name, str(error)))
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from gmssl.corpus.grey import encoded, is_empty, perceptual_hash, resized, shown, size_of, to_grey
 from gmssl.corpus.slices import Slice, SlicePolicy
+from gmssl.errors import DataError
 from gmssl.system.images.stored import read_stored
 
 VALUES = arrays.arrays(
@@ -30,6 +31,18 @@ def test_grey_is_the_rounded_share_of_the_window(
     share = np.clip((values.astype(np.longdouble) - lower) / width, 0, 1)
     exact = top * (1 - share if inverted else share)
     assert (abs(grey - exact) <= 0.5 + 1e-6).all()
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_window_that_is_wider_than_numbers_go(inverted: bool) -> None:
+    values = np.array([[-1.6e308, -8e307], [8e307, 1.6e308]])
+    grey = to_grey(Slice(0, values), (-1.6e308, 1.6e308), inverted, 8)
+    assert grey.tolist() == ([[255, 191], [64, 0]] if inverted else [[0, 64], [191, 255]])
+
+
+def test_values_far_outside_of_a_window_are_black_and_white() -> None:
+    values = np.array([[-1e308, 0.0], [1e-308, 1e308]])
+    assert to_grey(Slice(0, values), (0, 1e-300), False, 8).tolist() == [[0, 0], [0, 255]]
 
 
 def test_padding_and_what_is_no_number_are_black() -> None:
@@ -64,6 +77,21 @@ def test_slices_of_long_voxels_are_enlarged_and_large_ones_shrunk() -> None:
     assert size_of((20, 100), (1.0, 1.005), SlicePolicy()) == (20, 100)
     assert size_of((20, 100), None, SlicePolicy(longest=50)) == (10, 50)
     assert resized(np.zeros((3, 3, 3), dtype=np.uint16), (6, 5)).shape == (6, 5, 3)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1e-6), (1e-20, 1.0), (1e-300, 1e300)])
+def test_pixels_that_nothing_measures_so_are_refused(spacing: tuple[float, float]) -> None:
+    for policy in (SlicePolicy(), SlicePolicy(longest=50)):
+        with pytest.raises(DataError, match=r"its pixels are .* mm, .* or set slices\.square: false"):
+            size_of((20, 100), spacing, policy)
+    assert size_of((20, 100), spacing, SlicePolicy(square=False)) == (20, 100)
+
+
+def test_slices_are_not_enlarged_to_more_pixels_than_are_read() -> None:
+    with pytest.raises(DataError, match=r"at most \d+ an image"):
+        size_of((1000, 1000), (100.0, 1.0), SlicePolicy())
+    assert size_of((1000, 1000), (100.0, 1.0), SlicePolicy(longest=1000)) == (1000, 10)
+    assert size_of((10_000, 10_000), (1.0, 1.0), SlicePolicy()) == (10_000, 10_000)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

@@ -92,6 +92,13 @@ def test_pieces_of_a_scan_are_its_slices() -> None:
     assert [s.number for a, b in ((0, 4), (4, 8), (8, None)) for s in cut(scan, SlicePolicy(every=3), a, b)] == whole
 
 
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("size", [1e200, np.inf, np.nan, 0.0])
+def test_voxels_without_an_extent_that_is_finite_are_refused(axis: str, size: float) -> None:
+    with pytest.raises(DataError, match="correct the spacing in its header"):
+        list(cut(Scan(np.zeros((2, 2, 2)), affine=np.diag([1, size, 1, 1.0])), SlicePolicy(axis=axis)))
+
+
 @pytest.mark.parametrize("axis", AXES[1:])
 def test_pictures_have_no_anatomy(axis: str) -> None:
     with pytest.raises(DataError, match="how it lies in space; set axis: acquired"):
