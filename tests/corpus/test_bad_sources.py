@@ -22,7 +22,7 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import MPEG4HP41
 from typer.testing import CliRunner
 
-from gmssl.cli import app
+from gmssl.commands.program import app
 from gmssl.corpus import build as building
 from gmssl.corpus import plan as planning
 from gmssl.corpus import unit
