@@ -30,8 +30,13 @@ def to_grey(piece: Slice, bounds: tuple[float, float], inverted: bool, bits: int
         grey = values
     else:
         lower, upper = bounds
-        scaled = (values.astype(np.float64) - lower) * (top / (upper - lower))
-        grey = np.rint(np.clip(np.nan_to_num(scaled, nan=0.0), 0, top)).astype(unsigned)
+        scaled = values.astype(np.float64)
+        scaled -= lower
+        scaled *= top / (upper - lower)
+        np.clip(scaled, 0, top, out=scaled)
+        if np.issubdtype(values.dtype, np.inexact):
+            scaled[np.isnan(scaled)] = 0
+        grey = np.rint(scaled, out=scaled).astype(unsigned)
     if inverted:
         grey = top - grey
     if piece.valid is not None:
@@ -41,9 +46,9 @@ def to_grey(piece: Slice, bounds: tuple[float, float], inverted: bool, bits: int
 
 def is_empty(grey: np.ndarray, filled: float) -> bool:
     """Whether no more than a share `filled` of the pixels is brighter than `BRIGHT` of the range."""
-    limit = BRIGHT * np.iinfo(grey.dtype).max
+    limit = grey.dtype.type(BRIGHT * np.iinfo(grey.dtype).max)  # a whole number: greys are compared as they are
     bright = grey > limit if grey.ndim == 2 else (grey > limit).any(axis=2)
-    return bool(bright.mean() <= filled)
+    return bool(np.count_nonzero(bright) / bright.size <= filled)
 
 
 def size_of(shape: tuple[int, ...], spacing: tuple[float, float] | None, policy: SlicePolicy) -> tuple[int, int]:
@@ -102,7 +107,8 @@ def perceptual_hash(image: Image.Image) -> int:
     small = np.asarray(image.convert("L").resize((_SIDE, _SIDE), Resampling.BOX), dtype=np.float64)
     basis = _cosines()
     low = (basis @ small @ basis.T).ravel()
-    return int(np.packbits(low > np.median(low[1:])).view(">u8")[0])
+    median = np.partition(low[1:], 31)[31]  # of 63
+    return int(np.packbits(low > median).view(">u8")[0])
 
 
 _SIDE = 32

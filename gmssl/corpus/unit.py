@@ -116,7 +116,7 @@ def _row(
     policy = corpus.slices_of(source)
     grey = to_grey(taken, bounds, scan.inverted, corpus.bits)
     name = f"{piece.called}/{taken.number:05d}"
-    if is_empty(grey, policy.filled) and not _kept(policy, name):
+    if policy.empty < 1 and is_empty(grey, policy.filled) and not _kept(policy, name):
         tally.empty += 1
         return None
     size = size_of(grey.shape, taken.spacing, policy)
