@@ -77,12 +77,12 @@ def resized(grey: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.rint(done[0] if grey.ndim == 2 else np.stack(done, axis=2)).astype(grey.dtype)
 
 
-def shown(pixels: np.ndarray) -> Image.Image:
-    """The image of mode "L" that a store gives back, which need not be decoded to be looked at."""
+def shown(pixels: np.ndarray) -> np.ndarray:
+    """The grey that a store gives back of an image, uint8 `[H,W]`, which need not be decoded to be looked at."""
     from PIL import Image
 
     eight = pixels if pixels.dtype == np.uint8 else np.rint(pixels.astype(np.float32) / 257).astype(np.uint8)
-    return Image.fromarray(np.ascontiguousarray(eight)).convert("L")
+    return np.ascontiguousarray(eight if eight.ndim == 2 else np.asarray(Image.fromarray(eight).convert("L")))
 
 
 def encoded(grey: np.ndarray) -> bytes:
@@ -104,7 +104,9 @@ def perceptual_hash(image: Image.Image) -> int:
     """
     from PIL.Image import Resampling
 
-    small = np.asarray(image.convert("L").resize((_SIDE, _SIDE), Resampling.BOX), dtype=np.float64)
+    grey = image if image.mode == "L" else image.convert("L")
+    small = np.frombuffer(grey.resize((_SIDE, _SIDE), Resampling.BOX).tobytes(), np.uint8)
+    small = small.reshape(_SIDE, _SIDE).astype(np.float64)
     basis = _cosines()
     low = (basis @ small @ basis.T).ravel()
     median = np.partition(low[1:], 31)[31]  # of 63

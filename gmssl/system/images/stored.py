@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from gmssl.errors import DataError
+from gmssl.lazy import numpy
 from gmssl.system.images.reading import read_image_bytes
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ def read_stored(content: bytes, name: str, channels: int, bits: int) -> Image.Im
     from imagecodecs import PngError, png_decode
     from PIL import Image
 
-    from gmssl.lazy import numpy
-
     try:
         values = png_decode(content)
     except (PngError, ValueError, RuntimeError) as error:
@@ -41,5 +40,11 @@ def pixel_digest(image: Image.Image) -> str:
 
     A JPEG saved again decodes to other pixels and is another image here; such near-copies are not found.
     """
-    head = f"{image.mode} {image.width} {image.height} ".encode()
-    return hashlib.sha256(head + image.tobytes()).hexdigest()
+    return digest_of_pixels(image.mode, image.width, image.height, image.tobytes())
+
+
+def digest_of_pixels(mode: str, width: int, height: int, pixels: bytes | numpy.ndarray) -> str:
+    """The `pixel_digest` of an image by its pixels: their bytes row by row, or an array uint8 that lies so."""
+    digest = hashlib.sha256(f"{mode} {width} {height} ".encode())
+    digest.update(pixels)
+    return digest.hexdigest()
