@@ -1,6 +1,7 @@
 """Building a store: how much dearer it is than reading and encoding alone, and whether killing it changes a byte.
 
-    python benchmarks/ingest.py FOLDER_OF_NIFTI [--slices 10000] [--rounds 3] [--kills 20] [--made FOLDER] [--out JSON]
+    python benchmarks/ingest.py FOLDER_OF_NIFTI [--slices 10000] [--rounds 3] [--kills 20] [--made FOLDER]
+        [--stages start speed memory kills] [--out JSON]
 
 start   wall and processor seconds of `gmssl data build` for one volume; byte code of all modules is written before
 speed   slices/s with 1 and 2 processes on volumes made of those of the folder by resampling, and the ratio of the
@@ -11,7 +12,8 @@ kills   `kill -9` at random moments until the build of all volumes has been kill
         how many files of the store were done at each kill, and whether the store is that of a build in one go, byte for
         byte
 
-`--made` keeps the volumes in a folder, or takes those that it holds already. JSON is written after each stage.
+`--made` keeps the volumes in a folder, or takes those that it holds already. JSON is written after each stage; what it
+holds of other stages stays.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ from gmssl.corpus.slices import cut
 from gmssl.system.files import write_whole
 from gmssl.system.machine import this_machine
 
+STAGES = ("start", "speed", "memory", "kills")
 RESULTS = Path(__file__).parent / "results" / "ingest.json"
 CORPUS = """
 root: {root}
@@ -133,8 +136,8 @@ def killed(file: Path, out: Path, jobs: int, kills: int, longest: float, whole: 
     return {"processes": jobs, "done_at_kills": done, "files": files, "builds": len(equal), "equal_bytes": all(equal)}
 
 
-def speeds(file: Path, root: Path, rounds: int) -> tuple[dict[str, Any], dict[int, float]]:
-    """Rounds of the loop and of builds, and the medians of their wall seconds; stores of the last round stay."""
+def speeds(file: Path, root: Path, rounds: int) -> dict[str, Any]:
+    """Rounds of the loop and of builds."""
     spent: list[float] = []
     found: dict[int, list[tuple[float, float, float]]] = {1: [], 2: []}
     for _ in range(rounds):
@@ -143,44 +146,42 @@ def speeds(file: Path, root: Path, rounds: int) -> tuple[dict[str, Any], dict[in
         for jobs, rows in found.items():
             shutil.rmtree(root / f"store{jobs}", ignore_errors=True)
             rows.append(build(file, root / f"store{jobs}", jobs))
-    walls = {jobs: statistics.median(wall for wall, _, _ in rows) for jobs, rows in found.items()}
-    facts = {
+    return {
         "slices": slices,
         "alone_seconds": spent,
         "processes": [
             {
                 "number": jobs,
-                "slices_per_second": slices / walls[jobs],
+                "slices_per_second": slices / statistics.median(row[0] for row in rows),
                 "processor_seconds": [row[1] for row in rows],
                 "ratio": statistics.median(row[1] / loop for row, loop in zip(rows, spent, strict=True)),
-                "megabytes": max(row[2] for row in rows),
             }
             for jobs, rows in found.items()
         ],
         "equal_bytes": bytes_of(root / "store1") == bytes_of(root / "store2"),
     }
-    return facts, walls
 
 
-def measured(root: Path, volumes: Path, rounds: int, kills: int, tell: Callable[[str, Any], None]) -> None:
-    """All stages, each told as soon as it is over."""
-    names = sorted(path.name for path in volumes.glob("*.nii.gz"))
-    every = corpus(volumes, "*.nii.gz", root / "every.yaml")
-    first = corpus(volumes, names[0], root / "first.yaml")
-    fifth = corpus(volumes, "*[05].nii.gz", root / "fifth.yaml")
+def started_up(first: Path, root: Path) -> dict[str, float]:
+    """Seconds of a build of one volume, after one that compiles all modules."""
     build(first, root / "compiled", 2)
-    start, processor, _ = build(first, root / "first", 1)
-    tell("start", {"wall_seconds": start, "processor_seconds": processor})
-    facts, walls = speeds(every, root, rounds)
-    tell("speed", facts)
-    _, _, memory = build(fifth, root / "fifth", 1)
-    volumes_of = {"all": len(names), "fifth": len(range(0, len(names), 5))}
-    tell("memory", {"volumes": volumes_of, "all": facts["processes"][0]["megabytes"], "fifth": memory})
-    whole, outcomes = bytes_of(root / "store1"), []
-    for jobs in (1, 2) if kills else ():
-        longest = start + 2 * walls[jobs] / kills
-        outcomes.append(killed(every, root / f"killed{jobs}", jobs, kills, longest, whole))
-        tell("kills", outcomes)
+    wall, processor, _ = build(first, root / "first", 1)
+    return {"wall_seconds": wall, "processor_seconds": processor}
+
+
+def memories(every: Path, fifth: Path, root: Path) -> dict[str, float]:
+    """Largest resident megabytes of builds with 1 process of all volumes and of a fifth of them."""
+    found = {}
+    for name, file in (("all", every), ("fifth", fifth)):
+        _, _, found[name] = build(file, root / f"memory_{name}", 1)
+    return found
+
+
+def all_killed(every: Path, root: Path, kills: int) -> list[dict[str, Any]]:
+    """Builds with 1 and 2 processes that are killed, on average after a `kills`-th of the time of one in one go."""
+    wall, _, _ = build(every, root / "whole", 2)
+    whole = bytes_of(root / "whole")
+    return [killed(every, root / f"killed{jobs}", jobs, kills, 2 * wall / kills, whole) for jobs in (1, 2)]
 
 
 def main() -> None:
@@ -191,22 +192,30 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--made", type=Path)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    report: dict[str, Any] = {"command": "python benchmarks/ingest.py FOLDER", "machine": asdict(this_machine())}
-    report["command"] += f" --slices {options.slices} --rounds {options.rounds} --kills {options.kills}"
-
-    def tell(stage: str, facts: Any) -> None:
-        print(f"{stage}: {json.dumps(facts)}", flush=True)
-        report[stage] = facts
-        write_whole(options.out, json.dumps(report, indent=1) + "\n")
-
+    report = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
-        volumes = options.made or Path(scratch) / "volumes"
+        root = Path(scratch)
+        volumes = options.made or root / "volumes"
         volumes.mkdir(exist_ok=True)
         if not any(volumes.iterdir()):
             write_volumes(options.folder, volumes, options.slices)
-        measured(Path(scratch), volumes, options.rounds, options.kills, tell)
+        every = corpus(volumes, "*.nii.gz", root / "every.yaml")
+        first = corpus(volumes, min(path.name for path in volumes.iterdir()), root / "first.yaml")
+        fifth = corpus(volumes, "*[05].nii.gz", root / "fifth.yaml")
+        measures: dict[str, Callable[[], Any]] = {
+            "start": lambda: started_up(first, root),
+            "speed": lambda: speeds(every, root, options.rounds),
+            "memory": lambda: memories(every, fifth, root),
+            "kills": lambda: all_killed(every, root, options.kills),
+        }
+        for stage in options.stages:
+            facts = measures[stage]()
+            print(f"{stage}: {json.dumps(facts)}", flush=True)
+            report |= {"machine": asdict(this_machine()), "volumes": len(list(volumes.iterdir())), stage: facts}
+            write_whole(options.out, json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":
