@@ -129,13 +129,13 @@ def insert(values: np.ndarray, rows: np.ndarray, ways: np.ndarray, value: float,
 
     It takes the place of what the list holds of the same image, if that is less, or else of the least.
     """
-    place = values.argmin()
+    place = int(values.argmin())
     for k in range(len(values)):
         if rows[k] == row:
             place = k
     if value > values[place]:
         values[place], rows[place], ways[place] = value, row, way
-    return values.argmin()
+    return int(values.argmin())
 
 
 @numba.njit(cache=True)
