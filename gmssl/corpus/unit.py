@@ -147,7 +147,7 @@ def _row(
         "upper": float(bounds[1]),
         "height": height,
         "width": width,
-        "pixels": digest_of_pixels("L", width, height, eight),
+        "pixels": digest_of_pixels("L", width, height, eight.data),
         "perceptual": perceptual_hash(image),
     }
     return {"image": {"bytes": data, "path": name}, **{column: facts[column] for column in COLUMNS}}

@@ -6,7 +6,6 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from gmssl.errors import DataError
-from gmssl.lazy import numpy
 from gmssl.system.images.reading import read_image_bytes
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ def read_stored(content: bytes, name: str, channels: int, bits: int) -> Image.Im
     from imagecodecs import PngError, png_decode
     from PIL import Image
 
+    from gmssl.lazy import numpy
+
     try:
         values = png_decode(content)
     except (PngError, ValueError, RuntimeError) as error:
@@ -43,8 +44,8 @@ def pixel_digest(image: Image.Image) -> str:
     return digest_of_pixels(image.mode, image.width, image.height, image.tobytes())
 
 
-def digest_of_pixels(mode: str, width: int, height: int, pixels: bytes | numpy.ndarray) -> str:
-    """The `pixel_digest` of an image by its pixels: their bytes row by row, or an array uint8 that lies so."""
+def digest_of_pixels(mode: str, width: int, height: int, pixels: bytes | memoryview) -> str:
+    """The `pixel_digest` of an image by its pixels: their bytes row by row."""
     digest = hashlib.sha256(f"{mode} {width} {height} ".encode())
     digest.update(pixels)
     return digest.hexdigest()
