@@ -124,7 +124,9 @@ def _take(
 
 
 @numba.njit(cache=True, nogil=True)
-def insert(values: np.ndarray, rows: np.ndarray, ways: np.ndarray, value: float, row: int, way: int) -> int:
+def insert(
+    values: np.ndarray, rows: np.ndarray, ways: np.ndarray, value: float | np.floating, row: int, way: int
+) -> int:
     """Take a stored image into a list `[K]` whose least value is below its own, and say which place is the least then.
 
     It takes the place of what the list holds of the same image, if that is less, or else of the least.
