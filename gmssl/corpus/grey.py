@@ -36,9 +36,14 @@ def to_grey(piece: Slice, bounds: tuple[float, float], inverted: bool, bits: int
         lower, upper = bounds
         if upper - lower == np.inf:
             values, lower, upper = values / 2, lower / 2, upper / 2
+        scaled = values.astype(np.float64)
         with np.errstate(over="ignore", invalid="ignore"):  # far outside of the window
-            scaled = (values.astype(np.float64) - lower) * (top / (upper - lower))
-        grey = np.rint(np.clip(np.nan_to_num(scaled, nan=0.0), 0, top)).astype(unsigned)
+            scaled -= lower
+            scaled *= top / (upper - lower)
+        np.clip(scaled, 0, top, out=scaled)
+        if np.issubdtype(values.dtype, np.inexact):
+            scaled[np.isnan(scaled)] = 0
+        grey = np.rint(scaled, out=scaled).astype(unsigned)
     if inverted:
         grey = top - grey
     if piece.valid is not None:
@@ -48,9 +53,9 @@ def to_grey(piece: Slice, bounds: tuple[float, float], inverted: bool, bits: int
 
 def is_empty(grey: np.ndarray, filled: float) -> bool:
     """Whether no more than a share `filled` of the pixels is brighter than `BRIGHT` of the range."""
-    limit = BRIGHT * np.iinfo(grey.dtype).max
+    limit = grey.dtype.type(BRIGHT * np.iinfo(grey.dtype).max)  # a whole number: greys are compared as they are
     bright = grey > limit if grey.ndim == 2 else (grey > limit).any(axis=2)
-    return bool(bright.mean() <= filled)
+    return bool(np.count_nonzero(bright) / bright.size <= filled)
 
 
 def size_of(shape: tuple[int, ...], spacing: tuple[float, float] | None, policy: SlicePolicy) -> tuple[int, int]:
@@ -94,12 +99,12 @@ def resized(grey: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.rint(done[0] if grey.ndim == 2 else np.stack(done, axis=2)).astype(grey.dtype)
 
 
-def shown(pixels: np.ndarray) -> Image.Image:
-    """The image of mode "L" that a store gives back, which need not be decoded to be looked at."""
+def shown(pixels: np.ndarray) -> np.ndarray:
+    """The grey that a store gives back of an image, uint8 `[H,W]`, which need not be decoded to be looked at."""
     from PIL import Image
 
     eight = pixels if pixels.dtype == np.uint8 else np.rint(pixels.astype(np.float32) / 257).astype(np.uint8)
-    return Image.fromarray(np.ascontiguousarray(eight)).convert("L")
+    return np.ascontiguousarray(eight if eight.ndim == 2 else np.asarray(Image.fromarray(eight).convert("L")))
 
 
 def encoded(grey: np.ndarray) -> bytes:
@@ -121,10 +126,13 @@ def perceptual_hash(image: Image.Image) -> int:
     """
     from PIL.Image import Resampling
 
-    small = np.asarray(image.convert("L").resize((_SIDE, _SIDE), Resampling.BOX), dtype=np.float64)
+    grey = image if image.mode == "L" else image.convert("L")
+    small = np.frombuffer(grey.resize((_SIDE, _SIDE), Resampling.BOX).tobytes(), np.uint8)
+    small = small.reshape(_SIDE, _SIDE).astype(np.float64)
     basis = _cosines()
     low = (basis @ small @ basis.T).ravel()
-    return int(np.packbits(low > np.median(low[1:])).view(">u8")[0])
+    median = np.partition(low[1:], 31)[31]  # of 63
+    return int(np.packbits(low > median).view(">u8")[0])
 
 
 _SIDE = 32

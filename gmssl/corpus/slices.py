@@ -116,8 +116,8 @@ def _upright(values: np.ndarray, axes: tuple[int, ...], signs: tuple[int, ...]) 
 
 
 def _shown(volume: np.ndarray, along: int, number: int) -> np.ndarray:
-    slice_ = np.take(volume, number, axis=along)
-    return slice_ if along == Z else slice_[::-1]  # rows of the others run along z, whose end is the head
+    slice_ = volume[(slice(None),) * along + (number,)]  # a view: `take` copies a whole volume that is turned
+    return np.ascontiguousarray(slice_ if along == Z else slice_[::-1])  # rows of the others run along z, to the head
 
 
 def _frames(scan: Scan, policy: SlicePolicy, start: int, stop: int | None) -> Iterator[Slice]:

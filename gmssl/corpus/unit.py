@@ -19,7 +19,7 @@ from gmssl.errors import DataError
 from gmssl.interfaces.reader import LibraryError, Scan
 from gmssl.system.files import replacing, sha256_of
 from gmssl.system.images.metadata import without_metadata
-from gmssl.system.images.stored import pixel_digest, read_stored
+from gmssl.system.images.stored import digest_of_pixels, read_stored
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -115,17 +115,21 @@ def _row(
     tally: Tally,
 ) -> Row | None:
     """The row of a slice; None if it is empty and not among those that are kept."""
+    from PIL import Image
+
     policy = corpus.slices_of(source)
     grey = to_grey(taken, bounds, scan.inverted, corpus.bits)
     name = f"{piece.called}/{taken.number:05d}"
-    if is_empty(grey, policy.filled) and not _kept(policy, name):
+    if policy.empty < 1 and is_empty(grey, policy.filled) and not _kept(policy, name):
         tally.empty += 1
         return None
     size = size_of(grey.shape, taken.spacing, policy)
     unchanged = size == grey.shape[:2] and grey is taken.values
     pixels = resized(grey, size)
     data = (_kept_file(taken, name) if unchanged else None) or encoded(pixels)
-    image = shown(pixels)
+    eight = shown(pixels)
+    height, width = eight.shape
+    image = Image.frombuffer("L", (width, height), eight, "raw", "L", 0, 1)
     _count(image, tally)
     acquisition = piece.acquisition
     facts: Row = {
@@ -143,9 +147,9 @@ def _row(
         "window": corpus.window_of(source).kind,
         "lower": float(bounds[0]),
         "upper": float(bounds[1]),
-        "height": image.height,
-        "width": image.width,
-        "pixels": pixel_digest(image),
+        "height": height,
+        "width": width,
+        "pixels": digest_of_pixels("L", width, height, eight.data),
         "perceptual": perceptual_hash(image),
     }
     return {"image": {"bytes": data, "path": name}, **{column: facts[column] for column in COLUMNS}}
@@ -174,5 +178,5 @@ def _kept(policy: SlicePolicy, name: str) -> bool:
 
 
 def _count(image: Image.Image, tally: Tally) -> None:
-    counts = np.add.reduceat(np.array(image.histogram()), np.arange(0, 256, 256 // GREYS))
-    tally.greys = [a + int(b) for a, b in zip(tally.greys, counts, strict=True)]
+    counts, step = image.histogram(), 256 // GREYS
+    tally.greys = [before + sum(counts[k * step : (k + 1) * step]) for k, before in enumerate(tally.greys)]

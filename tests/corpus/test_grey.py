@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
+from scipy.fft import dctn
 
 from gmssl.corpus.grey import encoded, is_empty, perceptual_hash, resized, shown, size_of, to_grey
 from gmssl.corpus.slices import Slice, SlicePolicy
 from gmssl.errors import DataError
-from gmssl.system.images.stored import read_stored
+from gmssl.system.images.stored import digest_of_pixels, pixel_digest, read_stored
 
 VALUES = arrays.arrays(
     st.sampled_from([np.int16, np.uint16, np.float32, np.float64]),
@@ -46,9 +47,9 @@ def test_values_far_outside_of_a_window_are_black_and_white() -> None:
 
 
 def test_padding_and_what_is_no_number_are_black() -> None:
-    values = np.array([[5.0, np.nan], [10.0, -np.inf]])
-    valid = np.array([[True, True], [False, True]])
-    assert to_grey(Slice(0, values, valid), (0, 10), False, 8).tolist() == [[128, 0], [0, 0]]
+    values = np.array([[5.0, np.nan, np.inf], [10.0, -np.inf, 4.0]])
+    valid = np.array([[True, True, True], [False, True, True]])
+    assert to_grey(Slice(0, values, valid), (0, 10), False, 8).tolist() == [[128, 0, 255], [0, 0, 102]]
     assert to_grey(Slice(0, values, valid), (0, 10), True, 8)[1, 0] == 0  # padding stays black in inverted images
 
 
@@ -65,7 +66,9 @@ def test_pictures_of_8_bits_are_taken_as_they_are() -> None:
 )
 def test_images_are_stored_without_loss(grey: np.ndarray) -> None:
     bits = 8 * grey.dtype.itemsize
-    assert shown(grey).tobytes() == read_stored(encoded(grey), "x", 1, bits).tobytes()
+    stored, looked = read_stored(encoded(grey), "x", 1, bits), shown(grey)
+    assert looked.tobytes() == stored.tobytes()
+    assert digest_of_pixels("L", stored.width, stored.height, looked.data) == pixel_digest(stored)
     image = np.asarray(read_stored(encoded(grey), "x", 1 if grey.ndim == 2 else 3, bits))
     expected = grey if bits == 8 else np.rint(grey.astype(np.float64) / 257)
     assert np.array_equal(image, expected)
@@ -113,3 +116,11 @@ def test_near_copies_have_near_hashes() -> None:
     for copy in copies:
         assert (perceptual_hash(image) ^ perceptual_hash(copy)).bit_count() <= 4
     assert (perceptual_hash(image) ^ perceptual_hash(other)).bit_count() > 16
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(33, 90), st.integers(33, 90))
+def test_hashes_say_which_frequencies_are_above_their_median(seed: int, height: int, width: int) -> None:
+    image = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8))
+    low = dctn(np.asarray(image.resize((32, 32), Image.Resampling.BOX), dtype=np.float64))[:8, :8].ravel()
+    bits = "".join("1" if value > np.median(low[1:]) else "0" for value in low)
+    assert perceptual_hash(image) == int(bits, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -83,6 +84,21 @@ def test_colour_and_padding_are_cut_as_values_are() -> None:
         assert np.array_equal(slice_.values[..., 1], plain.values + 1)
         assert slice_.valid is not None
         assert np.array_equal(slice_.valid, plain.values > 100)
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_a_slice_takes_the_memory_of_a_slice(axis: str) -> None:
+    scan = scan_of((2, 1, 0), (-1, -1, -1), (60, 60, 60))
+    assert isinstance(scan.frames, np.ndarray)
+    slices = cut(scan, SlicePolicy(axis=axis))
+    next(slices)
+    tracemalloc.start()
+    try:
+        next(slices)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * scan.frames.nbytes / 60
 
 
 def test_pieces_of_a_scan_are_its_slices() -> None:
