@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from gmssl.downstream.foundation import tower
 from gmssl.errors import RecipeError
 from gmssl.evaluation.backbone import EncoderBackbone
 from gmssl.evaluation.encoders import FrozenEncoder, load_encoder, timm_encoder
@@ -20,7 +21,7 @@ from gmssl.recipe.statistics import ENCODER, RECIPE
 
 _ALIAS = re.compile(r"(?P<alias>[\w .+-]+)=(?P<rest>.+)")
 
-FORMS = "RUN, timm:NAME, timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, random, own"
+FORMS = "RUN, timm:NAME, timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, transformers:REPO, random, own"
 """How encoders are named; a run is a folder of `gmssl train`. A name for tables may stand before: `ours=RUN`."""
 
 OWN = "own"
@@ -80,6 +81,8 @@ def choose(name: str, size: int, fallback: Encoder | None) -> Chosen:
     if form == "hf" and rest:
         where = f"local-dir:{rest}" if Path(rest).expanduser().is_dir() else f"hf-hub:{rest}"
         return Chosen(name, lambda seed: timm_encoder(where, pretrained=True, size=size))
+    if form == "transformers" and rest:
+        return Chosen(name, lambda seed: tower(rest, size))
     if form == "file" and rest:
         return _of_file(name, Path(rest).expanduser(), size, fallback)
     if Path(name).exists():
