@@ -163,6 +163,11 @@ def at_work(folder: Path) -> set[str]:
     return {number for number in sent if found.get(number, "COMPLETED") not in OVER}
 
 
+def is_alive(number: str) -> bool:
+    """Whether SLURM says that a task of this user waits or runs."""
+    return (_states() or {}).get(number, "COMPLETED") not in OVER
+
+
 def _states() -> dict[str, str] | None:
     """Of all tasks of this user; None where SLURM does not answer."""
     command = ["squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i %T"]
