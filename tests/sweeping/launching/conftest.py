@@ -14,7 +14,7 @@ import yaml
 
 from tests.system.slurm import single_node
 
-PATIENCE = 300
+PATIENCE = 600
 """Seconds to wait for anything on a busy machine."""
 
 
