@@ -178,6 +178,7 @@ def sweep(
         tests=test or [],
         folds=folds,
         neighbours=neighbours,
+        elsewhere=launcher is Launcher.slurm,
     )
     chosen = results.read_only(plan, only)
     sources = open_sources(reuse or [], plan.folder.root)

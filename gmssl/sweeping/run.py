@@ -180,6 +180,7 @@ def plan_sweep(
     tests: Sequence[str] = (),
     folds: int | None = None,
     neighbours: int = NEIGHBOURS,
+    elsewhere: bool = False,
 ) -> Plan:
     """Check everything that can be known before the first run; nothing is written.
 
@@ -195,6 +196,7 @@ def plan_sweep(
         tests: `[name=]path` of test sets; the data of that name is not cross-validated, but trained on.
         folds: of cross-validations; default: 5.
         neighbours: k of the kNN classifier.
+        elsewhere: whether runs are trained on other machines, whose devices are not known here.
 
     Raises:
         GmsslError: a fault of any of them, of any cell's recipe or images, or a folder of another sweep.
@@ -216,7 +218,7 @@ def plan_sweep(
         refuse_other_recipe(plan.folder.run(run.name), run.recipe)
     unfinished = {run.cell.name for run in plan.runs if not is_finished(plan.folder.run(run.name))}
     to_train = [cell for cell in cells if cell.name in unfinished]
-    refuse_unplannable(to_train)
+    refuse_unplannable(to_train, elsewhere)
     refuse_unbuildable(to_train)
     if evaluate:
         for labelled in sets:

@@ -22,7 +22,15 @@ from tests.system.slurm import single_node
 SAME = ("metrics.csv", "encoder.safetensors")
 PATIENCE = 900
 """Seconds to wait for a process on a busy machine."""
-OUTSIDE = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_TASKS_PER_NODE")
+OUTSIDE = (
+    "MASTER_ADDR",
+    "RANK",
+    "LOCAL_RANK",
+    "WORLD_SIZE",
+    "SLURM_PROCID",
+    "SLURM_STEP_NUM_TASKS",
+    "SLURM_STEP_TASKS_PER_NODE",
+)
 
 SCRIPT = """#!/bin/bash
 #SBATCH --ntasks=2 --ntasks-per-node=2 --signal=USR2@30 --requeue --open-mode=append --output=job.txt
@@ -58,7 +66,9 @@ def test_a_process_knows_its_place(outside: Callable[..., None]) -> None:
 
 
 def test_processes_that_the_recipe_does_not_name_are_refused(outside: Callable[..., None]) -> None:
-    refuse_other_number(4, 2)  # the first of four, which starts the others
+    refuse_other_number(4, 1)  # the first of four, which starts the others
+    with pytest.raises(TrainingError, match=r"train.nodes is 2, .* alone; start 4 on 2 machines"):
+        refuse_other_number(4, 2)
     outside(SLURM_STEP_NUM_TASKS="4", SLURM_STEP_TASKS_PER_NODE="2(x2)")
     refuse_other_number(4, 2)
     with pytest.raises(TrainingError, match=r"4 processes .* train.devices is 1. Set train.devices=4"):

@@ -37,9 +37,15 @@ def refuse_other_number(devices: int, nodes: int) -> None:
     """Before a run begins whose recipe says how many processes train it, and on how many machines.
 
     Raises:
-        TrainingError: torchrun or SLURM started another number, or SLURM placed them otherwise.
+        TrainingError: torchrun or SLURM started another number, or SLURM placed them otherwise, or nobody starts those
+            of the other machines.
     """
     found = started_together()
+    if found == 1 and nodes > 1 and "MASTER_ADDR" not in os.environ:
+        raise TrainingError(
+            f"train.nodes is {nodes}, and this process was started alone; start {devices} on {nodes} machines, as by "
+            f"`srun --nodes={nodes} --ntasks-per-node={devices // nodes} gmssl train …`, or set train.nodes=1."
+        )
     if found not in (1, devices):
         raise TrainingError(
             f"{found} processes were started from outside (torchrun, SLURM), and train.devices is {devices}. Set "
