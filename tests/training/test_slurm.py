@@ -20,7 +20,7 @@ from gmssl.system.cluster.steps import rank, refuse_other_number, started_togeth
 from tests.system.slurm import single_node
 
 SAME = ("metrics.csv", "encoder.safetensors")
-PATIENCE = 900
+PATIENCE = 1800
 """Seconds to wait for a process on a busy machine."""
 OUTSIDE = (
     "MASTER_ADDR",

@@ -14,7 +14,7 @@ import yaml
 
 from tests.system.slurm import single_node
 
-PATIENCE = 600
+PATIENCE = 1800
 """Seconds to wait for anything on a busy machine."""
 
 
