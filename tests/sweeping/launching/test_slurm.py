@@ -15,12 +15,14 @@ from tests.sweeping.launching.conftest import PATIENCE, Sweep, in_queue, until
 pytestmark = pytest.mark.slow
 
 SLOW, FAST = "variant=slow_seed=0", "variant=fast_seed=0"
+STEPS = 150
+"""Enough for a run to be stopped while it trains."""
 
 
 @pytest.fixture
 def long(sweep_of: Callable[..., Sweep], on_slurm: None) -> Sweep:
     """A sweep of two runs that are long enough to be stopped."""
-    return sweep_of(steps=200)
+    return sweep_of(steps=STEPS)
 
 
 def test_the_numbers_are_those_of_processes(sweep_of: Callable[..., Sweep], on_slurm: None) -> None:
@@ -80,7 +82,7 @@ def test_a_stopped_sweep_cancels_its_tasks(long: Sweep) -> None:
     assert not in_queue()
     for name in (SLOW, FAST):
         assert (long.place / "slurm" / "runs" / name / "last.ckpt").exists()
-        assert long.rows("slurm", name) < 200
+        assert long.rows("slurm", name) < STEPS
 
 
 def test_a_cancelled_task_is_told(sweep_of: Callable[..., Sweep], on_slurm: None) -> None:
