@@ -58,7 +58,7 @@ class Sweep:
         (place / "quick.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
         (place / "variants.yaml").write_text("slow: []\nfast: [optimiser.learning_rate=0.01]\n", encoding="utf-8")
         self.words = ["quick.yaml", "--variants", "variants.yaml", "--seeds", str(seeds)]
-        self.launch = ["--launcher", "slurm", "--launch", "timeout_min=10", "--jobs", "2"]
+        self.launch = ["--launcher", "slurm", "--launch", "timeout_min=60", "--jobs", "2"]
 
     def start(self, out: str, *options: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
