@@ -23,7 +23,7 @@ def is_benchmark(path: Path) -> bool:
 
 
 def near(path: Path) -> str:
-    """` (did you mean …?)` with shipped benchmarks of similar names; nothing where there are none or the path exists."""
+    """` (did you mean …?)` with shipped benchmarks of similar names; nothing where there are none."""
     from gmssl.recipe.library import near_names
 
     names = [] if path.exists() else near_names(path, "downstream")
