@@ -1,4 +1,4 @@
-"""Tables of docs/results.md, from finished studies: `python benchmarks/study.py [brain] [chest] [union] [ladder] …`.
+"""Tables of docs/results.md, from finished studies: `python benchmarks/study.py [brain] [chest] [union] …`.
 
     make study-brain && python benchmarks/study.py brain      reads runs/study/brain, writes the page, its picture and
                                                               benchmarks/results/study/brain_{runs,results}.csv
@@ -14,6 +14,7 @@ import argparse
 import csv
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -23,15 +24,27 @@ from gmssl.system.grid import Grid, page_with
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results" / "study"
-STUDIES = ("brain", "chest", "union", "ladder", "ablations")
+STUDIES = ("brain", "chest", "union", "balance", "ladder", "ablations")
 POOLED = ("brain", "chest", "union")  # the same methods on other images
 STEPWISE = ("ladder",)  # each variant changes one more thing
+AGAINST = {  # differences that are asked for besides, of pairs of variants
+    "balance": [
+        ("simclr_weights", "simclr"),
+        ("simclr_duplicates", "simclr"),
+        ("lvm_med_corrected_duplicates", "lvm_med_corrected_weights"),
+        ("simclr_duplicates", "simclr_weights"),
+        ("simclr_weights", "lvm_med_corrected_weights"),
+        ("simclr_duplicates", "lvm_med_corrected_duplicates"),
+    ]
+}
 POOLED_SUMMARY = "Differences in points, with 95 % t-intervals over seeds:"
 METRICS = {
     "brain_knn": "kNN, brain",
     "brain_linear": "linear, brain",
     "chest_knn": "kNN, chest",
     "chest_linear": "linear, chest",
+    "ultrasound_knn": "kNN, ultrasound",
+    "ultrasound_linear": "linear, ultrasound",
 }
 OFFICIAL = {  # leaked, and what is left of it is from elsewhere: printed, and nothing is concluded
     "official_knn_test": "kNN, all",
@@ -43,6 +56,8 @@ TITLES = METRICS | OFFICIAL
 NAMES = {
     "lvm_med_corrected": "LVM-Med `corrected`",
     "full": "LVM-Med `corrected`",
+    "lvm_med_corrected_weights": "LVM-Med `corrected`, equal shares",
+    "lvm_med_corrected_duplicates": "LVM-Med `corrected`, copies",
     "lvm_med_as_published": "LVM-Med `as_published`",
     "lvm_med_as_released": "LVM-Med `as_released`",
     "local_terms": "with local terms",
@@ -62,6 +77,8 @@ NAMES = {
     "nodes_32": "32 nodes, four partitions",
     "lambda_1": "λ = 1",
     "simclr": "SimCLR",
+    "simclr_weights": "SimCLR, equal shares",
+    "simclr_duplicates": "SimCLR, copies",
     "barlow_twins": "Barlow Twins",
     "vicreg": "VICReg",
     "untrained": "untrained encoder",
@@ -143,7 +160,11 @@ def write(name: str, study: Path) -> None:
         "of comparisons:"
     )
     above, shown = levels(rows, METRICS, note)
-    place(name, above, [shown, steps(name) if name in STEPWISE else differences(rows)])
+    tables = [shown, steps(name) if name in STEPWISE else differences(rows)]
+    if name in AGAINST:
+        tables[-1] = replace(tables[-1], note="Differences between other rows on the same seeds:")
+        tables.append(pairs(name))
+    place(name, above, tables)
     if name == "brain":
         above, shown = levels(rows, OFFICIAL)
         place("official", above, [shown])
@@ -179,7 +200,8 @@ def pooled() -> Grid:
     """Differences from the first variant over all `POOLED` studies together."""
     studies = [runs_of(name) for name in POOLED]
     first, *others = studies[0]
-    return grid(others, list(METRICS), lambda name, metric: over_seeds(studies, name, first, metric))
+    metrics = [metric for metric in METRICS if all(metric in runs[first][0] for runs in studies)]
+    return grid(others, metrics, lambda name, metric: over_seeds(studies, name, first, metric))
 
 
 def steps(study: str) -> Grid:
@@ -189,6 +211,17 @@ def steps(study: str) -> Grid:
     above = dict(zip(others, runs, strict=False))
     metrics = [metric for metric in METRICS if metric in runs[first][0]]
     return grid(above, metrics, lambda name, metric: over_seeds([runs], name, above[name], metric))
+
+
+def pairs(study: str) -> Grid:
+    """Differences of the pairs of `AGAINST`."""
+    runs = runs_of(study)
+    metrics = [metric for metric in METRICS if metric in next(iter(runs.values()))[0]]
+    rows = [
+        (f"{called(name)} − {called(reference)}", *(over_seeds([runs], name, reference, metric) for metric in metrics))
+        for name, reference in AGAINST[study]
+    ]
+    return Grid("", ("", *(TITLES[metric] for metric in metrics)), rows, left=1)
 
 
 def place(name: str, summary: str, grids: list[Grid]) -> None:
