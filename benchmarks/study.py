@@ -104,14 +104,15 @@ def percent(share: float, sign: str = "") -> str:
     return f"{100 * share:{sign}.1f}".replace("-", "−")
 
 
-def with_interval(mean: float, low: float, high: float) -> str:
-    """A difference, signed."""
-    return f"{percent(mean, '+')} [{percent(low, '+')}, {percent(high, '+')}]"
+def with_interval(mean: float, interval: tuple[float, float] | None) -> str:
+    """A difference, signed; one seed has no interval."""
+    around = f" [{percent(interval[0], '+')}, {percent(interval[1], '+')}]" if interval else ""
+    return percent(mean, "+") + around
 
 
 def level(row: Row) -> str:
     """Mean and standard deviation."""
-    deviation = f" ± {percent(float(row['sd']))}" if row["variant"] != "pixels" else ""
+    deviation = f" ± {percent(float(row['sd']))}" if row["variant"] != "pixels" and row["sd"] else ""
     return percent(float(row["mean"])) + deviation
 
 
@@ -119,7 +120,8 @@ def difference(row: Row) -> str:
     """From the first variant, and its interval; nothing where there is none."""
     if not row["difference"]:
         return "–"
-    return with_interval(*(float(row[name]) for name in ("difference", "difference_low", "difference_high")))
+    low, high = row["difference_low"], row["difference_high"]
+    return with_interval(float(row["difference"]), (float(low), float(high)) if low else None)
 
 
 def grid(names: Iterable[str], metrics: list[str], cell: Callable[[str, str], str], note: str = "") -> Grid:
@@ -136,9 +138,13 @@ def called(name: str) -> str:
 def levels(rows: Rows, titles: Iterable[str], note: str = "") -> tuple[str, Grid]:
     """What stands above, and means and deviations of all variants."""
     first = rows[next(iter(rows))]
-    (seeds,) = {int(row["seeds"]) for row in first.values()}
+    seeds = {name: int(next(iter(found.values()))["seeds"]) for name, found in rows.items()}
     shown = grid(rows, [m for m in titles if m in first], lambda name, metric: level(rows[name][metric]), note)
-    return f"Accuracy in per cent, mean ± standard deviation over {seeds} seeds:", shown
+    if len(set(seeds.values())) == 1:
+        return f"Accuracy in per cent, mean ± standard deviation over {seeds.popitem()[1]} seeds:", shown
+    counted = [(f"{cells[0]} ({n})", *cells[1:]) for cells, n in zip(shown.rows, seeds.values(), strict=True)]
+    above = "Accuracy in per cent, mean ± standard deviation over as many seeds as stand in brackets:"
+    return above, replace(shown, rows=counted)
 
 
 def differences(rows: Rows) -> Grid:
@@ -180,20 +186,18 @@ def runs_of(study: str) -> dict[str, dict[int, Row]]:
 
 
 def over_seeds(studies: list[dict[str, dict[int, Row]]], name: str, reference: str, metric: str) -> str:
-    """Mean difference of two variants, and its interval over seeds.
+    """Mean difference of two variants, and its interval over seeds; a dash where no seed has both.
 
     Runs of one seed start from the same weights, whatever they train on, and cannot count as independent: they
     are averaged first.
     """
 
     def by_seed(variant: str) -> dict[int, float]:
-        seeds = set.intersection(*({*runs[variant]} for runs in studies))
+        seeds = set.intersection(*({*runs.get(variant, {})} for runs in studies))
         return {seed: fmean(float(runs[variant][seed][metric]) for runs in studies) for seed in seeds}
 
     found = paired(by_seed(name), by_seed(reference))
-    assert found is not None
-    assert found.interval is not None
-    return with_interval(found.mean, *found.interval)
+    return with_interval(found.mean, found.interval) if found else "–"
 
 
 def pooled() -> Grid:
@@ -216,7 +220,8 @@ def steps(study: str) -> Grid:
 def pairs(study: str) -> Grid:
     """Differences of the pairs of `AGAINST`."""
     runs = runs_of(study)
-    metrics = [metric for metric in METRICS if metric in next(iter(runs.values()))[0]]
+    first = next(iter(runs.values()))
+    metrics = [metric for metric in METRICS if metric in next(iter(first.values()))]
     rows = [
         (f"{called(name)} − {called(reference)}", *(over_seeds([runs], name, reference, metric) for metric in metrics))
         for name, reference in AGAINST[study]
