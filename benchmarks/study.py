@@ -140,6 +140,8 @@ def levels(rows: Rows, titles: Iterable[str], note: str = "") -> tuple[str, Grid
     first = rows[next(iter(rows))]
     seeds = {name: int(next(iter(found.values()))["seeds"]) for name, found in rows.items()}
     shown = grid(rows, [m for m in titles if m in first], lambda name, metric: level(rows[name][metric]), note)
+    if set(seeds.values()) == {1}:
+        return "Accuracy in per cent of **one seed**, which has no deviation and no interval:", shown
     if len(set(seeds.values())) == 1:
         return f"Accuracy in per cent, mean ± standard deviation over {seeds.popitem()[1]} seeds:", shown
     counted = [(f"{cells[0]} ({n})", *cells[1:]) for cells, n in zip(shown.rows, seeds.values(), strict=True)]
@@ -161,14 +163,13 @@ def write(name: str, study: Path) -> None:
     shutil.copyfile(study / "results.png", ROOT / "docs" / f"results_{name}.png")
     rows = read(RESULTS / f"{name}_results.csv")
     compared = "the row above" if name in STEPWISE else called(next(iter(rows)))
-    note = (
-        f"Differences from {compared} on the same seeds, with 95 % t-intervals that are not corrected for the number "
-        "of comparisons:"
-    )
+    of_one = all(row["seeds"] == "1" for found in rows.values() for row in found.values())
+    intervals = "" if of_one else ", with 95 % t-intervals that are not corrected for the number of comparisons"
+    note = f"Differences from {compared} on the same seeds{intervals}:"
     above, shown = levels(rows, METRICS, note)
     tables = [shown, steps(name) if name in STEPWISE else differences(rows)]
     if name in AGAINST:
-        tables[-1] = replace(tables[-1], note="Differences between other rows on the same seeds:")
+        tables[-1] = replace(tables[-1], note="Differences between other rows, likewise:")
         tables.append(pairs(name))
     place(name, above, tables)
     if name == "brain":
