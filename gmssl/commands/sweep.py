@@ -21,7 +21,7 @@ from gmssl.commands.common.options import (
 )
 
 if TYPE_CHECKING:
-    from gmssl.sweeping.run import Outcome, Plan
+    from gmssl.sweeping.run import Launch, Outcome, Plan
 
 
 SWEEP_EXAMPLES = examples(
@@ -158,14 +158,7 @@ def sweep(
     from gmssl.sweeping.run import plan_sweep, run_sweep
     from gmssl.sweeping.seeds import read_seeds
 
-    if launch and launcher is Launcher.pool:
-        raise typer.BadParameter("--launch is for tasks of a cluster; add --launcher slurm.")
-    how = None
-    if launcher is not Launcher.pool:
-        from gmssl.sweeping.launching.launch import launching
-        from gmssl.system.cluster.parameters import cluster_with
-
-        how = launching(cluster_with(launcher.value, launch or []))
+    how = _how(launcher, launch or [])
     plan = plan_sweep(
         recipes,
         grid or [],
@@ -194,6 +187,18 @@ def sweep(
     typer.echo(plan.folder.root)
     if outcome.failures:
         raise typer.Exit(1)
+
+
+def _how(launcher: Launcher, launch: list[str]) -> Launch | None:
+    """How runs are sent to a cluster; None for processes of this machine."""
+    if launcher is not Launcher.pool:
+        from gmssl.sweeping.launching.launch import launching
+        from gmssl.system.cluster.parameters import cluster_with
+
+        return launching(cluster_with(launcher.value, launch))
+    if launch:
+        raise typer.BadParameter("--launch is for tasks of a cluster; add --launcher slurm.")
+    return None
 
 
 def _report(plan: Plan, source: str, outcome: Outcome, only: frozenset[str] | None) -> None:
