@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import Neighbours, Workers, conditions, examples
+from gmssl.commands.common.options import Neighbours, Workers, conditions, examples
 
 EVALUATE_EXAMPLES = examples(
     "gmssl evaluate RUN  # on the images of the run",

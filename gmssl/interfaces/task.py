@@ -47,7 +47,7 @@ class Backbone(Protocol):
     channels: tuple[int, ...]
     strides: tuple[int, ...]
 
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, /) -> torch.Tensor:
         """Pooled features `[B,C']` of normalised images `[B,K,H,W]`."""
         ...
 
@@ -71,19 +71,17 @@ class TrainingExamples(Protocol):
         """Indices of the examples of an epoch, in the order in which they are learnt from."""
         ...
 
-    def __getitem__(self, at: tuple[int, int]) -> Any:
+    def __getitem__(self, at: tuple[int, int], /) -> Any:
         """The example of (epoch, index), on the CPU; `Opened.collate` makes batches of them."""
         ...
 
 
-class TestExamples(Protocol):
+class ExamplesToPredict(Protocol):
     """What is predicted, without anything random, in the order of the cases; a case may be several (its slices)."""
-
-    __test__: ClassVar[bool] = False
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int, /) -> Any:
         """An example on the CPU; it names its case."""
         ...
 
@@ -140,7 +138,7 @@ class Opened(Protocol):
         """Examples of the cases to learn from."""
         ...
 
-    def testing(self, indices: Sequence[int]) -> TestExamples:
+    def testing(self, indices: Sequence[int]) -> ExamplesToPredict:
         """Examples of the cases to predict."""
         ...
 
