@@ -57,6 +57,11 @@ class Detection(Task):
     anchor: float = Field(8.0, gt=0, description="sides of anchors, in cells of their level")
     channels: int = Field(256, ge=1, description="of the levels of the feature pyramid")
     head: int = Field(1024, ge=1, description="width of the two layers that judge a region")
+    proposals: int = Field(
+        1000,
+        ge=1,
+        description="regions of an image that are proposed, of each level and in all; twice that in training",
+    )
     regions: int = Field(512, ge=1, description="regions of an image that the head learns from")
     most: int = Field(100, ge=1, description="boxes of an image that are predicted and scored at most")
     threshold: float = Field(0.05, ge=0, lt=1, description="least score of a predicted box")
@@ -127,7 +132,16 @@ class OpenedDetection:
             )
         s = self.settings
         shape = Shape(
-            len(self.classes), s.size, s.channels, s.head, s.anchor, s.regions, s.most, s.threshold, s.overlap
+            classes=len(self.classes),
+            size=s.size,
+            channels=s.channels,
+            head=s.head,
+            anchor=s.anchor,
+            proposals=s.proposals,
+            regions=s.regions,
+            most=s.most,
+            threshold=s.threshold,
+            overlap=s.overlap,
         )
         return DetectionNetwork(backbone, shape)
 

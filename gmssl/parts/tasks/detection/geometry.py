@@ -45,11 +45,12 @@ class Frame:
         limits = width_height.repeat(2)
         cut = on_grid.clamp(min=0).minimum(limits)
         sides, whole = cut[:, 2:] - cut[:, :2], on_grid[:, 2:] - on_grid[:, :2]
-        kept = (sides > 0).all(1) & (sides.prod(1) >= _LEAST_LEFT * whole.prod(1))
+        kept = sides.clamp(min=0).prod(1) >= _LEAST_LEFT * whole.prod(1)
         for axis in (0, 1):
             if self.mirrored[axis]:
                 cut[:, [axis, axis + 2]] = limits[axis] - cut[:, [axis + 2, axis]]
-        return cut.float(), kept
+        seen = cut.float()
+        return seen, kept & (seen[:, 2:] > seen[:, :2]).all(1)
 
     def back(self, boxes: torch.Tensor) -> torch.Tensor:
         """Boxes `[n,4]` of the grid on the image, cut off at the edges of the part, float64."""

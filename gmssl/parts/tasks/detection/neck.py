@@ -35,7 +35,7 @@ class Neck(nn.Module):
             RecipeError: there is no level, its stride is no power of 2, or does not divide the size of images.
         """
         super().__init__()
-        self.body = backbone
+        self._body = (backbone,)  # not a module of this one, so that its weights have one name
         self.out_channels = channels
         used = [level for level, stride in enumerate(backbone.strides) if stride >= FINEST]
         if not used:
@@ -69,7 +69,7 @@ class Neck(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """All levels, from fine to coarse."""
-        maps = self.body.pyramid(images)
+        maps = self._body[0].pyramid(images)
         chosen = [maps[level] for level in self._used]
         return self.levels(OrderedDict(zip(self.names, chosen, strict=False)))
 

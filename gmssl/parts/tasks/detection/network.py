@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,8 @@ class Shape:
         channels: of the levels of the pyramid.
         head: width of the two layers that judge a region.
         anchor: sides of anchors, in cells of their level.
-        regions: regions of an image that the head learns from.
+        proposals: regions of an image that are proposed to the head, twice as many in training.
+        regions: those of them that the head learns from.
         most: most boxes that are predicted in an image.
         threshold: least score of a predicted box.
         overlap: IoU from which on the lower of two boxes of a class is left out.
@@ -40,6 +42,7 @@ class Shape:
     channels: int
     head: int
     anchor: float
+    proposals: int
     regions: int
     most: int
     threshold: float
@@ -55,6 +58,7 @@ class DetectionNetwork(nn.Module):
 
     def __init__(self, backbone: Backbone, shape: Shape) -> None:
         super().__init__()
+        self.backbone: Any = backbone
         neck = Neck(backbone, shape.channels, shape.size)
         self.detector = FasterRCNN(
             neck,
@@ -65,6 +69,10 @@ class DetectionNetwork(nn.Module):
             box_roi_pool=MultiScaleRoIAlign(neck.names, _POOLED, sampling_ratio=2),
             box_head=TwoMLPHead(shape.channels * _POOLED**2, shape.head),
             box_predictor=FastRCNNPredictor(shape.head, shape.classes + 1),
+            rpn_pre_nms_top_n_train=2 * shape.proposals,
+            rpn_post_nms_top_n_train=2 * shape.proposals,
+            rpn_pre_nms_top_n_test=shape.proposals,
+            rpn_post_nms_top_n_test=shape.proposals,
             box_batch_size_per_image=shape.regions,
             box_detections_per_img=shape.most,
             box_score_thresh=shape.threshold,
@@ -75,11 +83,6 @@ class DetectionNetwork(nn.Module):
             max_size=shape.size,
             size_divisible=shape.size,
         )
-
-    @property
-    def backbone(self) -> Backbone:
-        """The encoder below."""
-        return self.detector.backbone.body  # type: ignore[union-attr, return-value]
 
     def loss(self, batch: Batch) -> Tensor:
         """Sum of the four losses of Faster R-CNN (objectness and boxes of proposals, classes and boxes of regions).
