@@ -63,17 +63,16 @@ def voc(file: Path, corners: str) -> Annotation:
         raise AnnotationError(f"it begins with <{root.tag}> where Pascal VOC has <annotation>")
     first = 1.0 if corners == PASCAL else 0.0
     boxes = []
-    for number, thing in enumerate(root.iter("object"), 1):
+    for at, thing in enumerate(root.iter("object"), 1):
         name = (thing.findtext("name") or "").strip()
         if not name:
-            raise AnnotationError(f"object {number} has no name")
+            raise AnnotationError(f"object {at} has no name")
         x1, y1, x2, y2 = (
-            _number(thing.findtext(f"bndbox/{key}"), f"{key} of object {number}")
-            for key in ("xmin", "ymin", "xmax", "ymax")
+            number(thing.findtext(f"bndbox/{key}"), f"{key} of object {at}") for key in ("xmin", "ymin", "xmax", "ymax")
         )
         difficult = (thing.findtext("difficult") or "0").strip() == "1"
         boxes.append(Annotated((x1 - first, y1 - first, x2, y2), name, difficult))
-    size = tuple(_number(root.findtext(f"size/{side}") or "0", f"size/{side}") for side in ("width", "height"))
+    size = tuple(number(root.findtext(f"size/{side}") or "0", f"size/{side}") for side in ("width", "height"))
     return Annotation(tuple(boxes), (int(size[0]), int(size[1])) if all(size) else None)
 
 
@@ -93,29 +92,36 @@ def yolo(file: Path, size: tuple[int, int], classes: Sequence[str]) -> Annotatio
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(f"it is no text ({error})") from None
-    for number, line in enumerate(lines, 1):
+    for row, line in enumerate(lines, 1):
         words = line.split()
         if not words:
             continue
         if len(words) != 5:
-            raise AnnotationError(f"line {number} has {len(words)} numbers where a box has 5")
+            raise AnnotationError(f"line {row} has {len(words)} numbers where a box has 5")
         if not words[0].isdecimal():
-            raise AnnotationError(f"line {number} begins with {words[0]!r} where the number of a class stands")
+            raise AnnotationError(f"line {row} begins with {words[0]!r} where the number of a class stands")
         at = int(words[0])
         if classes and at >= len(classes):
-            raise AnnotationError(f"line {number} is of class {at}, and task.classes names 0…{len(classes) - 1}")
-        x, y, w, h = (_number(word, f"line {number}") for word in words[1:])
+            raise AnnotationError(f"line {row} is of class {at}, and task.classes names 0…{len(classes) - 1}")
+        x, y, w, h = (number(word, f"line {row}") for word in words[1:])
         left, upper, right, lower = x - w / 2, y - h / 2, x + w / 2, y + h / 2
         corners = (left * size[0], upper * size[1], right * size[0], lower * size[1])
         boxes.append(Annotated(corners, classes[at] if classes else str(at)))
     return Annotation(tuple(boxes))
 
 
-def _number(text: str | None, where: str) -> float:
+def number(given: object, where: str) -> float:
+    """A finite number, from text, too.
+
+    Raises:
+        AnnotationError: it is none, or is missing.
+    """
+    if given is None or given == "":
+        raise AnnotationError(f"{where} is missing")
     try:
-        value = float(text or "")
+        value = float(given) if isinstance(given, str | int | float) else math.nan
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise AnnotationError(f"{where} is {text!r} and no number" if text else f"{where} is missing")
+        raise AnnotationError(f"{where} is {given!r} and no number")
     return value

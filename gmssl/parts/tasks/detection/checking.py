@@ -11,7 +11,8 @@ from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.task import Value, told
 from gmssl.parts.tasks.detection.annotation import Annotated, Annotation, AnnotationError, Corners, voc, yolo
-from gmssl.parts.tasks.detection.coco import Coco
+from gmssl.parts.tasks.detection.coco import Coco, read_json
+from gmssl.parts.tasks.detection.kvasir import Kvasir, is_kvasir
 from gmssl.parts.tasks.detection.sizes import size_of
 
 ROLE = "boxes"
@@ -75,7 +76,7 @@ def read_truths(cases: Sequence[Case], reading: Reading) -> tuple[list[Truth], t
         DataError: annotation that is missing, unreadable, at fault or of unknown classes; names files and counts.
     """
     count = _Count()
-    files: dict[Path, Coco] = {}
+    files: dict[Path, Coco | Kvasir] = {}
     read = [_read(case, reading, files, count) for case in cases]
     _refuse(count.unread, "Correct or complete the annotation, or leave these images out of the cases.")
     classes = reading.classes or _found(read, reading)
@@ -97,7 +98,9 @@ def _refuse(faults: list[str], remedy: str) -> None:
         raise DataError(told(faults, remedy))
 
 
-def _read(case: Case, reading: Reading, files: dict[Path, Coco], count: _Count) -> tuple[tuple[int, int], Annotation]:
+def _read(
+    case: Case, reading: Reading, files: dict[Path, Coco | Kvasir], count: _Count
+) -> tuple[tuple[int, int], Annotation]:
     """Size of the image and what is said of it."""
     nothing = (1, 1), Annotation(())
     try:
@@ -124,7 +127,7 @@ def _read(case: Case, reading: Reading, files: dict[Path, Coco], count: _Count) 
 
 
 def _said(
-    file: Path, image: Path, size: tuple[int, int], reading: Reading, files: dict[Path, Coco]
+    file: Path, image: Path, size: tuple[int, int], reading: Reading, files: dict[Path, Coco | Kvasir]
 ) -> Annotation | None:
     """By the ending of the file; None if it does not list the image."""
     ending = file.suffix.lower()
@@ -134,9 +137,10 @@ def _said(
         return yolo(file, size, reading.classes)
     if ending == ".json":
         if file not in files:
-            files[file] = Coco(file)
+            content = read_json(file)
+            files[file] = Kvasir(content) if is_kvasir(content) else Coco(content)
         return files[file].of(image)
-    raise AnnotationError("boxes are read from .xml (Pascal VOC), .json (COCO) and .txt (YOLO)")
+    raise AnnotationError("boxes are read from .xml (Pascal VOC), .json (COCO or Kvasir) and .txt (YOLO)")
 
 
 def _found(read: Sequence[tuple[tuple[int, int], Annotation]], reading: Reading) -> tuple[str, ...]:

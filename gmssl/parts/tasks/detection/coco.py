@@ -15,16 +15,12 @@ from gmssl.parts.tasks.detection.annotation import Annotated, Annotation, Annota
 class Coco:
     """An opened file; `bbox` is [x, y, width, height] from the upper left edge, as COCO defines it."""
 
-    def __init__(self, file: Path) -> None:
-        """Read and index it.
+    def __init__(self, content: object) -> None:
+        """Index what `read_json` gave.
 
         Raises:
             AnnotationError: it is no such file, or names images or categories that it does not list.
         """
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise AnnotationError(f"it is no JSON ({error})") from None
         images, boxes, categories = (_list(content, key) for key in ("images", "annotations", "categories"))
         self._names = {_of(kind, "id", "a category"): str(_of(kind, "name", "a category")) for kind in categories}
         self._images = {_of(image, "id", "an image"): image for image in images}
@@ -72,6 +68,18 @@ class Coco:
             raise AnnotationError(f"{where} has the bbox {sides!r} where COCO has [x, y, width, height]")
         x, y, width, height = map(float, sides)
         return Annotated((x, y, x + width, y + height), self._names[category], crowd=bool(box.get("iscrowd", 0)))
+
+
+def read_json(file: Path) -> object:
+    """The content of a file.
+
+    Raises:
+        AnnotationError: it is no JSON.
+    """
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise AnnotationError(f"it is no JSON ({error})") from None
 
 
 def _finite(value: object) -> bool:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Detection(Task):
     """Boxes of named classes, found by Faster R-CNN with a feature pyramid and scored by COCO's average precision.
 
-    Cases have the role `boxes`: a file of Pascal VOC (.xml), of YOLO (.txt), or of COCO (.json, one for all images).
+    Cases have the role `boxes`: a file of Pascal VOC (.xml), of YOLO (.txt), or of COCO or Kvasir
+    (.json, one for all images).
     """
 
     kind: ClassVar[str] = "detection"
