@@ -1,4 +1,4 @@
-"""Images and boxes move together. A box is compared with the rectangle that is seen in the pixels, to a tenth of one."""
+"""Images and boxes move together: a box is compared with the rectangle that is seen in the pixels."""
 
 from __future__ import annotations
 
