@@ -22,9 +22,8 @@ FLOORS = [
     {"recipe"},
     {"evaluation"},
     {"training"},
-    {"explaining", "benchmarking", "sweeping", "corpus"},
+    {"explaining", "benchmarking", "sweeping", "corpus", "downstream"},
     {"commands"},
-    {"cli"},
     {"__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

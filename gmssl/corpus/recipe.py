@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from gmssl.corpus.catalogue.entry import Modality
 from gmssl.corpus.catalogue.patterns import as_regex
 from gmssl.corpus.expansion import expanded
 from gmssl.corpus.slices import SlicePolicy
@@ -21,10 +22,6 @@ from gmssl.recipe.recipe import apply_override, read_recipe
 
 FIELDS = ("patient", "study", "label", "split")
 """What a path or a table may say of an image beside its name."""
-
-
-def _kind(value: object) -> object:
-    return {"kind": value} if isinstance(value, str) else value
 
 
 def _list(value: object) -> object:
@@ -55,16 +52,16 @@ class Source(Settings):
     name: str = Field(pattern=r"^[\w.-]+$", description="what the images are called by: letters, digits, _ . -")
     path: Path = Field(description="folder of the archive; a relative path starts from `root` of the corpus")
     optional: bool = Field(False, description="pass over the source, and say so, where there is no such folder or file")
-    reader: Annotated[field_of(Reader), BeforeValidator(_kind)]  # type: ignore[valid-type]
+    reader: field_of(Reader)  # type: ignore[valid-type]
     include: Patterns = Field((), description="take files that match one of these patterns, as *_flair.nii.gz")
     exclude: Patterns = Field((), description="leave out files that match one of these")
     listed: str | None = Field(None, description="pattern of text files of the archive that name the files to take")
-    modality: str | None = Field(None, description="of all images; default: what their files say")
+    modality: Modality | None = Field(None, description="of all images; default: what their files say")
     organ: str | None = None
     fields: str | None = Field(None, description=f"regular expression on paths with groups of {', '.join(FIELDS)}")
     table: Table | None = Field(None, description="names the files to take, and says more of them")
     take: Take | None = Field(None, description="only a share of the patients")
-    window: Annotated[field_of(Window) | None, BeforeValidator(_kind)] = None  # type: ignore[valid-type]
+    window: field_of(Window) | None = None  # type: ignore[valid-type]
     slices: SlicePolicy | None = None
 
     @field_validator("include", "exclude", "listed")
@@ -92,7 +89,7 @@ class Corpus(Settings):
 
     root: Path | None = Field(None, description="where relative paths of sources start; default: the working folder")
     sources: tuple[Source, ...] = Field(min_length=1)
-    window: Annotated[field_of(Window), BeforeValidator(_kind)] = Field(  # type: ignore[valid-type]
+    window: field_of(Window) = Field(  # type: ignore[valid-type]
         default_factory=lambda: part("window", "by_modality"), description="which values become black and white"
     )
     slices: SlicePolicy = SlicePolicy()
@@ -137,20 +134,22 @@ class Corpus(Settings):
         return self.model_dump(mode="json", exclude={"max_unreadable", "salt"})
 
 
-def load_corpus(path: str | Path, overrides: Sequence[str] = ()) -> Corpus:
+def load_corpus(path: str | Path, overrides: Sequence[str] = (), catalogue: Sequence[Path] = ()) -> Corpus:
     """Read a corpus from a YAML file.
 
     Args:
         path: of the file, or the name of a shipped one.
         overrides: changes like `bits=16`, see `gmssl.recipe.recipe.apply_override`.
+        catalogue: folders of further entries, which sources may name.
 
     Raises:
         RecipeError: no such file, no YAML, or settings that are wrong; the message names the place and what exists.
+        DataError: an entry of `catalogue` is wrong.
     """
     settings = read_recipe(path, "corpus")
     for override in overrides:
         apply_override(settings, override)
-    return corpus_of(settings, str(path))
+    return corpus_of(expanded(settings, catalogue), str(path))
 
 
 def corpus_of(settings: Mapping[str, Any], place: str = "corpus") -> Corpus:

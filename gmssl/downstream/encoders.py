@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -17,8 +18,10 @@ from gmssl.interfaces.encoder import Encoder
 from gmssl.interfaces.registry import part
 from gmssl.recipe.statistics import ENCODER, RECIPE
 
+_ALIAS = re.compile(r"(?P<alias>[\w .+-]+)=(?P<rest>.+)")
+
 FORMS = "RUN, timm:NAME, timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, random, own"
-"""How encoders are named; a run is a folder that `gmssl train` printed."""
+"""How encoders are named; a run is a folder of `gmssl train`. A name for tables may stand before: `ours=RUN`."""
 
 OWN = "own"
 
@@ -28,7 +31,7 @@ class Chosen:
     """An encoder by name.
 
     Attributes:
-        name: as it was asked for.
+        name: for tables.
         make: builds it for a seed; weights that are loaded are the same for all seeds.
         varies: whether its weights depend on the seed.
     """
@@ -63,6 +66,9 @@ def choose(name: str, size: int, fallback: Encoder | None) -> Chosen:
         RecipeError: it is none of the forms, or `random` without an encoder in the benchmark.
         TrainingError: there is no such run.
     """
+    given = None if Path(name).exists() else _ALIAS.fullmatch(name)
+    if given is not None:
+        return replace(choose(given["rest"], size, fallback), name=given["alias"])
     form, _, rest = name.partition(":")
     if name == OWN:
         return Chosen(name, None)

@@ -162,7 +162,11 @@ class Opened(Protocol):
         ...
 
     def summarise(self, rows: Sequence[Row]) -> Scores:
-        """Scores of any choice of rows, in the order in which a table shows them; percentages stand in [0, 1]."""
+        """Scores of any choice of rows, in the order in which a table shows them.
+
+        Shares stand in [0, 1]; names of others end with their unit (`hd95_mm`). Scores of one class are named after it
+        (`dice.tumour`), and tables leave them to the JSON.
+        """
         ...
 
 
