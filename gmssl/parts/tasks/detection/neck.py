@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 
+import torch
 from torch import Tensor, nn
 from torchvision.ops import FeaturePyramidNetwork
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
@@ -26,6 +27,7 @@ class Neck(nn.Module):
     Attributes:
         out_channels: D.
         strides: pixels that a cell of each level spans, `pool` included.
+        mixed: whether to compute in the lower precision of autocast.
     """
 
     def __init__(self, backbone: Backbone, channels: int, size: int) -> None:
@@ -35,6 +37,7 @@ class Neck(nn.Module):
             RecipeError: there is no level, its stride is no power of 2, or does not divide the size of images.
         """
         super().__init__()
+        self.mixed = False
         self._body = (backbone,)  # not a module of this one, so that its weights have one name
         self.out_channels = channels
         used = [level for level, stride in enumerate(backbone.strides) if stride >= FINEST]
@@ -68,10 +71,13 @@ class Neck(nn.Module):
         return [str(level) for level in range(len(self.strides) - 1)]
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """All levels, from fine to coarse."""
-        maps = self._body[0].pyramid(images)
-        chosen = [maps[level] for level in self._used]
-        return self.levels(OrderedDict(zip(self.names, chosen, strict=False)))
+        """All levels in float32, from fine to coarse."""
+        device = images.device.type
+        with torch.autocast(device, dtype=torch.get_autocast_dtype(device), enabled=self.mixed):
+            maps = self._body[0].pyramid(images)
+            chosen = [maps[level] for level in self._used]
+            levels = self.levels(OrderedDict(zip(self.names, chosen, strict=False)))
+        return OrderedDict((name, level.float()) for name, level in levels.items())
 
 
 class SimplePyramid(nn.Module):

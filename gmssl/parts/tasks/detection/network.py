@@ -91,7 +91,7 @@ class DetectionNetwork(nn.Module):
         """
         self.train()
         targets = [{"boxes": b, "labels": c} for b, c in zip(batch["boxes"], batch["labels"], strict=True)]
-        losses: dict[str, Tensor] = self.detector(_images(batch), targets)
+        losses: dict[str, Tensor] = self._detected(batch, targets)
         return torch.stack([part.float() for part in losses.values()]).sum()
 
     @torch.no_grad()
@@ -99,9 +99,16 @@ class DetectionNetwork(nn.Module):
         """`boxes` `[n,4]` on the network's grid, `scores` `[n]` and `labels` `[n]`, counted from 1, of each image."""
         was = self.training
         self.eval()
-        found: list[dict[str, Tensor]] = self.detector(_images(batch))
+        found: list[dict[str, Tensor]] = self._detected(batch, None)
         self.train(was)
         return found
+
+    def _detected(self, batch: Batch, targets: list[dict[str, Tensor]] | None) -> Any:
+        """Only encoder and pyramid compute in bfloat16 where that is asked for: boxes of it have steps of 2 pixels."""
+        device = batch["images"].device.type
+        self.detector.backbone.mixed = torch.is_autocast_enabled(device)
+        with torch.autocast(device, enabled=False):
+            return self.detector(_images(batch), targets)
 
 
 def _images(batch: Batch) -> list[Tensor]:
