@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from gmssl.errors import DataError
 from gmssl.interfaces.task import Row, Scores, Value
@@ -105,49 +106,44 @@ def by_class(
     }
 
 
-def summary(rows: Sequence[Row], classes: Sequence[str], key: str = "scores") -> Scores:
+def summary(rows: Sequence[Row], classes: Sequence[str], unit: str = "px", key: str = "scores") -> Scores:
     """Scores of rows that hold under `key` what `by_class` gives; rows without it are left out.
 
-    - `dice`, `iou`, `hd95`, `surface_dice`: the mean over cases of the mean over the classes that are in the truth or
-      in the prediction of the case. Cases without any are left out.
+    - `dice`, `iou`, `hd95_UNIT`, `surface_dice`: the mean over cases of the mean over the classes that are in the
+      truth or in the prediction of the case. Cases without any are left out.
     - `dice_pooled`: Dice of the cells of all cases together, then the mean over the classes that any of them has.
-    - `both_empty`, `one_empty`: how many pairs of a case and a class have no cell in both masks, or in one only.
-    - `dice CLASS`, `hd95 CLASS`: mean over the cases of this class, where there are several.
+    - `dice.CLASS`, `hd95_UNIT.CLASS`: mean over the cases of this class, where there are several.
+    - `empty.both`, `empty.one`: how many pairs of a case and a class have no cell in both masks, or in one only.
     """
     tables = [table for row in rows if isinstance(table := row.get(key), Mapping)]
-    found: Scores = {name: mean(mean(_cells(table, classes, name)) for table in tables) for name in MEASURES}
-    found["dice_pooled"] = mean(_pooled(tables, name) for name in classes)
-    sizes = [(_number(c, "predicted"), _number(c, "true")) for t in tables for c in _entries(t, classes)]
-    found["both_empty"] = float(sum(ours + theirs == 0 for ours, theirs in sizes))
-    found["one_empty"] = float(sum((ours == 0) != (theirs == 0) for ours, theirs in sizes))
+    # [cases, classes, measures and counts]; None becomes NaN.
+    cells = numpy.array([[_KEYS(table[name]) for name in classes] for table in tables], dtype=numpy.float64)
+    cells = cells.reshape(len(tables), len(classes), len(MEASURES) + len(COUNTS))
+    measures, (both, ours, theirs) = cells[..., : len(MEASURES)], numpy.moveaxis(cells[..., len(MEASURES) :], 2, 0)
+    names = {name: f"hd95_{unit}" if name == "hd95" else name for name in MEASURES}
+    found: Scores = {names[name]: _mean(_means(measures[..., place])) for place, name in enumerate(MEASURES)}
+    sizes = (ours + theirs).sum(axis=0)
+    found["dice_pooled"] = _mean(2 * both.sum(axis=0)[sizes > 0] / sizes[sizes > 0])
     if len(classes) > 1:
-        for name in classes:
-            found[f"dice {name}"] = mean(value for t in tables for value in _cells(t, [name], "dice"))
-            found[f"hd95 {name}"] = mean(value for t in tables for value in _cells(t, [name], "hd95"))
+        for place, name in enumerate(classes):
+            found[f"dice.{name}"] = _mean(measures[:, place, MEASURES.index("dice")])
+            found[f"hd95_{unit}.{name}"] = _mean(measures[:, place, MEASURES.index("hd95")])
+    found["empty.both"] = float(((ours == 0) & (theirs == 0)).sum())
+    found["empty.one"] = float(((ours == 0) != (theirs == 0)).sum())
     return found
 
 
-def mean(values: Iterable[float | None]) -> float | None:
+_KEYS = itemgetter(*MEASURES, *COUNTS)
+
+
+def _means(values: numpy.ndarray) -> numpy.ndarray:
+    """The mean of the numbers of each row; rows without any are left out."""
+    known = ~numpy.isnan(values)
+    counts = known.sum(axis=1)
+    return numpy.where(known, values, 0).sum(axis=1)[counts > 0] / counts[counts > 0]
+
+
+def _mean(values: numpy.ndarray) -> float | None:
     """The mean of the numbers among the values; None if there is none."""
-    numbers = [value for value in values if value is not None]
-    return math.fsum(numbers) / len(numbers) if numbers else None
-
-
-def _entries(table: Mapping[str, Value], classes: Sequence[str]) -> list[Mapping[str, Value]]:
-    return [entry for name in classes if isinstance(entry := table.get(name), Mapping)]
-
-
-def _cells(table: Mapping[str, Value], classes: Sequence[str], measure: str) -> list[float | None]:
-    values = [entry.get(measure) for entry in _entries(table, classes)]
-    return [float(value) if isinstance(value, int | float) else None for value in values]
-
-
-def _number(entry: Mapping[str, Value], name: str) -> float:
-    value = entry.get(name)
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
-def _pooled(tables: Sequence[Mapping[str, Value]], name: str) -> float | None:
-    entries = [entry for table in tables for entry in _entries(table, [name])]
-    both, ours, theirs = (sum(_number(entry, count) for entry in entries) for count in COUNTS)
-    return 2 * both / (ours + theirs) if ours + theirs else None
+    known = values[~numpy.isnan(values)]
+    return float(known.mean()) if len(known) else None

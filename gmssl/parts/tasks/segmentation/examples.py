@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -85,9 +84,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Testing:
-    """See `gmssl.interfaces.task.TestExamples`."""
-
-    __test__: ClassVar[bool] = False
+    """See `gmssl.interfaces.task.ExamplesToPredict`."""
 
     prepared: Prepared
     indices: tuple[int, ...]

@@ -46,6 +46,9 @@ class OpenedSegmentation:
     higher_is_better: bool = True
     observed: dict[int, dict[str, Value]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._prepared = Prepared(self.settings, tuple(self.cases), self.channels)
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes; the background is none."""
@@ -79,11 +82,11 @@ class OpenedSegmentation:
                 f"Not one of the {len(indices)} training cases has a pixel of {', '.join(self.classes)}. "
                 "Correct the split, task.classes or the masks."
             )
-        return Training(self._prepared(), tuple(indices), seed)
+        return Training(self._prepared, tuple(indices), seed)
 
     def testing(self, indices: Sequence[int]) -> Testing:
         """Examples of these cases as they are."""
-        return Testing(self._prepared(), tuple(indices))
+        return Testing(self._prepared, tuple(indices))
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """`images` uint8 `[B,K,S,S]`, `labels` uint8 `[B,S,S]`, and `cases`, their indices."""
@@ -118,9 +121,8 @@ class OpenedSegmentation:
         found = summary(rows, self.classes)
         if not any("observer" in row for row in rows):
             return found
-        human = summary(rows, self.classes, "observer")
-        shown = ("dice", "iou", "hd95", "surface_dice", "dice_pooled")
-        return found | {f"second_observer {name}": human[name] for name in shown}
+        human = summary(rows, self.classes, key="observer")
+        return found | {f"observer {name}": value for name, value in human.items() if "." not in name}
 
     def truth(self, index: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Labels `[H,W]` of a case, and which pixels count; None for all."""
@@ -138,9 +140,6 @@ class OpenedSegmentation:
             theirs = _second(self.settings, self.cases[index])
             self.observed[index] = by_class(theirs, truth, self.classes, self.settings.tolerance, counted=counts)
         return self.observed[index]
-
-    def _prepared(self) -> Prepared:
-        return Prepared(self.settings, tuple(self.cases), self.channels)
 
 
 def opened(settings: Segmentation, cases: Sequence[Case], channels: int) -> OpenedSegmentation:

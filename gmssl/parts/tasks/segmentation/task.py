@@ -88,6 +88,8 @@ class Segmentation(Task):
             raise ValueError(f"classes: {len(self.classes)} are too many; {MOST_CLASSES} is the limit")
         if self.threshold is not None and self.classes:
             raise ValueError("threshold is for masks of one class without a name; remove it, or classes")
+        if self.network == "attention_unet" and min(self.decoder_channels) < 16:
+            raise ValueError("decoder_channels: scSE attention needs 16 in each block; widen them, or use unet")
         if self.dice_weight == self.cross_entropy_weight == 0:
             raise ValueError("dice_weight and cross_entropy_weight are both 0; nothing would be learnt")
         return self

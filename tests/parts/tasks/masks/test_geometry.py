@@ -41,7 +41,7 @@ def test_image_and_labels_move_together(change: Change, x: float, y: float) -> N
     labels = change.labels(drawn.astype(np.uint8))
     expected = change.points(np.array([centre_of(drawn.astype(float))]), 128)[0]
     assert centre_of(np.asarray(image, float)) == pytest.approx(expected, abs=0.1)
-    assert centre_of((labels == 1).astype(float)) == pytest.approx(expected, abs=0.35)  # whole pixels of an edge
+    assert centre_of((labels == 1).astype(float)) == pytest.approx(expected, abs=0.55)  # all of them may round alike
     assert (labels == 1).sum() == pytest.approx(drawn.sum() * change.scale**2, rel=0.1)
 
 

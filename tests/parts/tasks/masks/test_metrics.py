@@ -130,11 +130,11 @@ def test_means_go_over_classes_that_are_there_and_then_over_cases() -> None:
     ]
     found = summary(rows, names)
     assert found["dice"] == pytest.approx((0.5 + 1.0) / 2)
-    assert found["dice left"] == 1.0
-    assert found["dice right"] == 0.0
+    assert found["dice.left"] == 1.0
+    assert found["dice.right"] == 0.0
     assert found["dice_pooled"] == pytest.approx((1.0 + 0.0) / 2)
-    assert found["hd95"] == pytest.approx((math.hypot(3, 3) / 2 + 0.0) / 2)
-    assert (found["both_empty"], found["one_empty"]) == (3.0, 1.0)
+    assert found["hd95_px"] == pytest.approx((math.hypot(3, 3) / 2 + 0.0) / 2)
+    assert (found["empty.both"], found["empty.one"]) == (3.0, 1.0)
     assert summary([rows[2]], names)["dice"] is None
     assert summary([], names)["dice_pooled"] is None
 
