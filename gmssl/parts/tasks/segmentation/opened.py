@@ -14,11 +14,18 @@ from gmssl.errors import DataError, RecipeError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.task import Backbone, Row, Scores, Value, told
 from gmssl.parts.tasks.masks.metrics import by_class, summary
-from gmssl.parts.tasks.masks.reading import FIELD_OF_VIEW, SECOND_OBSERVER, counted, label_map, labelled, roles_of
+from gmssl.parts.tasks.masks.reading import (
+    FIELD_OF_VIEW,
+    SECOND_OBSERVER,
+    counted,
+    image_size,
+    label_map,
+    labelled,
+    roles_of,
+)
 from gmssl.parts.tasks.segmentation.examples import Example, Prepared, Testing, Training
 from gmssl.parts.tasks.segmentation.scoring import SegmentationScoring
 from gmssl.parts.tasks.segmentation.task import Segmentation
-from gmssl.system.images.reading import read_image
 
 REMEDY = (
     "Correct the files or task.classes (task.threshold reads one class with soft edges, as of JPEG), or leave such "
@@ -165,7 +172,7 @@ def _checked(settings: Segmentation, case: Case) -> Checked | str:
     """Counts of a case, or what is wrong with it."""
     try:
         labels = label_map(case, settings.classes, settings.threshold)
-        width, height = read_image(case.image, 1).size
+        width, height = image_size(case.image)
         if labels.shape != (height, width):
             return f"the mask of {case.name} has {_size(labels)} pixels, and the image {width}×{height}"
         counts = np.ones(labels.shape, bool)
