@@ -20,7 +20,7 @@ class PooledBackbone(nn.Module):
         super().__init__()
         self.in_channels, self.strides = in_channels, strides
         self.mean, self.std = (0.4,) * in_channels, (0.2,) * in_channels
-        self.channels = tuple(4 + place for place in range(len(strides)))
+        self.channels = tuple(16 + place for place in range(len(strides)))
         self.width = self.channels[-1] if strides else 4
         self.convolutions = nn.ModuleList(nn.Conv2d(in_channels, count, 1) for count in self.channels)
 
