@@ -18,6 +18,9 @@ from gmssl.parts.tasks.segmentation.task import Segmentation
 class SegmentationNetwork(nn.Module):
     """Logits `[B,1+classes,S,S]` of images uint8 `[B,K,S,S]`; class 0 is the background."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, settings: Segmentation, backbone: Any) -> None:
         super().__init__()
         smp = _library()

@@ -55,28 +55,20 @@ class OpenedSegmentation:
 
     def __post_init__(self) -> None:
         self._prepared = Prepared(self.settings, tuple(self.cases), self.channels)
+        self.classes: tuple[str, ...] = self.settings.names
+        self.facts: Mapping[str, Value] = self._facts()
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes; the background is none."""
-        return self.settings.names
-
-    @property
-    def facts(self) -> Mapping[str, Value]:
-        """Counts of cases, of those without any foreground, and the share of pixels of each class."""
+    def _facts(self) -> dict[str, Value]:
+        """Counts of cases, of those without any pixel of a class, and the share of pixels of each class."""
         whole = sum(check.whole for check in self.checked)
-        pixels = np.array([check.pixels for check in self.checked]).sum(axis=0)
-        without = {
-            f"cases without {name}": sum(check.pixels[at] == 0 for check in self.checked)
-            for at, name in enumerate(self.classes)
-        }
-        return {
-            "cases": len(self.cases),
-            **without,
-            **{f"share of {name}": float(count / whole) for name, count in zip(self.classes, pixels, strict=True)},
-            "cases with a field of view": sum(FIELD_OF_VIEW in case.files for case in self.cases),
-            "cases with a second observer": sum(SECOND_OBSERVER in case.files for case in self.cases),
-        }
+        found: dict[str, Value] = {}
+        for at, name in enumerate(self.classes):
+            pixels = [check.pixels[at] for check in self.checked]
+            found[f"share of {name}"] = round(sum(pixels) / whole, 6)
+            found[f"cases without {name}"] = pixels.count(0)
+        for role, words in ((FIELD_OF_VIEW, "a field of view"), (SECOND_OBSERVER, "a second observer")):
+            found[f"cases with {words}"] = sum(role in case.files for case in self.cases)
+        return found
 
     def training(self, indices: Sequence[int], seed: int) -> Training:
         """Examples of these cases, changed at random.
