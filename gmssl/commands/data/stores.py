@@ -33,7 +33,11 @@ def show_store(folder: Path, as_json: bool) -> None:
         typer.echo(json_text(told))
         return
     rows = [
-        (source["dataset"], modality, *(f"{held[key]:,}" if held[key] else "–" for key in ("images", "patients", "volumes")))
+        (
+            source["dataset"],
+            modality,
+            *(f"{held[key]:,}" if held[key] else "–" for key in ("images", "patients", "volumes")),
+        )
         for source in facts
         for modality, held in source["modalities"].items()
     ]
