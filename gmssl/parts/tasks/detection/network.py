@@ -60,7 +60,7 @@ class DetectionNetwork(nn.Module):
         super().__init__()
         self.backbone: Any = backbone
         neck = Neck(backbone, shape.channels, shape.size)
-        self.detector = FasterRCNN(
+        self.detector: Any = FasterRCNN(
             neck,
             rpn_anchor_generator=AnchorGenerator(
                 tuple((round(shape.anchor * stride),) for stride in neck.strides),
