@@ -65,7 +65,7 @@ def grey_values(path: Path) -> numpy.ndarray:
 
 
 def _flat(values: numpy.ndarray, path: Path) -> numpy.ndarray:
-    if values.dtype.kind not in "iu":
+    if not numpy.issubdtype(values.dtype, numpy.integer):
         raise DataError(f"{path} holds numbers of type {values.dtype}, not whole ones")
     if values.ndim == 2:
         return values
