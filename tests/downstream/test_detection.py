@@ -61,7 +61,7 @@ def test_from_images_to_scores(tmp_path: Path) -> None:
     first, again = (
         run_benchmark(load_benchmark(settings), "blobs", ["random"], tmp_path / out)[0] for out in ("one", "two")
     )
-    assert list(first.scores) == ["AP50", "AP", "AP75", "AR", "AP50 blob"]
+    assert list(first.scores) == ["AP50", "AP", "AP75", "AR", "AP50.blob"]
     assert first.data.facts["boxes"] == {"blob": 8}
     rows = [json.loads((Path(fit.fits[0]) / "rows.json").read_text(encoding="utf-8")) for fit in (first, again)]
     assert rows[0] == rows[1]

@@ -47,7 +47,7 @@ def scores_of(rows: Sequence[Row], classes: Sequence[str], most: int) -> Scores:
         "AP": _mean(precision),
         "AP75": _mean(precision[5]),
         "AR": _mean(recall),
-        **{f"AP50 {name}": value for name, value in of_class.items()},
+        **{f"AP50.{name}": value for name, value in of_class.items()},
     }
 
 

@@ -77,7 +77,7 @@ def reference(rows: list[dict[str, Any]]) -> dict[str, float | None]:
     def mean(values: Any) -> float | None:
         return float(values[values > -1].mean()) if (values > -1).any() else None
 
-    per_class = {f"AP50 {name}": mean(precision[0, :, at]) for at, name in enumerate(CLASSES)}
+    per_class = {f"AP50.{name}": mean(precision[0, :, at]) for at, name in enumerate(CLASSES)}
     return {
         "AP50": mean(precision[0]),
         "AP": mean(precision),
@@ -138,13 +138,13 @@ def single(found: list[list[float]], truth: list[list[float]], label: str = "a")
 
 def test_degenerate_rows() -> None:
     box = [0.0, 0.0, 10.0, 10.0]
-    nothing = dict.fromkeys(["AP50", "AP", "AP75", "AR", "AP50 a", "AP50 b", "AP50 c"])
+    nothing = dict.fromkeys(["AP50", "AP", "AP75", "AR", "AP50.a", "AP50.b", "AP50.c"])
     assert scores_of([], CLASSES, MOST) == nothing
     assert scores_of([single([box], [])], CLASSES, MOST) == nothing
     missed = assert_equal([single([], [box])])
-    assert (missed["AP50"], missed["AR"], missed["AP50 b"]) == (0.0, 0.0, None)
+    assert (missed["AP50"], missed["AR"], missed["AP50.b"]) == (0.0, 0.0, None)
     right = assert_equal([single([box], [box])])
-    assert (right["AP50"], right["AP"], right["AP50 a"], right["AP50 c"]) == (1.0, 1.0, 1.0, None)
+    assert (right["AP50"], right["AP"], right["AP50.a"], right["AP50.c"]) == (1.0, 1.0, 1.0, None)
     # A false box before the right one in another image that shows nothing: precision 1/2 at every recall.
     assert assert_equal([single([box], []), {**single([box], [box]), "scores": [0.5]}])["AP50"] == pytest.approx(0.5)
 

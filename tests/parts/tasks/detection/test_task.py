@@ -98,7 +98,7 @@ def test_rows_are_on_the_image_and_survive_json(folder_of: Any, fit: Any) -> Non
             assert box == pytest.approx(wanted, abs=1e-3)
     scores = opened.summarise(rows)
     assert opened.metric == "AP50"
-    assert list(scores) == ["AP50", "AP", "AP75", "AR", "AP50 cell"]
+    assert list(scores) == ["AP50", "AP", "AP75", "AR", "AP50.cell"]
     assert scores["AP"] == pytest.approx(1.0)
     assert opened.summarise(rows[2:])["AP50"] is None
 
