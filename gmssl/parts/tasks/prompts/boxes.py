@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from gmssl.lazy import numpy
+from gmssl.parts.tasks.masks.fitting import Fitted
 
-Box = tuple[float, float, float, float]
+Box: TypeAlias = tuple[float, float, float, float]
+By: TypeAlias = Literal["class", "component"]
 
 PUBLISHED_SIDE = 1024
 """Side of the images whose pixels noise is told in, whatever the side of the network's images."""
 
 
-def regions(mask: numpy.ndarray, by: Literal["class", "component"]) -> list[numpy.ndarray]:
+def regions(mask: numpy.ndarray, by: By) -> list[numpy.ndarray]:
     """What gets a box of its own in the mask `[h,w]` of a class: all of it, or each piece that hangs together.
 
     Pixels that touch at a corner hang together. The mask of a class that is not there has no region.
@@ -33,13 +35,13 @@ def regions(mask: numpy.ndarray, by: Literal["class", "component"]) -> list[nump
     return [labels == number for number in range(1, count + 1)]
 
 
-def tight(region: numpy.ndarray, side: int) -> Box:
-    """The smallest box around a region `[h,w]`, on the grid of an image that is stretched to `side` × `side`."""
-    height, width = region.shape
+def tight(region: numpy.ndarray, place: Fitted) -> Box:
+    """The smallest box around a region `[h,w]` of an image, on the grid of the network."""
     columns, rows = (numpy.flatnonzero(region.any(axis)) for axis in (0, 1))
-    x1, x2 = _scaled(columns[0], columns[-1], side / width)
-    y1, y2 = _scaled(rows[0], rows[-1], side / height)
-    return x1, y1, x2, y2
+    (height, width), (inner_height, inner_width), (top, left) = place.own, place.inner, place.corner
+    x1, x2 = _scaled(columns[0], columns[-1], inner_width / width)
+    y1, y2 = _scaled(rows[0], rows[-1], inner_height / height)
+    return left + x1, top + y1, left + x2, top + y2
 
 
 def _scaled(first: int, last: int, scale: float) -> tuple[float, float]:
@@ -47,6 +49,18 @@ def _scaled(first: int, last: int, scale: float) -> tuple[float, float]:
     low, high = float(first) * scale, (float(last) + 1) * scale - 1
     middle = (low + high) / 2
     return min(low, middle), max(high, middle)  # what is narrower than a new pixel has no extent
+
+
+def sampled(region: numpy.ndarray, place: Fitted, side: int) -> numpy.ndarray:
+    """A region `[h,w]` at the centres of the cells of a coarser grid `[side,side]` over the network's image."""
+    chosen = []
+    for own, inner, corner in zip(place.own, place.inner, place.corner, strict=True):
+        centres = (numpy.arange(side) + 0.5) * (place.side / side)
+        chosen.append(numpy.floor((centres - corner) * (own / inner)).astype(int))
+    rows, columns = chosen
+    inside = numpy.outer((rows >= 0) & (rows < place.own[0]), (columns >= 0) & (columns < place.own[1]))
+    rows, columns = (at.clip(0, length - 1) for at, length in zip(chosen, place.own, strict=True))
+    return region[rows][:, columns] & inside
 
 
 def grown(box: Box, side: int, jitter: int, generator: numpy.random.Generator) -> Box:

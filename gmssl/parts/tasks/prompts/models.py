@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from gmssl.errors import DataError, RecipeError
-from gmssl.parts.tasks.prompts.files import Loaded, misfit, places, read_configuration, read_tensors, some
+from gmssl.parts.tasks.prompts.files import Loaded, misfit, places, read_configuration, read_tensors
 from gmssl.parts.tasks.prompts.names import ENCODER, of_encoder, of_sam
 
 if TYPE_CHECKING:
@@ -28,6 +28,21 @@ def transformers() -> Any:
     except ImportError:
         raise DataError(
             "prompted_segmentation needs the package transformers, which is not installed; pip install 'gmssl[sam]'."
+        ) from None
+    return library
+
+
+def monai() -> Any:
+    """The library.
+
+    Raises:
+        DataError: it is not installed.
+    """
+    try:
+        import monai as library
+    except ImportError:
+        raise DataError(
+            "prompted_segmentation needs the package monai, which is not installed; pip install 'gmssl[sam]'."
         ) from None
     return library
 
@@ -142,7 +157,7 @@ def resampled(weights: dict[str, torch.Tensor], grid: int) -> tuple[dict[str, to
     table = weights.get(f"{ENCODER}pos_embed")
     if table is None or table.ndim != 4 or table.shape[1] == grid:
         return weights, ()
-    from timm.layers import resample_abs_pos_embed_nhwc
+    from timm.layers.pos_embed import resample_abs_pos_embed_nhwc
 
     changed = {f"{ENCODER}pos_embed": resample_abs_pos_embed_nhwc(table, [grid, grid])}
     of_image = 2 * table.shape[1] - 1
@@ -210,6 +225,3 @@ def told(*reports: Loaded | None) -> str:
     """Where all weights came from, for results."""
     known = [str(report) for report in reports if report is not None]
     return "; ".join(known) or "random weights"
-
-
-__all__ = ["NECK", "load", "load_encoder", "resampled", "some", "tiny", "told", "transformers"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypedDict
 
 import torch
-from timm.layers import LayerNorm2d
+from timm.layers.norm import LayerNorm2d
 from torch import nn
 from torch.nn import functional
 
@@ -54,28 +55,24 @@ class Adapter(nn.Module):
         return self.mix(maps)
 
 
-class LastLevel(nn.Module):
-    """The coarsest map of an encoder's pyramid."""
+class OwnNeck(nn.Module):
+    """SAM's neck, where it trains: it narrows the transformer's maps to what the decoder takes."""
 
-    def __init__(self, backbone: Backbone) -> None:
+    def __init__(self, neck: Any) -> None:
         super().__init__()
-        self.network = backbone
+        self.network = neck
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """`[B,C,h,w]` of normalised images."""
-        return self.network.pyramid(images)[-1]
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """`[B,width,h,w]` of maps `[B,h,w,C]`."""
+        return self.network(maps)
 
 
-class OwnEncoder(nn.Module):
-    """SAM's image encoder; without its neck, where that is trained and stands behind it."""
+@dataclass(frozen=True)
+class Running:
+    """How a network runs: whether its decoder trains, and how much memory features of frozen encoders may take."""
 
-    def __init__(self, encoder: Any) -> None:
-        super().__init__()
-        self.network = encoder
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Features of the decoder `[B,C,h,w]`, or what the neck takes, `[B,h,w,C]`."""
-        return self.network(images).last_hidden_state
+    trains: bool
+    cache_gibibytes: float
 
 
 class PromptedNetwork(nn.Module):
@@ -86,47 +83,37 @@ class PromptedNetwork(nn.Module):
         loaded: where the weights came from, in words.
     """
 
-    def __init__(
-        self,
-        sam: Any,
-        encoder: nn.Module,
-        adapter: nn.Module,
-        backbone: Backbone | None,
-        trains: bool,
-        cache_gigabytes: float,
-        loaded: str,
-    ) -> None:
-        super().__init__()
-        from monai.losses import DiceCELoss
+    backbone: Backbone | None
+    mean: torch.Tensor
+    std: torch.Tensor
 
-        self.sam, self.encoder, self.adapter = sam, encoder, adapter
-        self.sam.vision_encoder = nn.Identity()  # it is in `encoder`, or not needed
-        self._backbone = [backbone]  # in a list, so that it is no second name of modules of `encoder`
-        self.loaded = loaded
-        self.channels = 3 if backbone is None else backbone.in_channels
+    def __init__(self, sam: Any, adapter: nn.Module, backbone: Backbone | None, running: Running, loaded: str) -> None:
+        super().__init__()
+        from monai.losses.dice import DiceCELoss
+
+        self.sam, self.adapter, self.backbone, self.loaded = sam, adapter, backbone, loaded
+        if backbone is not None:
+            self.sam.vision_encoder = nn.Identity()
+        self.channels = len(MEAN) if backbone is None else backbone.in_channels
         mean, std = (MEAN, STD) if backbone is None else (backbone.mean, backbone.std)
         for name, numbers in (("mean", mean), ("std", std)):
             self.register_buffer(name, torch.tensor(numbers).view(1, -1, 1, 1), persistent=False)
         self.requires_grad_(False)
-        if trains:
+        if running.trains:
             self.sam.mask_decoder.requires_grad_(True)
             self.adapter.requires_grad_(True)
         # MedSAM's: Dice with squared predictions and binary cross-entropy, not weighted.
         self._criterion = DiceCELoss(sigmoid=True, squared_pred=True)
-        self._cache = FeatureCache(int(cache_gigabytes * 2**30))
-        self.register_load_state_dict_post_hook(lambda module, _: module._cache.clear())
+        self._cache = FeatureCache(int(running.cache_gibibytes * 2**30))
+        self.register_load_state_dict_post_hook(lambda *_: self._cache.clear())
         self.train(self.training)
-
-    @property
-    def backbone(self) -> Backbone | None:
-        """The encoder that was swapped in."""
-        return self._backbone[0]
 
     def train(self, mode: bool = True) -> PromptedNetwork:
         """Only what trains is ever in training mode: running statistics of frozen modules stay as they are."""
         super().train(mode)
-        self.encoder.eval()
-        self.sam.prompt_encoder.eval()
+        for frozen in (self.sam.vision_encoder, self.sam.prompt_encoder, self.backbone):
+            if isinstance(frozen, nn.Module):
+                frozen.eval()
         return self
 
     def loss(self, batch: Batch) -> torch.Tensor:
@@ -161,7 +148,7 @@ class PromptedNetwork(nn.Module):
         One at a time, so that features do not depend on the batch by which they came to be remembered.
         """
         frozen = [
-            self._cache.get(case, lambda place=place: self._encode(batch["image"][place : place + 1]), self.mean.device)
+            self._cache.get(case, partial(self._encode, batch["image"][place : place + 1]), self.mean.device)
             for place, case in enumerate(batch["case"].tolist())
         ]
         return self.adapter(torch.cat(frozen))
@@ -171,9 +158,7 @@ class PromptedNetwork(nn.Module):
         values = image.float() / 255
         if values.shape[1] != self.channels:
             values = values.expand(-1, self.channels, -1, -1)
-        return self.encoder((values - self.mean) / self.std)
-
-
-def frozen_names(network: PromptedNetwork) -> Sequence[str]:
-    """Names of the weights that do not train."""
-    return [name for name, weight in network.named_parameters() if not weight.requires_grad]
+        values = (values - self.mean) / self.std
+        if self.backbone is not None:
+            return self.backbone.pyramid(values)[-1]
+        return self.sam.vision_encoder(values).last_hidden_state
