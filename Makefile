@@ -56,7 +56,7 @@ METHODS = $(STUDY) --data chest=$(SHARED)/chest_xray/index.csv --variants recipe
 
 # The same on GPUs, of IMAGES (a folder) and judged on LABELLED: everything that is no part of a method is equal here.
 DEVICES ?= 8
-STUDY_GPU = $(BIN)/gmssl sweep --set 'data={kind: folder, root: $(IMAGES)}' --set train.devices=$(DEVICES) \
+STUDY_GPU = $(BIN)/gmssl sweep --set 'data={kind: folder, root: $(IMAGES)}' --set balance=none --set train.devices=$(DEVICES) \
 	--set train.batch=3200 --set train.epochs=100 --set encoder.pretrained=true --set 'views.large_scale=[0.2, 1.0]' \
 	--set views.greyscale=0 --evaluate knn --evaluate linear --data $(LABELLED) --seeds $(SEEDS)
 

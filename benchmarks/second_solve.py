@@ -64,8 +64,9 @@ def recipes(data: str) -> dict[str, Recipe]:
     small = load_recipe(ROOT / "recipes" / "brain_tumor_r18.yaml", [f"data.root={data}"])
     published = load_recipe(
         ROOT / "recipes" / "lvm_med_r50.yaml",
-        [f"data.root={data}", "train.devices=1", "train.batch=192", "train.precision=float32"],
-    )
+        [f"data={{kind: folder, root: {data}}}", "balance=none", "train.devices=1", "train.batch=192",
+         "train.precision=float32"],
+    )  # fmt: skip
     encoder_and_views = {"encoder": small.encoder, "views": small.views}
     return {"lvm_med_r50": published.model_copy(update=encoder_and_views), "brain_tumor_r18": small}
 

@@ -260,7 +260,8 @@ def lvm_med(data: str, rounds: int) -> dict[str, dict[str, float]]:
     raw = next(batches(shared, 0))
     sides = {"simclr": step_of(MatchingObjective(shared), raw)}
     for name, file in (("as_published", "lvm_med_r50"), ("corrected", "lvm_med_corrected_r18")):
-        recipe = load_recipe(ROOT / "recipes" / f"{file}.yaml", [f"data.root={data}"]).model_copy(update=equal)
+        folder = [f"data={{kind: folder, root: {data}}}", "balance=none"]
+        recipe = load_recipe(ROOT / "recipes" / f"{file}.yaml", folder).model_copy(update=equal)
         sides[name] = step_of(MatchingObjective(recipe), raw)
     return take_turns(sides, rounds, "simclr")
 

@@ -11,11 +11,11 @@ from typer.core import TyperGroup
 
 from gmssl.commands.bench import bench
 from gmssl.commands.check import CHECK_EXAMPLES, check
+from gmssl.commands.common.options import examples
 from gmssl.commands.data import data
 from gmssl.commands.embed import EMBED_EXAMPLES, embed
 from gmssl.commands.evaluate import EVALUATE_EXAMPLES, evaluate
 from gmssl.commands.explain import EXPLAIN_EXAMPLES, explain
-from gmssl.commands.options import examples
 from gmssl.commands.parts import parts
 from gmssl.commands.recipes import recipes
 from gmssl.commands.solve import SOLVE_EXAMPLES, solve

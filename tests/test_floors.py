@@ -22,7 +22,7 @@ FLOORS = [
     {"recipe"},
     {"evaluation"},
     {"training"},
-    {"explaining", "benchmarking", "sweeping", "corpus"},
+    {"explaining", "benchmarking", "sweeping", "corpus", "downstream"},
     {"commands"},
     {"cli"},
     {"__main__"},

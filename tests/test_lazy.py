@@ -49,7 +49,7 @@ def test_settings_are_light() -> None:
     """Every part, the recipe and its schema load without torch: this is what lets `check` answer within a second."""
     code = """
 import gmssl.recipe.recipe
-from gmssl.commands.schema import recipe_schema
+from gmssl.commands.common.schema import recipe_schema
 from gmssl.interfaces.registry import GROUPS, find, kinds
 assert all(find(slot, kind) for slot in GROUPS for kind in kinds(slot))
 recipe_schema()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import examples, show
+from gmssl.commands.common.options import examples, show
 
 if TYPE_CHECKING:
     from gmssl.system.grid import Grid

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmssl.commands.options import Overrides, RecipePath, examples
+from gmssl.commands.common.options import Overrides, RecipePath, examples
 
 if TYPE_CHECKING:
     from gmssl.interfaces.part import Part
@@ -28,8 +28,8 @@ def check(
     from rich.console import Console
     from rich.table import Table
 
-    from gmssl.commands.pretrained import pretrained_weights
-    from gmssl.commands.warnings import warnings
+    from gmssl.commands.common.pretrained import pretrained_weights
+    from gmssl.commands.common.warnings import warnings
     from gmssl.recipe.recipe import load_recipe
 
     loaded = load_recipe(recipe, overrides or [])

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gmssl.commands.options import Workers, conditions, examples
+from gmssl.commands.common.options import Workers, conditions, examples
 
 EMBED_EXAMPLES = examples(
     "gmssl embed RUN my/images --out features.npz",

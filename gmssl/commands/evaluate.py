@@ -7,12 +7,14 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import Neighbours, Workers, conditions, examples
+from gmssl.commands.common.benchmarks import is_benchmark, refuse_given, run
+from gmssl.commands.common.options import Neighbours, Overrides, Workers, benchmark_names, conditions, examples
 
 EVALUATE_EXAMPLES = examples(
     "gmssl evaluate RUN  # on the images of the run",
     "gmssl evaluate RUN --train my/labelled  # cross-validated",
     "gmssl evaluate RUN --train my/train --test my/test",
+    "gmssl evaluate nuclei_unet --encoder RUN --encoder timm:resnet50 --json nuclei.json  # a benchmark",
 )
 
 Rows: TypeAlias = list[str] | None
@@ -49,10 +51,46 @@ Leaks: TypeAlias = Annotated[
         show_default=False,
     ),
 ]
+Encoders: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encoder",
+        metavar="E",
+        help="Of a benchmark: RUN, timm:NAME (timm's weights), timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, "
+        "random or own. Repeatable.",
+    ),
+]
+_BENCHMARK_ONLY = ("encoder", "json", "out", "overrides")
+_RUN_ONLY = (
+    *("train", "test", "folds", "where", "where_test", "neighbours", "seed", "name", "workers", "references"),
+    *("exclude", "leaks"),
+)
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder that `gmssl train` printed.")],
+    context: typer.Context,
+    what: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN|BENCHMARK",
+            help="Run folder of `gmssl train`, or a benchmark: a YAML file or a name of `gmssl recipes list`.",
+            autocompletion=benchmark_names,
+        ),
+    ],
+    encoder: Encoders = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the results of a benchmark to this file.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of a benchmark's trainings, from which equal ones are taken. Default: runs/downstream/NAME.",
+            show_default=False,
+        ),
+    ] = None,
+    overrides: Overrides = None,
     train: Train = None,
     test: Annotated[
         Path | None,
@@ -77,7 +115,13 @@ def evaluate(
     exclude: Exclude = None,
     leaks: Leaks = None,
 ) -> None:
-    """Evaluate a run's encoder by kNN and a linear probe, beside the untrained encoder and raw pixels."""
+    """Evaluate a run's encoder by kNN and a linear probe, or any encoders by a benchmark."""
+    if is_benchmark(what):
+        refuse_given(
+            context, _RUN_ONLY, "is for a run folder, and a benchmark says it in its YAML file (--set changes it)"
+        )
+        return run(what, encoder or [], json, out, overrides or [])
+    refuse_given(context, _BENCHMARK_ONLY, f"is for benchmarks, and {what} is none")
     kept = conditions("--where", where, train, "--train")
     held = conditions("--where-test", where_test, test, "--test")
     _refuse(folds, test, references, name)
@@ -91,9 +135,9 @@ def evaluate(
     from gmssl.evaluation.runs import run_recipe
     from gmssl.evaluation.selection import open_source
 
-    run_recipe(run)  # a wrong run folder is told before any image is listed
+    run_recipe(what)  # a wrong run folder is told before any image is listed
     report = judge(
-        run,
+        what,
         train=None if train is None else open_source(train, kept),
         test=None if test is None else open_source(test, held),
         folds=5 if folds is None else folds,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gmssl.commands.options import examples
+from gmssl.commands.common.options import examples
 
 EXPLAIN_EXAMPLES = examples(
     "gmssl explain RUN  # on the images of the run",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gmssl.commands.options import examples, kind_names, slot_names, widen
+from gmssl.commands.common.options import examples, kind_names, slot_names, widen
+from gmssl.commands.common.type_words import type_in_words
 from gmssl.commands.parts_check import PARTS_CHECK_EXAMPLES, check_part
-from gmssl.commands.type_words import type_in_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -97,7 +97,7 @@ def schema(
     ] = None,
 ) -> None:
     """Print the JSON schema of recipes with all installed kinds, by which editors complete recipes."""
-    from gmssl.commands.schema import recipe_schema
+    from gmssl.commands.common.schema import recipe_schema
     from gmssl.errors import RecipeError
     from gmssl.system.files import write_whole
     from gmssl.system.json_text import json_text

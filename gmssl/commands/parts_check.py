@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmssl.commands.options import examples, kind_names, part_with, slot_names, widen
+from gmssl.commands.common.options import examples, kind_names, part_with, slot_names, widen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import corpus_names, examples, recipe_names, variants_names, widen
+from gmssl.commands.common.options import corpus_names, examples, recipe_names, variants_names, widen
 
 RECIPES_LIST_EXAMPLES = examples("gmssl recipes list")
 RECIPES_SHOW_EXAMPLES = examples("gmssl recipes show quickstart")
@@ -29,7 +29,7 @@ Name: TypeAlias = Annotated[
 
 @recipes.command("list", epilog=RECIPES_LIST_EXAMPLES)
 def list_recipes() -> None:
-    """List the shipped recipes, variants for sweeps, and corpora to build, each with a sentence on what it is."""
+    """List the shipped recipes, variants for sweeps, corpora and benchmarks, each with a sentence on what it is."""
     from rich.console import Console
     from rich.table import Column, Table
     from rich.text import Text
@@ -42,10 +42,10 @@ def list_recipes() -> None:
         empty = Table(Column(file.sort, no_wrap=True), "what it is", box=None, padding=(0, 2, 0, 0))
         tables.setdefault(file.sort, empty).add_row(file.name, Text(file.sentence))
     widen(console, list(tables.values()))
-    uses = {"recipe": "", "variants": "\nFor gmssl sweep --variants:", "corpus": "\nFor gmssl data build:"}
+    uses = {"variants": "gmssl sweep --variants", "corpus": "gmssl data build", "downstream": "gmssl evaluate"}
     for sort, table in tables.items():
-        if uses[sort]:
-            console.print(uses[sort])
+        if sort in uses:
+            console.print(f"\nFor {uses[sort]}:")
         console.print(table)
     console.print("\nTrain one by its name, as in `gmssl train quickstart`; `gmssl recipes copy NAME` makes it yours.")
 

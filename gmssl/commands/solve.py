@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmssl.commands.options import examples, part_with, solver_names
+from gmssl.commands.common.options import examples, part_with, solver_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import Neighbours, Overrides, examples, recipe_names, show, variants_names
+from gmssl.commands.common.options import Neighbours, Overrides, examples, recipe_names, show, variants_names
 
 if TYPE_CHECKING:
     from gmssl.sweeping.run import Outcome, Plan

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gmssl.commands.options import RECIPE_HELP, Overrides, examples, recipe_names
+from gmssl.commands.common.options import RECIPE_HELP, Overrides, examples, recipe_names
 
 TRAIN_EXAMPLES = examples(
     "gmssl train quickstart  # a first run; it needs no images",

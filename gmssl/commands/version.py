@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gmssl.commands.options import examples
+from gmssl.commands.common.options import examples
 
 VERSION_EXAMPLES = examples("gmssl version  # name these versions beside results")
 

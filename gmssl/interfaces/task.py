@@ -47,7 +47,7 @@ class Backbone(Protocol):
     channels: tuple[int, ...]
     strides: tuple[int, ...]
 
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor, /) -> torch.Tensor:
         """Pooled features `[B,C']` of normalised images `[B,K,H,W]`."""
         ...
 
@@ -71,19 +71,17 @@ class TrainingExamples(Protocol):
         """Indices of the examples of an epoch, in the order in which they are learnt from."""
         ...
 
-    def __getitem__(self, at: tuple[int, int]) -> Any:
+    def __getitem__(self, at: tuple[int, int], /) -> Any:
         """The example of (epoch, index), on the CPU; `Opened.collate` makes batches of them."""
         ...
 
 
-class TestExamples(Protocol):
+class ExamplesToPredict(Protocol):
     """What is predicted, without anything random, in the order of the cases; a case may be several (its slices)."""
-
-    __test__: ClassVar[bool] = False
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int, /) -> Any:
         """An example on the CPU; it names its case."""
         ...
 
@@ -140,7 +138,7 @@ class Opened(Protocol):
         """Examples of the cases to learn from."""
         ...
 
-    def testing(self, indices: Sequence[int]) -> TestExamples:
+    def testing(self, indices: Sequence[int]) -> ExamplesToPredict:
         """Examples of the cases to predict."""
         ...
 
@@ -164,7 +162,11 @@ class Opened(Protocol):
         ...
 
     def summarise(self, rows: Sequence[Row]) -> Scores:
-        """Scores of any choice of rows, in the order in which a table shows them; percentages stand in [0, 1]."""
+        """Scores of any choice of rows, in the order in which a table shows them.
+
+        Shares stand in [0, 1]; names of others end with their unit (`hd95_mm`). Scores of one class are named after it
+        (`dice.tumour`), and tables leave them to the JSON.
+        """
         ...
 
 

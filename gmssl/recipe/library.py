@@ -1,4 +1,4 @@
-"""The recipes that gmssl ships, by name, and beside them variants for sweeps and corpora to build stores from.
+"""The recipes that gmssl ships, by name, and beside them variants for sweeps, corpora to build stores from, benchmarks.
 
 In a checkout they are the files of `recipes/`, which people read and edit there; the build puts the same files into the
 package as `gmssl/recipe/shipped`.
@@ -19,8 +19,8 @@ from gmssl.interfaces.part import nearest
 _PACKAGED = Path(__file__).parent / "shipped"
 _CHECKOUT = Path(__file__).parents[2] / "recipes"
 
-Sort = Literal["recipe", "variants", "corpus"]
-_FOLDERS: dict[Sort, str] = {"recipe": ".", "variants": "variants", "corpus": "corpus"}
+Sort = Literal["recipe", "variants", "corpus", "downstream"]
+_FOLDERS: dict[Sort, str] = {"recipe": ".", "variants": "variants", "corpus": "corpus", "downstream": "downstream"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Shipped:
     Attributes:
         name: such as `simclr_r18`, the name of the file without `.yaml`.
         path: where the file is.
-        sort: a recipe to train, variants for `gmssl sweep --variants`, or a corpus for `gmssl data build`.
+        sort: a recipe to train, variants for `gmssl sweep --variants`, a corpus for `gmssl data build`, or a benchmark
+            for `gmssl evaluate`.
     """
 
     name: str
@@ -43,20 +44,25 @@ class Shipped:
         return _first_sentence(" ".join(_head(self.path.read_text(encoding="utf-8"))))
 
 
+def shipped_folder(sort: Sort = "recipe") -> Path:
+    """The folder of the files of a sort.
+
+    Raises:
+        RecipeError: it is not where the installation put it.
+    """
+    folder = next((place for place in (_PACKAGED, _CHECKOUT) if place.is_dir()), None)
+    if folder is None:
+        raise RecipeError(f"the recipes that gmssl ships are not at {_PACKAGED}; reinstall gmssl.")
+    return folder / _FOLDERS[sort]
+
+
 def shipped() -> list[Shipped]:
     """All shipped files, recipes first, sorted by name.
 
     Raises:
         RecipeError: the files are not where the installation put them.
     """
-    folder = next((place for place in (_PACKAGED, _CHECKOUT) if place.is_dir()), None)
-    if folder is None:
-        raise RecipeError(f"the recipes that gmssl ships are not at {_PACKAGED}; reinstall gmssl.")
-    return [
-        Shipped(path.stem, path, sort)
-        for sort, place in _FOLDERS.items()
-        for path in sorted((folder / place).glob("*.yaml"))
-    ]
+    return [Shipped(path.stem, path, sort) for sort in _FOLDERS for path in sorted(shipped_folder(sort).glob("*.yaml"))]
 
 
 def shipped_names(sort: Sort = "recipe") -> list[str]:

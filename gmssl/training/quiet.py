@@ -19,6 +19,7 @@ _NOISE = (
     "'set_vital' is deprecated",  # torchdata with a newer torch
     "`isinstance\\(treespec, LeafSpec\\)` is deprecated",  # lightning with a newer torch
     "`torch.jit.script` is deprecated",  # third-party modules with a newer torch
+    "The `srun` command is available",  # on a machine of a cluster, and this process is meant to be one
     "barrier.*using the device under current context",  # torch.distributed, with a single device per process
 )
 

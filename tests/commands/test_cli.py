@@ -16,8 +16,8 @@ import yaml
 
 import gmssl
 from gmssl.commands.check import summary
-from gmssl.commands.schema import recipe_schema
-from gmssl.commands.warnings import warnings
+from gmssl.commands.common.schema import recipe_schema
+from gmssl.commands.common.warnings import warnings
 from gmssl.interfaces.registry import GROUPS, find, kinds
 from gmssl.recipe.recipe import Recipe, load_recipe
 

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from typing_extensions import TypeAliasType
 
-from gmssl.commands.type_words import type_in_words
+from gmssl.commands.common.type_words import type_in_words
 from gmssl.interfaces.encoder import Encoder
 from gmssl.interfaces.estimator import Noise
 from gmssl.interfaces.part import Part

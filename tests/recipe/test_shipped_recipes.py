@@ -80,6 +80,7 @@ def test_published_numbers(name: str, batch: int) -> None:
     assert recipe["estimator"]["strength"] == 80
     assert recipe["estimator"]["noise"] == {"kind": "gumbel", "temperature": 1.0}
     assert [term["weight"] for term in recipe["affinity"]["vertex"]] == [0.8, 0.2, 0.2]
+    assert recipe["balance"] == {"kind": "duplicates", "by": "modality", "crop": [0.85, 0.95]}
 
 
 VARIANTS = {
@@ -125,7 +126,7 @@ def test_a_study_compares_methods_only(target: str) -> None:
     (recipe,) = (RECIPES.parent / word for word in words if word.startswith("recipes/lvm_med_corrected"))
     recipes = [load_recipe(settings) for settings in read_variants(file, recipe, overrides).values()]
     assert len(recipes) > 5
-    for field in ("data", "encoder", "train"):
+    for field in ("data", "balance", "encoder", "train"):
         assert len({getattr(recipe, field).model_dump_json() for recipe in recipes}) == 1
     crops = {"large", "large_size", "large_scale", "sigma", "greyscale"}
     views = [recipe.views.model_dump_json(include=crops) for recipe in recipes if recipe.protocol != "as_released"]

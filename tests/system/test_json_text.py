@@ -15,7 +15,7 @@ from gmssl.system.json_text import json_text
 
 PACKAGE = Path(__file__).parents[2] / "gmssl"
 NO_DOCUMENTS = {
-    "commands/pretrained.py",  # between two processes of one Python
+    "commands/common/pretrained.py",  # between two processes of one Python
     "corpus/plan.py",  # digests
     "evaluation/evaluating.py",
     "evaluation/references.py",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.options import conditions, examples
+from gmssl.commands.common.options import conditions, examples
 
 if TYPE_CHECKING:
     from gmssl.corpus.audit.findings import Audit
@@ -77,7 +77,7 @@ def audit(
 
     from rich.console import Console
 
-    from gmssl.commands.options import show
+    from gmssl.commands.common.options import show
     from gmssl.corpus.audit.search import audit as search
     from gmssl.corpus.audit.sides import open_side
     from gmssl.corpus.audit.writing import make_folder, write_audit

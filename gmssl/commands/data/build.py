@@ -8,8 +8,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from gmssl.commands.common.options import corpus_names, examples, show
 from gmssl.commands.data.stores import sources_grid
-from gmssl.commands.options import corpus_names, examples, show
 
 BUILD_EXAMPLES = examples(
     "gmssl data build lvm_med --set root=archives --out store",

@@ -7,9 +7,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from gmssl.commands.common.options import dataset_names, examples
+from gmssl.commands.common.options import show as show_tables
 from gmssl.commands.data.stores import show_store
-from gmssl.commands.options import dataset_names, examples
-from gmssl.commands.options import show as show_tables
 
 DATA_LIST_EXAMPLES = examples("gmssl data list", "gmssl data list --modality ct --json")
 DATA_SHOW_EXAMPLES = examples(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gmssl.commands.options import Overrides, RecipePath, examples
+from gmssl.commands.common.options import Overrides, RecipePath, examples
 
 if TYPE_CHECKING:
     from gmssl.interfaces.balance import Groups
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gmssl.system.grid import Grid
 
 PLAN_EXAMPLES = examples(
-    "gmssl data plan store lvm_med_r50 --set balance=duplicates",
+    "gmssl data plan store lvm_med_r50 --set balance.to=0.5",
     "gmssl data plan my/index.csv quickstart --set balance=weights",
 )
 
@@ -74,7 +74,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say how many images of each modality or dataset an epoch of a recipe has, and how many steps that makes."""
-    from gmssl.commands.options import show
+    from gmssl.commands.common.options import show
     from gmssl.recipe.recipe import load_recipe
     from gmssl.system.json_text import json_text
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from gmssl.commands.options import show
+from gmssl.commands.common.options import show
 from gmssl.system.grid import Grid
 
 if TYPE_CHECKING:

@@ -45,6 +45,13 @@ def corpus_names(incomplete: str) -> list[str]:
     return [name for name in shipped_names("corpus") if name.startswith(incomplete)]
 
 
+def benchmark_names(incomplete: str) -> list[str]:
+    """Names of shipped benchmarks that begin like this, for the shell; where none does, it completes names of files."""
+    from gmssl.recipe.library import shipped_names
+
+    return [name for name in shipped_names("downstream") if name.startswith(incomplete)]
+
+
 def slot_names(incomplete: str) -> list[str]:
     """Slots that begin like this, for the shell."""
     from gmssl.interfaces.registry import GROUPS

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gmssl.interfaces.views import Views
     from gmssl.recipe.recipe import Recipe
 
-_ASK = "from gmssl.commands.pretrained import answer; answer()"
+_ASK = "from gmssl.commands.common.pretrained import answer; answer()"
 
 
 def pretrained_weights(recipe: Recipe) -> tuple[dict[str, str], list[str]]:

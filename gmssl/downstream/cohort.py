@@ -1,0 +1,57 @@
+"""Cases with the digests of their images, by which copies and changes are seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gmssl.errors import DataError
+from gmssl.interfaces.cases import IMAGE, Case
+from gmssl.system.files import sha256_of
+from gmssl.system.images.reading import read_image
+from gmssl.system.images.stored import pixel_digest
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """All cases of a benchmark.
+
+    Attributes:
+        cases: in the order of the part that lists them.
+        images: digests of the decoded pixels of pictures, and of the bytes of all other files.
+        digest: of names, labels, patients, facts and the bytes of all files: whether anything has changed.
+    """
+
+    cases: tuple[Case, ...]
+    images: tuple[str, ...]
+    digest: str
+
+
+def listed(cases: Sequence[Case]) -> Listed:
+    """Read every file once.
+
+    Raises:
+        DataError: an image cannot be read.
+    """
+    images, told, known = [], [], dict[str, str]()
+    for case in cases:
+        contents = {}
+        for role, path in sorted(case.files.items()):
+            key = str(path)
+            if key not in known:
+                try:
+                    known[key] = sha256_of(path)
+                except OSError as error:
+                    raise DataError(
+                        f"{path} cannot be read: {error.strerror}. Correct it, or leave the case out."
+                    ) from None
+            contents[role] = known[key]
+        picture = case.image.suffix.lower() in _PICTURES
+        images.append(pixel_digest(read_image(case.image, 3)) if picture else contents[IMAGE])
+        told.append([case.name, case.label, case.patient, dict(case.facts), contents])
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return Listed(tuple(cases), tuple(images), digest)

@@ -1,0 +1,1 @@
+"""Classification of whole images by a linear layer or an MLP."""
