@@ -79,6 +79,13 @@ class PromptSettings(Settings):
     def _settings_fit(self) -> Self:
         if self.size % 16:
             raise ValueError(f"size {self.size} is no multiple of SAM's patches of 16 pixels; give a multiple")
+        values = [value for listed in self.classes.values() for value in listed]
+        if not all(self.classes.values()) or 0 in values or len({type(value) for value in values}) > 1:
+            raise ValueError("classes: each needs grey values other than 0, or each needs roles of files; correct them")
+        if len(set(values)) < len(values):
+            raise ValueError("classes: a value stands for two of them; leave it in one")
+        if self.threshold is not None and self.classes:
+            raise ValueError("threshold is for masks of one class without a name; remove it, or classes")
         if self.tiny is not None and self.model != TINY:
             raise ValueError(f"`tiny` is for `model: {TINY}`, and model is {self.model!r}; remove one of them")
         return self
