@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from gmssl.cli import app
+from gmssl.commands.program import app
 
 ROOT = Path(__file__).parents[1]
 FILES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from gmssl.cli import main
+from gmssl.commands.program import main
 
 if __name__ == "__main__":
     if "GMSSL_SWEEP_PROCESS" in os.environ:

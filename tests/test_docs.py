@@ -10,7 +10,7 @@ import pytest
 import typer.main
 
 import gmssl
-from gmssl.cli import app
+from gmssl.commands.program import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

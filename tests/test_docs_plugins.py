@@ -71,7 +71,7 @@ import pytest, sys
 assert pytest.main({[*pytest_words, "-o", "addopts=--import-mode=importlib", "tests"]!r}) == 0
 import gmssl_example_solver
 assert gmssl_example_solver.__file__.startswith({str(package)!r})
-from gmssl.cli import main
+from gmssl.commands.program import main
 for words in {commands!r}:
     sys.argv[1:] = words
     try:

@@ -24,7 +24,6 @@ FLOORS = [
     {"training"},
     {"explaining", "benchmarking", "sweeping", "corpus", "downstream"},
     {"commands"},
-    {"cli"},
     {"__main__"},
 ]
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}

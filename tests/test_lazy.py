@@ -41,7 +41,10 @@ def test_import_gmssl_is_light() -> None:
 
 
 def test_help_is_light() -> None:
-    code = "import gmssl.cli, typer.testing as t; assert t.CliRunner().invoke(gmssl.cli.app, ['--help']).exit_code == 0"
+    code = (
+        "import gmssl.commands.program, typer.testing as t; "
+        "assert t.CliRunner().invoke(gmssl.commands.program.app, ['--help']).exit_code == 0"
+    )
     assert not loaded_by(code) & (HEAVY | {"pydantic", "yaml"})
 
 
@@ -59,8 +62,8 @@ recipe_schema()
 
 def test_check_is_light(shipped_recipe: str) -> None:
     code = f"""
-import gmssl.cli, typer.testing as t
-done = t.CliRunner().invoke(gmssl.cli.app, ['check', {shipped_recipe!r}])
+import gmssl.commands.program, typer.testing as t
+done = t.CliRunner().invoke(gmssl.commands.program.app, ['check', {shipped_recipe!r}])
 assert done.exit_code == 0, done.output
 """
     assert not loaded_by(code) & HEAVY
@@ -68,8 +71,8 @@ assert done.exit_code == 0, done.output
 
 def test_the_catalogue_is_light() -> None:
     code = """
-import gmssl.cli, typer.testing as t
-done = t.CliRunner().invoke(gmssl.cli.app, ['data', 'list'])
+import gmssl.commands.program, typer.testing as t
+done = t.CliRunner().invoke(gmssl.commands.program.app, ['data', 'list'])
 assert done.exit_code == 0, done.output
 """
     assert not loaded_by(code) & HEAVY

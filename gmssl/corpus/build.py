@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,21 +87,36 @@ def begun(corpus: Corpus, folder: Path, tell: Told) -> Iterator[Job]:
         DataError: the folder holds something else, or the unfinished store of another corpus.
     """
     _refuse_strangers(folder)
-    work = folder / WORK
-    work.mkdir(parents=True, exist_ok=True)
+    there = folder.is_dir()
+    (folder / WORK).mkdir(parents=True, exist_ok=True)
     with alone_in(folder):
-        path = work / PLAN
-        if path.exists():
-            plan = read_plan(path)
-            if plan.digest != digest_of(corpus):
-                raise DataError(
-                    f"{folder} is the unfinished store of another corpus, or of other settings. Name another folder "
-                    "with --out, or delete this one."
-                )
-        else:
-            plan = make_plan(corpus, pseudonyms(corpus.salt), tell)
-            plan.write(path)
-        yield Job(corpus, folder, plan, read_exclusions(corpus.exclude).pixels)
+        try:
+            excluded = read_exclusions(corpus.exclude).pixels
+            plan = _planned(corpus, folder, tell)
+        except BaseException:
+            with suppress(OSError):  # they hold something, which stays
+                (folder / WORK).rmdir()
+                if not there:
+                    folder.rmdir()
+            raise
+        yield Job(corpus, folder, plan, excluded)
+
+
+def _planned(corpus: Corpus, folder: Path, tell: Told) -> Plan:
+    """The plan of the earlier build, or a new one, written."""
+    path = folder / WORK / PLAN
+    if not path.exists():
+        plan = make_plan(corpus, pseudonyms(corpus.salt), tell)
+        path.parent.mkdir(parents=True, exist_ok=True)  # another build of this folder may have been refused meanwhile
+        plan.write(path)
+        return plan
+    plan = read_plan(path)
+    if plan.digest != digest_of(corpus):
+        raise DataError(
+            f"{folder} is the unfinished store of another corpus, or of other settings. Name another folder with "
+            "--out, or delete this one."
+        )
+    return plan
 
 
 def build_store(

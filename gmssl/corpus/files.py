@@ -13,6 +13,7 @@ from gmssl.corpus.catalogue.patterns import matches
 from gmssl.corpus.recipe import FIELDS, Source, Table
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import LeftOut
+from gmssl.system.files import what_is_wrong
 from gmssl.system.folders import names_below
 
 Facts = dict[str, str]
@@ -116,7 +117,9 @@ def _rows(path: Path, table: Table) -> Iterator[dict[str, str]]:
             for row in reader:
                 yield {key: (value or "").strip() for key, value in row.items() if isinstance(key, str)}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as a table: {error}. Save it as CSV in UTF-8.") from None
+        raise DataError(
+            f"{path} cannot be read as a table: {what_is_wrong(error)}. Give a CSV file in UTF-8."
+        ) from None
 
 
 def _read_paths(files: Files, pattern: re.Pattern[str]) -> None:

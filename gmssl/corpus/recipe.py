@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from gmssl.corpus.catalogue.entry import Modality
 from gmssl.corpus.catalogue.patterns import as_regex
 from gmssl.corpus.expansion import expanded
 from gmssl.corpus.slices import SlicePolicy
@@ -59,7 +60,7 @@ class Source(Settings):
     include: Patterns = Field((), description="take files that match one of these patterns, as *_flair.nii.gz")
     exclude: Patterns = Field((), description="leave out files that match one of these")
     listed: str | None = Field(None, description="pattern of text files of the archive that name the files to take")
-    modality: str | None = Field(None, description="of all images; default: what their files say")
+    modality: Modality | None = Field(None, description="of all images; default: what their files say")
     organ: str | None = None
     fields: str | None = Field(None, description=f"regular expression on paths with groups of {', '.join(FIELDS)}")
     table: Table | None = Field(None, description="names the files to take, and says more of them")
@@ -137,20 +138,22 @@ class Corpus(Settings):
         return self.model_dump(mode="json", exclude={"max_unreadable", "salt"})
 
 
-def load_corpus(path: str | Path, overrides: Sequence[str] = ()) -> Corpus:
+def load_corpus(path: str | Path, overrides: Sequence[str] = (), catalogue: Sequence[Path] = ()) -> Corpus:
     """Read a corpus from a YAML file.
 
     Args:
         path: of the file, or the name of a shipped one.
         overrides: changes like `bits=16`, see `gmssl.recipe.recipe.apply_override`.
+        catalogue: folders of further entries, which sources may name.
 
     Raises:
         RecipeError: no such file, no YAML, or settings that are wrong; the message names the place and what exists.
+        DataError: an entry of `catalogue` is wrong.
     """
     settings = read_recipe(path, "corpus")
     for override in overrides:
         apply_override(settings, override)
-    return corpus_of(settings, str(path))
+    return corpus_of(expanded(settings, catalogue), str(path))
 
 
 def corpus_of(settings: Mapping[str, Any], place: str = "corpus") -> Corpus:

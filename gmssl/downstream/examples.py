@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from gmssl.interfaces.task import ExamplesToPredict, Opened, TrainingExamples
@@ -45,11 +46,17 @@ def training_loader(
     order = list(examples.epoch(epoch))
     if len(order) > batch and len(order) % batch == 1:
         order.pop()
-    data = _Places(examples, epoch, order)
-    return DataLoader(data, batch_size=batch, shuffle=False, num_workers=workers, collate_fn=opened.collate)
+    return _loader(opened, _Places(examples, epoch, order), batch, workers)
 
 
 def prediction_loader(opened: Opened, indices: Sequence[int], batch: int, workers: int) -> DataLoader[Any]:
     """Batches of what is predicted, in order."""
-    data = _Tested(opened.testing(indices))
-    return DataLoader(data, batch_size=batch, shuffle=False, num_workers=workers, collate_fn=opened.collate)
+    return _loader(opened, _Tested(opened.testing(indices)), batch, workers)
+
+
+def _loader(opened: Opened, data: Dataset[Any], batch: int, workers: int) -> DataLoader[Any]:
+    # A loader draws a seed for its workers; with a generator of its own it leaves that of dropout alone.
+    generator = torch.Generator().manual_seed(0)
+    return DataLoader(
+        data, batch_size=batch, shuffle=False, num_workers=workers, collate_fn=opened.collate, generator=generator
+    )

@@ -103,7 +103,7 @@ class Benchmark(Settings):
     published: tuple[Published, ...] = ()
     protocol: Literal["corrected", "as_released"] = "corrected"
     bootstrap: int = Field(1000, ge=0, description="samples of patients for the intervals; 0 for none")
-    catalogue: str | None = Field(None, description="entry of `gmssl data show` that says how to get the data")
+    obtain: str | None = Field(None, description="how to get the data, told where it is not there")
 
     @field_validator("seeds")
     @classmethod

@@ -24,7 +24,7 @@ class Subject:
     Attributes:
         name: as it was asked for.
         source: where its weights came from, in words.
-        fingerprint: of its weights; of those of the first seed where they are random.
+        fingerprint: of its weights; of those of seed 0 where they are random.
         frozen: whether it was left as it was.
     """
 

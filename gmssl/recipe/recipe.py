@@ -20,6 +20,7 @@ from gmssl.interfaces.registry import brief, describe, field_of, part
 from gmssl.objective.settings import ObjectiveSettings
 from gmssl.recipe.checks import faults
 from gmssl.recipe.library import Sort, located, near_names
+from gmssl.system.files import what_is_wrong
 from gmssl.system.yaml_text import UniqueKeys, yaml_fault
 
 
@@ -136,15 +137,18 @@ def read_recipe(path: str | Path, sort: Sort = "recipe") -> dict[str, Any]:
         near = sorted(p.name for p in where.glob("*.yaml") if p.is_file()) if where.is_dir() else []
         if not folder:  # the most similar names first
             near = difflib.get_close_matches(path.name, near, n=len(near) or 1, cutoff=0)
-        known = f"; recipes there: {_some(near)}" if near else ""
+        one, many = ("corpus", "corpora") if sort == "corpus" else ("recipe", "recipes")
+        known = f"; {many} there: {_some(near)}" if near else ""
         names = ", ".join(near_names(path, sort))
         known += f"; shipped with gmssl: {names}" if names else ""
-        what = f"{path} is a folder, no recipe" if folder else f"no recipe at {path}"
+        what = f"{path} is a folder, no {one}" if folder else f"no {one} at {path}"
         raise RecipeError(f"{what}{known}. Give the path of a YAML file, or a name that `gmssl recipes list` prints.")
     try:
         loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
     except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} cannot be read as text: {error}. Give a YAML file in UTF-8.") from None
+        raise RecipeError(
+            f"{path} cannot be read as text: {what_is_wrong(error)}. Give a YAML file in UTF-8."
+        ) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RecipeError(f"{path} is no valid YAML: {yaml_fault(error)}; correct it there.") from None
     if not isinstance(loaded, dict):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gmssl.errors import DataError
+from gmssl.system.files import what_is_wrong
 
 
 @dataclass(frozen=True)
@@ -56,5 +57,5 @@ def _rows(path: Path, key: str, name: str) -> list[list[str]]:
             return [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
-            f"{key}: {path} cannot be read: {error}. Give the {name} that `gmssl data audit` wrote."
+            f"{key}: {path} cannot be read: {what_is_wrong(error)}. Give the {name} that `gmssl data audit` wrote."
         ) from None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from gmssl.cli import app
+from gmssl.commands.program import app
 
 Run = Callable[..., Any]
 

@@ -11,8 +11,8 @@ import yaml
 from safetensors.torch import save_file
 
 CODE = """
-import gmssl.cli, sys, typer.testing as t
-done = t.CliRunner().invoke(gmssl.cli.app, ['check', {recipe!r}], terminal_width=300)
+import gmssl.commands.program, sys, typer.testing as t
+done = t.CliRunner().invoke(gmssl.commands.program.app, ['check', {recipe!r}], terminal_width=300)
 assert 'torch' not in sys.modules
 sys.stdout.write(done.output)
 sys.exit(done.exit_code)

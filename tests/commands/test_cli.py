@@ -381,7 +381,7 @@ def test_readme_names_every_kind() -> None:
 
 def test_the_program_itself(tmp_path: Path) -> None:
     """As a shell runs it: exit code, one message on stderr, nothing on stdout, no traceback."""
-    program = [sys.executable, "-c", "from gmssl.cli import main; main()"]
+    program = [sys.executable, "-c", "from gmssl.commands.program import main; main()"]
     done = subprocess.run([*program, "check", "no.yaml"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert done.stdout == ""

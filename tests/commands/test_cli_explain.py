@@ -19,7 +19,7 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
-from gmssl.cli import app
+from gmssl.commands.program import app
 from gmssl.explaining.page.contents import command_of
 from gmssl.explaining.report import Effort
 from gmssl.parts.data.dataset import ViewDataset, collate

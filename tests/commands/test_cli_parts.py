@@ -7,7 +7,7 @@ import inspect
 import pytest
 from typer.testing import CliRunner
 
-from gmssl.cli import app
+from gmssl.commands.program import app
 from gmssl.interfaces.registry import GROUPS, find, kinds
 
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import gmssl
-from gmssl.cli import app
+from gmssl.commands.program import app
 from gmssl.interfaces import registry
 from gmssl.interfaces.solver import Solver
 from gmssl.problem import Problem, Solution

@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 import gmssl
-from gmssl.cli import app
+from gmssl.commands.program import app
 from gmssl.recipe.library import shipped
 
 RECIPES = Path(__file__).parents[2] / "recipes"

@@ -16,7 +16,7 @@ import torch
 from typer.testing import CliRunner
 
 import gmssl
-from gmssl.cli import app
+from gmssl.commands.program import app
 from gmssl.problem.formats import from_koopmans_beckmann, write_dat, write_sln
 
 Run = Callable[..., Any]

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from gmssl.cli import app
+from gmssl.commands.program import app
 
 Run = Callable[..., Any]
 Refusal = Callable[[Any, str], None]

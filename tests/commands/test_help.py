@@ -12,7 +12,7 @@ import typer
 import typer.main
 from PIL import Image
 
-from gmssl.cli import app
+from gmssl.commands.program import app
 
 Run = Callable[..., Any]
 

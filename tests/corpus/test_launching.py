@@ -17,7 +17,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from gmssl.cli import app
+from gmssl.commands.program import app
 from gmssl.corpus import launching as launched
 from gmssl.corpus import plan as planning
 from gmssl.corpus.build import Job, begun, build_store

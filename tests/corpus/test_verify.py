@@ -212,7 +212,7 @@ def test_the_list_of_two_that_has_these_bytes(settings: dict[str, Any], archive:
 def test_what_cannot_be_compared(settings: dict[str, Any], archive: Build, tmp_path: Path) -> None:
     root, path = archive(WHOLE), tmp_path / "list.txt"
     (tmp_path / "empty").mkdir()
-    for where, said in ((tmp_path / "none", "does not exist"), (root / "table.csv", "is a file; unpack")):
+    for where, said in ((tmp_path / "none", "does not exist"), (root / "table.csv", "is a file; unpack it")):
         with pytest.raises(DataError, match=said):
             verify(entry_of(settings), where)
     with pytest.raises(DataError, match="holds no files"):

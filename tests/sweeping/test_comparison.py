@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gmssl.cli import app
+from gmssl.commands.program import app
 from gmssl.errors import DataError, GmsslError, RecipeError, TrainingError
 from gmssl.recipe.recipe import load_recipe
 from gmssl.sweeping.comparison import compare

@@ -83,9 +83,9 @@ def audit(
     from gmssl.corpus.audit.writing import make_folder, write_audit
     from gmssl.evaluation.progress import Stages
 
-    make_folder(out)
-    chosen = None if encoder is None else _encoder(encoder)
     searched, tests = open_side(store, kept, salt), [open_side(path, held, salt) for path in against or []]
+    chosen = None if encoder is None else _encoder(encoder)
+    make_folder(out)
     stages = Stages(Console(stderr=True))
     found = search(searched, tests, out, stages, chosen, threshold, neighbours)
     with stages.stage("write", len(found.comparisons), "test sets"):

@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from gmssl.commands.common.options import corpus_names, examples, show
+from gmssl.commands.data.catalogue import Folders
 from gmssl.commands.data.stores import sources_grid
 
 BUILD_EXAMPLES = examples(
@@ -63,6 +64,7 @@ def build(
     jobs: Jobs = None,
     launcher: HowLaunched = Launcher.pool,
     launch: Parameters = None,
+    catalogue: Folders = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Change one setting, e.g. bits=16. Repeatable."),
@@ -88,7 +90,7 @@ def build(
 
     if launch and launcher is Launcher.pool:
         raise typer.BadParameter("--launch is for tasks of a cluster; add --launcher slurm.")
-    settings = load_corpus(corpus, overrides or [])
+    settings = load_corpus(corpus, overrides or [], catalogue or [])
     how = None
     if launcher is not Launcher.pool:
         from gmssl.corpus.cluster import cluster_with

@@ -69,12 +69,20 @@ def show(
     """
     from gmssl.corpus.catalogue.loading import load_catalogue
     from gmssl.corpus.catalogue.wording import entry_grids
+    from gmssl.errors import DataError
     from gmssl.system.json_text import json_text
 
-    if Path(name).is_dir() and name not in load_catalogue(catalogue or ()):
-        show_store(Path(name), as_json)
+    known, folder = load_catalogue(catalogue or ()), Path(name)
+    if folder.is_dir() and name not in known:
+        if as_yaml:
+            raise DataError(f"{name} is a folder; --yaml prints entries of the catalogue. Leave it out, or use --json.")
+        show_store(folder, as_json)
         return
-    known = load_catalogue(catalogue or ())
+    if as_yaml and as_json:
+        raise DataError("--yaml and --json are two forms of one answer; leave one out.")
+    if name not in known and (folder.is_file() or folder.name != name):
+        what = f"{name} is a file" if folder.is_file() else f"there is no store {name}, and no dataset of that name"
+        raise DataError(f"{what}; name the folder of a store, or a dataset that `gmssl data list` prints.")
     entry = known.find(name)
     if as_yaml:
         typer.echo(known.places[entry.name].read_text(encoding="utf-8"), nl=False)

@@ -81,6 +81,8 @@ def open_side(path: Path, where: Mapping[str, str] | None = None, salt: Path | N
     Raises:
         DataError: there is no such thing, or it holds no image; the salt cannot be read.
     """
+    if salt is not None:
+        pseudonyms(salt)  # a wrong one is told, also where no patient is known
     if (path / HEADER).is_file() or (path / ".build").is_dir():
         images = Store(path=path, where=dict(where or {})).images()
         return _of_store(path, images)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from gmssl.corpus.catalogue.entry import Entry
 from gmssl.errors import DataError
 from gmssl.interfaces.registry import describe
+from gmssl.system.files import what_is_wrong
 from gmssl.system.yaml_text import FastUniqueKeys, yaml_fault
 
 SHIPPED = Path(__file__).parent / "entries"
@@ -93,7 +94,7 @@ def read_entry(path: Path) -> Entry:
     try:
         loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=FastUniqueKeys)
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as text: {error}. Give a YAML file in UTF-8.") from None
+        raise DataError(f"{path} cannot be read as text: {what_is_wrong(error)}. Give a YAML file in UTF-8.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(f"{path} is no valid YAML: {yaml_fault(error)}; correct it there.") from None
     if not isinstance(loaded, dict):

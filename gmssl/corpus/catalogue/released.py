@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from gmssl.corpus.catalogue.entry import Entry, Published
 from gmssl.errors import DataError
+from gmssl.system.files import what_is_wrong
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def compare(entry: Entry, path: Path, files: Sequence[str], images: Sequence[str
         lines = lines_of(raw)
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"the list {path} cannot be read as text: {error}. Give a list that the authors released."
+            f"the list {path} cannot be read as text: {what_is_wrong(error)}. Give a list that the authors released."
         ) from None
     if not entry.published or not lines:
         what = f"there is no published list of {entry.name}" if lines else f"the list {path} is empty"

@@ -73,8 +73,8 @@ def verify(entry: Entry, root: Path, listed: Path | None = None, contents: bool 
         DataError: there is no such folder, it is empty, or the list cannot be read or belongs to no list of this entry.
     """
     if not root.is_dir():
-        what = "is a file; unpack the archive, and name its folder" if root.is_file() else "does not exist"
-        raise DataError(f"the archive {root} {what}.")
+        what = "is a file; unpack it, and" if root.is_file() else "does not exist;"
+        raise DataError(f"the archive {root} {what} name the folder that it was unpacked to.")
     paths = sorted(_walk(root))
     if not paths:
         raise DataError(f"the archive {root} holds no files; name the folder that the archive was unpacked to.")

@@ -15,7 +15,7 @@ from gmssl.interfaces.cases import Case
 from gmssl.system.images.reading import read_image
 
 if TYPE_CHECKING:
-    from gmssl.parts.tasks.classification.task import Augmentation
+    from gmssl.parts.tasks.classification.settings import Augmentation
 
 _BUDGET = 1 << 30
 """Bytes of decoded images that are kept."""

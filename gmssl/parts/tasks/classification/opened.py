@@ -17,7 +17,7 @@ from gmssl.parts.tasks.classification.examples import Example, Pixels, Testing, 
 from gmssl.parts.tasks.classification.scores import summary
 
 if TYPE_CHECKING:
-    from gmssl.parts.tasks.classification.task import Classification
+    from gmssl.parts.tasks.classification.settings import ClassificationSettings
 
 Memory = dict[int, torch.Tensor]
 """Pooled features of the plain images of cases."""
@@ -39,7 +39,7 @@ class Classified:
 
     def __init__(
         self,
-        task: Classification,
+        task: ClassificationSettings,
         cases: tuple[Case, ...],
         channels: int,
         classes: tuple[str, ...],
@@ -102,7 +102,12 @@ class Classifier(nn.Module):
     weights: torch.Tensor | None
 
     def __init__(
-        self, task: Classification, backbone: Backbone, classes: int, weights: torch.Tensor | None, memory: Memory
+        self,
+        task: ClassificationSettings,
+        backbone: Backbone,
+        classes: int,
+        weights: torch.Tensor | None,
+        memory: Memory,
     ) -> None:
         super().__init__()
         self.backbone: Any = backbone

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gmssl.downstream.recipe import Split
+from gmssl.downstream.splitting import folds_of, parts_of
+from gmssl.errors import DataError
+from gmssl.interfaces.cases import Case
+
+
+def case(number: int, patient: str | None = None, label: str | None = None, **facts: str) -> Case:
+    return Case(f"c{number}", {"image": Path(f"{number}.png")}, label, patient, facts)
+
+
+@st.composite
+def cohorts(draw: st.DrawFn) -> list[Case]:
+    """At least six patients, each with cases of some labels and one site."""
+    patients = draw(st.integers(6, 12))
+    sites = draw(st.lists(st.sampled_from("ABC"), min_size=patients, max_size=patients))
+    owners = [*range(patients), *draw(st.lists(st.integers(0, patients - 1), max_size=20))]
+    labels = draw(st.lists(st.sampled_from("xy"), min_size=len(owners), max_size=len(owners)))
+    return [
+        case(n, f"p{owner}", label, site=sites[owner])
+        for n, (owner, label) in enumerate(zip(owners, labels, strict=True))
+    ]
+
+
+splits = (
+    st.builds(Split, folds=st.integers(2, 5), validation=st.floats(0, 0.4), labels=st.floats(0.1, 1))
+    | st.just(Split(leave_out="patient"))
+)  # fmt: skip
+
+
+@given(cohorts(), splits, st.integers(0, 9))
+def test_no_patient_is_divided_and_every_case_is_scored_once(cases: list[Case], split: Split, seed: int) -> None:
+    digests = [c.name for c in cases]
+    folds = folds_of(cases, split, digests)
+    assert sorted(i for fold in folds for i in fold.test) == list(range(len(cases)))
+    for fold in folds:
+        parts = parts_of(cases, fold, split, seed)
+        sides = [{cases[i].patient for i in side} for side in (parts.train, parts.validation, fold.test)]
+        assert len(set().union(*sides)) == sum(map(len, sides))
+        assert parts.train
+        assert set(parts.train) | set(parts.validation) <= set(fold.train)
+        assert parts == parts_of(cases, fold, split, seed)
+
+
+@given(cohorts(), st.integers(0, 9))
+def test_fewer_labels_leave_the_validation_cases_as_they_are(cases: list[Case], seed: int) -> None:
+    digests = [c.name for c in cases]
+    for fold in folds_of(cases, Split(folds=3), digests):
+        every, few = (parts_of(cases, fold, Split(folds=3, labels=share), seed) for share in (1.0, 0.3))
+        assert every.validation == few.validation
+        assert set(few.train) <= set(every.train)
+        assert {cases[i].label for i in few.train} >= {cases[min(m)].label for m in _units(cases, every.train)}
+
+
+def _units(cases: list[Case], indices: tuple[int, ...]) -> list[list[int]]:
+    found: dict[str, list[int]] = {}
+    for i in indices:
+        found.setdefault(cases[i].unit, []).append(i)
+    return list(found.values())
+
+
+def test_copies_take_no_part_in_cross_validation() -> None:
+    cases = [case(n) for n in range(6)]
+    folds = folds_of(cases, Split(folds=2), ["a", "b", "a", "c", "d", "b"])
+    assert sorted(i for fold in folds for i in fold.test) == [0, 1, 3, 4]
+
+
+def test_conditions_choose_by_facts_and_lists_of_values() -> None:
+    cases = [case(n, site=site) for n, site in enumerate("ABCA")]
+    (fold,) = folds_of(cases, Split(test={"site": ("B", "C")}), [c.name for c in cases])
+    assert (fold.train, fold.test) == ((0, 3), (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        (Split(test={"site": "D"}), r"split.test: not one of 4 cases has .*they have \{'site': \['A', 'B', 'C'\]\}"),
+        (Split(test={"site": "B"}), "patient p1 stands on both sides of the split"),
+        (Split(leave_out="scanner"), "c0 has no 'scanner'; it has site"),
+        (Split(folds=4), "cannot be split into 4 folds"),
+        (Split(test={"site": ("A", "B", "C")}), "there is no case to learn from"),
+    ],
+)
+def test_faults_are_told(split: Split, message: str) -> None:
+    cases = [case(0, "p0", site="A"), case(1, "p1", site="B"), case(2, "p1", site="C"), case(3, "p2", site="A")]
+    with pytest.raises(DataError, match=message):
+        folds_of(cases, split, [c.name for c in cases])
