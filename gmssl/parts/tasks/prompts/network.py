@@ -105,7 +105,7 @@ class PromptedNetwork(nn.Module):
         # MedSAM's: Dice with squared predictions and binary cross-entropy, not weighted.
         self._criterion = DiceCELoss(sigmoid=True, squared_pred=True)
         self._cache = FeatureCache(int(running.cache_gibibytes * 2**30))
-        self.register_load_state_dict_post_hook(lambda *_: self._cache.clear())
+        self.register_load_state_dict_post_hook(_forget)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> PromptedNetwork:
@@ -162,3 +162,8 @@ class PromptedNetwork(nn.Module):
         if self.backbone is not None:
             return self.backbone.pyramid(values)[-1]
         return self.sam.vision_encoder(values).last_hidden_state
+
+
+def _forget(network: PromptedNetwork, _: object) -> None:
+    """Features are of the weights before."""
+    network._cache.clear()

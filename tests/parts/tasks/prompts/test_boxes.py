@@ -12,6 +12,7 @@ from gmssl.parts.tasks.masks.fitting import Fitted
 from gmssl.parts.tasks.prompts.boxes import for_tests, grown, regions, sampled, tight
 from gmssl.parts.tasks.prompts.pictures import box_on
 
+
 def mask_of(height: int, width: int, share: float, seed: int) -> numpy.ndarray:
     return numpy.random.default_rng(seed).random((height, width)) < share
 

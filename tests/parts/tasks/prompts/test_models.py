@@ -133,7 +133,9 @@ def test_another_image_size_resamples_positions_and_says_so(sam: Any, tmp_path: 
     sam.save_pretrained(tmp_path)
     network, loaded = models.load(str(tmp_path), 2 * SIDE)
     assert outputs(network.eval(), 2 * SIDE).shape[-1] == 2 * SIDE // 4
-    assert set(loaded.adapted) == {f"vision_encoder.{n}" for n in ("pos_embed", *(f"layers.1.attn.rel_pos_{d}" for d in "hw"))}
+    assert set(loaded.adapted) == {
+        f"vision_encoder.{n}" for n in ("pos_embed", *(f"layers.1.attn.rel_pos_{d}" for d in "hw"))
+    }
     assert "made to fit: vision_encoder.pos_embed" in str(loaded)
     table = network.vision_encoder.pos_embed
     pooled = torch.nn.functional.avg_pool2d(table.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
@@ -222,10 +224,16 @@ def test_an_image_encoder_without_a_neck_leaves_sams(sam: Any, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda w: {n: v for n, v in w.items() if n != "blocks.0.mlp.fc1.weight"}, "1 of the network's tensors are missing"),
+        (
+            lambda w: {n: v for n, v in w.items() if n != "blocks.0.mlp.fc1.weight"},
+            "1 of the network's tensors are missing",
+        ),
         (lambda w: w | {"blocks.7.norm1.weight": torch.zeros(3)}, "1 are unexpected: layers.7"),
         (lambda w: w | {"blocks.0.norm1.weight": torch.zeros(3)}, r"\(the file has 3, the network 32\)"),
-        (lambda w: {f"{p}.{n}": v for n, v in w.items() for p in ("student", "teacher")}, "2, below 'student.', 'teacher.'"),
+        (
+            lambda w: {f"{p}.{n}": v for n, v in w.items() for p in ("student", "teacher")},
+            "2, below 'student.', 'teacher.'",
+        ),
         (lambda w: {"fc.weight": torch.zeros(3)}, "in it: none"),
     ],
 )
