@@ -13,12 +13,13 @@ from timm.models.vision_transformer_sam import VisionTransformerSAM
 from gmssl.errors import DataError, RecipeError
 from gmssl.parts.tasks.prompts import models
 from gmssl.parts.tasks.prompts.names import of_encoder, of_sam
-
-from .conftest import task
+from tests.parts.tasks.prompts.small import task
 
 SIDE, WIDTH, HEADS = 64, 32, 8
+P = "prompt_encoder."
+D = "mask_decoder."
 AUTHORS = {
-    "prompt_encoder.shared_embedding.positional_embedding": "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix",
+    f"{P}shared_embedding.positional_embedding": f"{P}pe_layer.positional_encoding_gaussian_matrix",
     "prompt_encoder.point_embed.3.weight": "prompt_encoder.point_embeddings.3.weight",
     "prompt_encoder.no_mask_embed.weight": "prompt_encoder.no_mask_embed.weight",
     "prompt_encoder.not_a_point_embed.weight": "prompt_encoder.not_a_point_embed.weight",
@@ -34,7 +35,7 @@ AUTHORS = {
     "mask_decoder.upscale_conv1.weight": "mask_decoder.output_upscaling.0.weight",
     "mask_decoder.upscale_layer_norm.weight": "mask_decoder.output_upscaling.1.weight",
     "mask_decoder.upscale_conv2.bias": "mask_decoder.output_upscaling.3.bias",
-    "mask_decoder.output_hypernetworks_mlps.2.proj_in.weight": "mask_decoder.output_hypernetworks_mlps.2.layers.0.weight",
+    f"{D}output_hypernetworks_mlps.2.proj_in.weight": f"{D}output_hypernetworks_mlps.2.layers.0.weight",
     "mask_decoder.output_hypernetworks_mlps.2.layers.0.bias": "mask_decoder.output_hypernetworks_mlps.2.layers.1.bias",
     "mask_decoder.output_hypernetworks_mlps.2.proj_out.bias": "mask_decoder.output_hypernetworks_mlps.2.layers.2.bias",
     "mask_decoder.iou_prediction_head.proj_in.bias": "mask_decoder.iou_prediction_head.layers.0.bias",

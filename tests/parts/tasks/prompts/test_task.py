@@ -17,8 +17,7 @@ from pydantic import ValidationError
 from gmssl.errors import DataError, RecipeError
 from gmssl.interfaces.cases import Case
 from gmssl.parts.tasks.prompts import models
-
-from .conftest import CNN, VIT, Pyramid, task
+from tests.parts.tasks.prompts.small import CNN, VIT, Pyramid, task
 
 Draw = Callable[..., Case]
 
