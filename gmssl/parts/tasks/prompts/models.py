@@ -97,7 +97,7 @@ def load(model: str, image_size: int) -> tuple[Any, Loaded]:
         ) from None
     config = library.SamConfig(**given)
     _set_size(config, image_size)
-    weights, adapted = resampled(weights, image_size // config.vision_config.patch_size)
+    weights, adapted = resampled(weights, config.vision_config)
     sam = library.SamModel(config)
     fault = misfit(weights, sam.state_dict())
     if fault is not None:
@@ -120,8 +120,7 @@ def load_encoder(sam: Any, path: Path) -> tuple[Loaded, bool]:
     except ValueError as error:
         raise RecipeError(f"task.encoder_weights: {path}: {error}. Give the weights of one such encoder.") from None
     encoder = sam.vision_encoder
-    grid = encoder.config.image_size // encoder.config.patch_size
-    fitted, adapted = resampled({ENCODER + name: value for name, value in weights.items()}, grid)
+    fitted, adapted = resampled({ENCODER + name: value for name, value in weights.items()}, encoder.config)
     weights = {name.removeprefix(ENCODER): value for name, value in fitted.items()}
     with_neck = any(name.startswith(NECK) for name in weights)
     expected = {name: value for name, value in encoder.state_dict().items() if with_neck or not name.startswith(NECK)}
@@ -146,26 +145,27 @@ def _set_size(config: Any, image_size: int) -> None:
     config.prompt_encoder_config.image_embedding_size = image_size // config.prompt_encoder_config.patch_size
 
 
-def resampled(weights: dict[str, torch.Tensor], grid: int) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
-    """Positions for `grid` × `grid` patches: absolute ones by bicubic, relative ones by linear interpolation.
+def resampled(weights: dict[str, torch.Tensor], vision: Any) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
+    """Positions for the images of a configuration: absolute ones by bicubic, relative ones by linear interpolation.
 
-    Relative positions of windows do not depend on the image and stay.
+    Relative positions of layers with windows do not depend on the image and stay.
 
     Returns:
         all weights, and the names of those that were resampled.
     """
+    grid = vision.image_size // vision.patch_size
     table = weights.get(f"{ENCODER}pos_embed")
     if table is None or table.ndim != 4 or table.shape[1] == grid:
         return weights, ()
     from timm.layers.pos_embed import resample_abs_pos_embed_nhwc
 
     changed = {f"{ENCODER}pos_embed": resample_abs_pos_embed_nhwc(table, [grid, grid])}
-    of_image = 2 * table.shape[1] - 1
-    for name, value in weights.items():
-        if ".rel_pos_" in name and value.shape[0] == of_image:
-            rows = value.T[None].float()
-            fitted = torch.nn.functional.interpolate(rows, size=2 * grid - 1, mode="linear")
-            changed[name] = fitted[0].T.contiguous().to(value.dtype)
+    for layer in vision.global_attn_indexes:
+        for name in (f"{ENCODER}layers.{layer}.attn.rel_pos_{axis}" for axis in "hw"):
+            if name in weights and weights[name].ndim == 2:
+                rows = weights[name].T[None].float()
+                fitted = torch.nn.functional.interpolate(rows, size=2 * grid - 1, mode="linear")
+                changed[name] = fitted[0].T.contiguous().to(weights[name].dtype)
     return weights | changed, tuple(changed)
 
 
