@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +25,7 @@ def transformers() -> Any:
     Raises:
         DataError: it is not installed.
     """
-    try:
-        import transformers as library
-    except ImportError:
-        raise DataError(
-            "prompted_segmentation needs the package transformers, which is not installed; pip install 'gmssl[sam]'."
-        ) from None
-    return library
+    return _library("transformers")
 
 
 def monai() -> Any:
@@ -38,13 +34,18 @@ def monai() -> Any:
     Raises:
         DataError: it is not installed.
     """
+    return _library("monai")
+
+
+def _library(name: str) -> Any:
     try:
-        import monai as library
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what these libraries import in their turn
+            return importlib.import_module(name)
     except ImportError:
         raise DataError(
-            "prompted_segmentation needs the package monai, which is not installed; pip install 'gmssl[sam]'."
+            f"prompted_segmentation needs the package {name}, which is not installed; pip install 'gmssl[sam]'."
         ) from None
-    return library
 
 
 def tiny(settings: TinySam, image_size: int) -> tuple[Any, None]:
