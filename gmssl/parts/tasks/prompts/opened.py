@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +22,8 @@ from gmssl.parts.tasks.prompts.network import Adapter, OwnNeck, PromptedNetwork,
 from gmssl.parts.tasks.prompts.scoring import PromptedScoring
 from gmssl.parts.tasks.prompts.settings import TINY, PromptSettings
 from gmssl.system.images.reading import read_image
+
+_log = logging.getLogger(__name__)
 
 _MASK_REMEDY = (
     "Correct these masks or task.classes (class → grey values), set task.threshold for masks with grey edges, or leave "
@@ -88,7 +91,9 @@ class OpenedPrompts:
             self._refuse_settings_of_own()
             adapter, encoder_loaded = self._adapter(sam, backbone), None
         running = Running(settings.trains == "decoder", settings.cache)
-        return PromptedNetwork(sam, adapter, backbone, running, models.told(loaded, encoder_loaded))
+        words = models.told(loaded, encoder_loaded)
+        _log.info("SAM: %s", words)
+        return PromptedNetwork(sam, adapter, backbone, running, words)
 
     def _own_encoder(self, sam: Any) -> tuple[nn.Module, Loaded | None]:
         """SAM's image encoder; an encoder's file without a neck leaves SAM's neck to be trained."""
