@@ -1,36 +1,53 @@
 """Building a store: how much dearer it is than reading and encoding alone, and whether killing it changes a byte.
 
-    python benchmarks/ingest.py FOLDER_OF_NIFTI [--slices 10000] [--kills 20]
+    python benchmarks/ingest.py FOLDER_OF_NIFTI [--slices 10000] [--rounds 3] [--kills 20] [--made FOLDER]
+        [--stages start speed memory kills] [--out JSON]
 
-speed   slices/s of `gmssl data build` with 1 and 2 processes on volumes made of those of the folder by resampling,
-        and the ratio of the processor time of the build with 1 to that of readers, windows and encoders in a loop
+start   wall and processor seconds of `gmssl data build` for one volume; byte code of all modules is written before
+speed   slices/s with 1 and 2 processes on volumes made of those of the folder by resampling, and the ratio of the
+        processor time of the build, its start included, to that of readers, windows and encoders in a loop: medians of
+        rounds, in which builds and the loop take turns
 memory  largest resident memory of a build with 1 process of a fifth of the volumes, and of all
-kills   `kill -9` at random moments until the build of a fifth has been killed that often, with 1 and 2 processes:
-        whether the store is that of a build in one go, byte for byte
+kills   `kill -9` at random moments until the build of all volumes has been killed that often, with 1 and 2 processes:
+        how many files of the store were done at each kill, and whether the store is that of a build in one go, byte for
+        byte
+
+`--made` keeps the volumes in a folder, or takes those that it holds already. JSON is written after each stage; what it
+holds of other stages stays.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import resource
+import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
 import nibabel
 import numpy
 from scipy.ndimage import zoom
 
-from gmssl.corpus.grey import encoded, is_empty, resized, size_of, to_grey
+from gmssl.corpus.grey import encoded, resized, size_of, to_grey
 from gmssl.corpus.recipe import Corpus, load_corpus
 from gmssl.corpus.slices import cut
+from gmssl.system.files import write_whole
+from gmssl.system.machine import this_machine
 
+STAGES = ("start", "speed", "memory", "kills")
+RESULTS = Path(__file__).parent / "results" / "ingest.json"
 CORPUS = """
 root: {root}
 sources:
@@ -57,11 +74,20 @@ def corpus(root: Path, include: str, file: Path) -> Path:
     return file
 
 
+def started(file: Path, out: Path, jobs: int) -> subprocess.Popen[bytes]:
+    """The command that builds a store, in a group of processes of its own."""
+    command = [sys.executable, "-m", "gmssl", "data", "build", str(file), "--out", str(out), "--jobs", str(jobs)]
+    # As on the machine of a user, modules are compiled at their first import and never again.
+    settings = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=settings
+    )
+
+
 def build(file: Path, out: Path, jobs: int) -> tuple[float, float, float]:
     """Wall seconds, processor seconds and largest resident megabytes of a build in a process of its own."""
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), perf_counter()
-    command = [sys.executable, "-m", "gmssl", "data", "build", str(file), "--out", str(out), "--jobs", str(jobs)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = started(file, out, jobs)
     _, status, used = os.wait4(process.pid, 0)
     assert status == 0, "the build failed"
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -71,16 +97,16 @@ def build(file: Path, out: Path, jobs: int) -> tuple[float, float, float]:
 
 def alone(settings: Corpus) -> tuple[int, float]:
     """Slices, and processor seconds of readers, windows and encoders without a store."""
-    (source,), begin, done = settings.sources, process_time(), 0
+    (source,), done = settings.sources, 0
     root = settings.folder_of(source)
     names = sorted(path.name for path in root.glob("*.nii.gz"))
+    begin = process_time()
     window, policy = settings.window_of(source), settings.slices_of(source)
     for acquisition in source.reader.listing(root, names).acquisitions:
         scan = source.reader.read(root, acquisition)
         bounds = window.bounds(scan, source.modality)
         for piece in cut(scan, policy):
             grey = to_grey(piece, bounds, scan.inverted, 8)
-            is_empty(grey, policy.filled)
             encoded(resized(grey, size_of(grey.shape, piece.spacing, policy)))
             done += 1
     return done, process_time() - begin
@@ -91,55 +117,105 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def killed(file: Path, out: Path, jobs: int, kills: int, longest: float) -> int:
-    """Kill a build again and again, and let it end; returns how often it was killed."""
-    generator, count = random.Random(jobs), 0
-    command = [sys.executable, "-m", "gmssl", "data", "build", str(file), "--out", str(out), "--jobs", str(jobs)]
-    while True:
-        process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        if count < kills:
+def killed(file: Path, out: Path, jobs: int, kills: int, longest: float, whole: dict[str, bytes]) -> dict[str, Any]:
+    """Kill a build so often at random moments, and let it end; one that ends before is compared, and begun anew."""
+    generator, done, equal = random.Random(jobs), list[int](), list[bool]()
+    while len(done) < kills or not equal:
+        process = started(file, out, jobs)
+        if len(done) < kills:
             time.sleep(generator.uniform(0, longest))
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-                count += 1
+                done.append(len(list(out.glob("data-*.arrow"))))
                 continue
         assert process.wait() == 0, "the build failed"
-        if count >= kills or not (out / ".build").exists():
-            return count
+        equal.append(bytes_of(out) == whole)
+        files = len(list(out.glob("data-*.arrow")))
+        shutil.rmtree(out)
+    return {"processes": jobs, "done_at_kills": done, "files": files, "builds": len(equal), "equal_bytes": all(equal)}
+
+
+def speeds(file: Path, root: Path, rounds: int) -> dict[str, Any]:
+    """Rounds of the loop and of builds."""
+    spent: list[float] = []
+    found: dict[int, list[tuple[float, float, float]]] = {1: [], 2: []}
+    for _ in range(rounds):
+        slices, seconds = alone(load_corpus(file))
+        spent.append(seconds)
+        for jobs, rows in found.items():
+            shutil.rmtree(root / f"store{jobs}", ignore_errors=True)
+            rows.append(build(file, root / f"store{jobs}", jobs))
+    return {
+        "slices": slices,
+        "alone_seconds": spent,
+        "processes": [
+            {
+                "number": jobs,
+                "slices_per_second": slices / statistics.median(row[0] for row in rows),
+                "processor_seconds": [row[1] for row in rows],
+                "ratio": statistics.median(row[1] / loop for row, loop in zip(rows, spent, strict=True)),
+            }
+            for jobs, rows in found.items()
+        ],
+        "equal_bytes": bytes_of(root / "store1") == bytes_of(root / "store2"),
+    }
+
+
+def started_up(first: Path, root: Path) -> dict[str, float]:
+    """Seconds of a build of one volume, after one that compiles all modules."""
+    build(first, root / "compiled", 2)
+    wall, processor, _ = build(first, root / "first", 1)
+    return {"wall_seconds": wall, "processor_seconds": processor}
+
+
+def memories(every: Path, fifth: Path, root: Path) -> dict[str, float]:
+    """Largest resident megabytes of builds with 1 process of all volumes and of a fifth of them."""
+    found = {}
+    for name, file in (("all", every), ("fifth", fifth)):
+        _, _, found[name] = build(file, root / f"memory_{name}", 1)
+    return found
+
+
+def all_killed(every: Path, root: Path, kills: int) -> list[dict[str, Any]]:
+    """Builds with 1 and 2 processes that are killed, on average after a `kills`-th of the time of one in one go."""
+    wall, _, _ = build(every, root / "whole", 2)
+    whole = bytes_of(root / "whole")
+    return [killed(every, root / f"killed{jobs}", jobs, kills, 2 * wall / kills, whole) for jobs in (1, 2)]
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print, and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--slices", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--made", type=Path)
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
+    report = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        (root / "volumes").mkdir()
-        number = write_volumes(options.folder, root / "volumes", options.slices)
-        every = corpus(root / "volumes", "*.nii.gz", root / "every.yaml")
-        fifth = corpus(root / "volumes", "00[0-9][05].nii.gz" if number > 50 else "*[05].nii.gz", root / "fifth.yaml")
-        slices, spent = alone(load_corpus(every))
-        for jobs in (1, 2):
-            wall, processor, memory = build(every, root / f"store{jobs}", jobs)
-            ratio = f", {processor / spent:.2f} × the time of reading and encoding" if jobs == 1 else ""
-            print(f"speed: {jobs} process(es), {slices} slices, {slices / wall:.0f} slices/s{ratio}", flush=True)
-            if jobs == 1:
-                print(f"memory: {memory:.0f} MB with all {number} volumes", flush=True)
-        wall, _, memory = build(fifth, root / "fifth", 1)
-        print(f"memory: {memory:.0f} MB with a fifth of the volumes", flush=True)
-        same = bytes_of(root / "store1") == bytes_of(root / "store2")
-        print(f"bytes: 1 and 2 processes {'equal' if same else 'DIFFER'}", flush=True)
-        whole = bytes_of(root / "fifth")
-        for jobs in (1, 2):
-            count = killed(fifth, root / f"killed{jobs}", jobs, options.kills, wall / 2)
-            same = "equal" if bytes_of(root / f"killed{jobs}") == whole else "DIFFER"
-            print(f"kills: {jobs} process(es), killed {count} times: bytes {same}", flush=True)
+        volumes = options.made or root / "volumes"
+        volumes.mkdir(exist_ok=True)
+        if not any(volumes.iterdir()):
+            write_volumes(options.folder, volumes, options.slices)
+        every = corpus(volumes, "*.nii.gz", root / "every.yaml")
+        first = corpus(volumes, min(path.name for path in volumes.iterdir()), root / "first.yaml")
+        fifth = corpus(volumes, "*[05].nii.gz", root / "fifth.yaml")
+        measures: dict[str, Callable[[], Any]] = {
+            "start": lambda: started_up(first, root),
+            "speed": lambda: speeds(every, root, options.rounds),
+            "memory": lambda: memories(every, fifth, root),
+            "kills": lambda: all_killed(every, root, options.kills),
+        }
+        for stage in options.stages:
+            facts = measures[stage]()
+            print(f"{stage}: {json.dumps(facts)}", flush=True)
+            report |= {"machine": asdict(this_machine()), "volumes": len(list(volumes.iterdir())), stage: facts}
+            write_whole(options.out, json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

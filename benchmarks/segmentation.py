@@ -60,8 +60,9 @@ def by_task(benchmark: Benchmark, seed: int) -> dict[str, float]:
     """Dice of the test images by `gmssl evaluate`."""
     with tempfile.TemporaryDirectory() as folder:
         one = benchmark.model_copy(update={"seeds": (seed,)})
-        result = run_benchmark(one, "nuclei_unet", (), Path(folder))[0]
-        rows = json.loads((Path(result.folders[0]) / "rows.json").read_text(encoding="utf-8"))["rows"]
+        run_benchmark(one, "nuclei_unet", (), Path(folder))
+        file = next(Path(folder).glob("fits/*/rows.json"))
+        rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
     return {row["case"]: row["scores"]["foreground"]["dice"] for row in rows}
 
 

@@ -16,6 +16,7 @@ from gmssl.commands.data import data
 from gmssl.commands.embed import EMBED_EXAMPLES, embed
 from gmssl.commands.evaluate import EVALUATE_EXAMPLES, evaluate
 from gmssl.commands.explain import EXPLAIN_EXAMPLES, explain
+from gmssl.commands.export import EXPORT_EXAMPLES, export
 from gmssl.commands.parts import parts
 from gmssl.commands.recipes import recipes
 from gmssl.commands.solve import SOLVE_EXAMPLES, solve
@@ -96,6 +97,7 @@ app.command(epilog=TRAIN_EXAMPLES)(train)
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command(epilog=EMBED_EXAMPLES)(embed)
 app.command(epilog=EXPLAIN_EXAMPLES)(explain)
+app.command(epilog=EXPORT_EXAMPLES)(export)
 app.command(epilog=SWEEP_EXAMPLES)(sweep)
 app.command(epilog=COMPARE_EXAMPLES)(compare)
 app.command(epilog=CHECK_EXAMPLES)(check)

@@ -141,15 +141,15 @@ def build_store(
     """
     if is_finished(corpus, folder):
         return read_report(folder)
-    with begun(corpus, folder, tell) as job:
-        try:
+    try:
+        with begun(corpus, folder, tell) as job:
             (launch or run)(job, job.open(), jobs, advance)
             return finish(corpus, job.plan, folder, job.files, [job.told(n) for n in range(len(job.files))])
-        except OSError as error:
-            raise DataError(
-                f"{folder}: {error.strerror or error}. What is done is kept; make room or mend the fault, and run the "
-                "same command again."
-            ) from None
+    except OSError as error:
+        raise DataError(
+            f"{folder}: {error.strerror or error}. What is done is kept; make room or mend the fault, and run the "
+            "same command again."
+        ) from None
 
 
 def run(job: Job, numbers: Sequence[int], jobs: int, advance: Advance) -> None:

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmssl.corpus.slices import Slice, SlicePolicy
+from gmssl.errors import DataError
+from gmssl.system.images.reading import MAX_PIXELS
 
 if TYPE_CHECKING:
     from PIL import Image
 
 BRIGHT = 0.05
 """Share of the window above which a pixel is no background."""
+LONG_PIXEL = 1000
+"""How many times as long as wide a pixel can be; nothing measures so, but damaged headers say it."""
 
 
 def to_grey(piece: Slice, bounds: tuple[float, float], inverted: bool, bits: int) -> np.ndarray:
@@ -30,8 +34,16 @@ def to_grey(piece: Slice, bounds: tuple[float, float], inverted: bool, bits: int
         grey = values
     else:
         lower, upper = bounds
-        scaled = (values.astype(np.float64) - lower) * (top / (upper - lower))
-        grey = np.rint(np.clip(np.nan_to_num(scaled, nan=0.0), 0, top)).astype(unsigned)
+        if upper - lower == np.inf:
+            values, lower, upper = values / 2, lower / 2, upper / 2
+        scaled = values.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # far outside of the window
+            scaled -= lower
+            scaled *= top / (upper - lower)
+        np.clip(scaled, 0, top, out=scaled)
+        if np.issubdtype(values.dtype, np.inexact):
+            scaled[np.isnan(scaled)] = 0
+        grey = np.rint(scaled, out=scaled).astype(unsigned)
     if inverted:
         grey = top - grey
     if piece.valid is not None:
@@ -41,21 +53,36 @@ def to_grey(piece: Slice, bounds: tuple[float, float], inverted: bool, bits: int
 
 def is_empty(grey: np.ndarray, filled: float) -> bool:
     """Whether no more than a share `filled` of the pixels is brighter than `BRIGHT` of the range."""
-    limit = BRIGHT * np.iinfo(grey.dtype).max
+    limit = grey.dtype.type(BRIGHT * np.iinfo(grey.dtype).max)  # a whole number: greys are compared as they are
     bright = grey > limit if grey.ndim == 2 else (grey > limit).any(axis=2)
-    return bool(bright.mean() <= filled)
+    return bool(np.count_nonzero(bright) / bright.size <= filled)
 
 
 def size_of(shape: tuple[int, ...], spacing: tuple[float, float] | None, policy: SlicePolicy) -> tuple[int, int]:
-    """Height and width that a slice is stored with."""
+    """Height and width that a slice is stored with.
+
+    Raises:
+        DataError: its pixels are so long that square ones would be too many.
+    """
     height, width = shape[:2]
     if policy.square and spacing is not None and not 0.99 < spacing[0] / spacing[1] < 1.01:
         fine = min(spacing)
+        if not max(spacing) / fine <= LONG_PIXEL:
+            raise DataError(_too_long(spacing))
         height, width = round(height * spacing[0] / fine), round(width * spacing[1] / fine)
     if policy.longest is not None and max(height, width) > policy.longest:
         scale = policy.longest / max(height, width)
         height, width = max(1, round(height * scale)), max(1, round(width * scale))
+    if spacing is not None and height * width > max(MAX_PIXELS, shape[0] * shape[1]):
+        raise DataError(_too_long(spacing))
     return height, width
+
+
+def _too_long(spacing: tuple[float, float]) -> str:
+    return (
+        f"its pixels are {spacing[0]:.4g} × {spacing[1]:.4g} mm, and so many square ones are not written (at most "
+        f"{MAX_PIXELS} an image); correct its header, or set slices.square: false."
+    )
 
 
 def resized(grey: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -72,12 +99,12 @@ def resized(grey: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.rint(done[0] if grey.ndim == 2 else np.stack(done, axis=2)).astype(grey.dtype)
 
 
-def shown(pixels: np.ndarray) -> Image.Image:
-    """The image of mode "L" that a store gives back, which need not be decoded to be looked at."""
+def shown(pixels: np.ndarray) -> np.ndarray:
+    """The grey that a store gives back of an image, uint8 `[H,W]`, which need not be decoded to be looked at."""
     from PIL import Image
 
     eight = pixels if pixels.dtype == np.uint8 else np.rint(pixels.astype(np.float32) / 257).astype(np.uint8)
-    return Image.fromarray(np.ascontiguousarray(eight)).convert("L")
+    return np.ascontiguousarray(eight if eight.ndim == 2 else np.asarray(Image.fromarray(eight).convert("L")))
 
 
 def encoded(grey: np.ndarray) -> bytes:
@@ -99,10 +126,13 @@ def perceptual_hash(image: Image.Image) -> int:
     """
     from PIL.Image import Resampling
 
-    small = np.asarray(image.convert("L").resize((_SIDE, _SIDE), Resampling.BOX), dtype=np.float64)
+    grey = image if image.mode == "L" else image.convert("L")
+    small = np.frombuffer(grey.resize((_SIDE, _SIDE), Resampling.BOX).tobytes(), np.uint8)
+    small = small.reshape(_SIDE, _SIDE).astype(np.float64)
     basis = _cosines()
     low = (basis @ small @ basis.T).ravel()
-    return int(np.packbits(low > np.median(low[1:])).view(">u8")[0])
+    median = np.partition(low[1:], 31)[31]  # of 63
+    return int(np.packbits(low > median).view(">u8")[0])
 
 
 _SIDE = 32

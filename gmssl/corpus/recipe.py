@@ -24,10 +24,6 @@ FIELDS = ("patient", "study", "label", "split")
 """What a path or a table may say of an image beside its name."""
 
 
-def _kind(value: object) -> object:
-    return {"kind": value} if isinstance(value, str) else value
-
-
 def _list(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -56,7 +52,7 @@ class Source(Settings):
     name: str = Field(pattern=r"^[\w.-]+$", description="what the images are called by: letters, digits, _ . -")
     path: Path = Field(description="folder of the archive; a relative path starts from `root` of the corpus")
     optional: bool = Field(False, description="pass over the source, and say so, where there is no such folder or file")
-    reader: Annotated[field_of(Reader), BeforeValidator(_kind)]  # type: ignore[valid-type]
+    reader: field_of(Reader)  # type: ignore[valid-type]
     include: Patterns = Field((), description="take files that match one of these patterns, as *_flair.nii.gz")
     exclude: Patterns = Field((), description="leave out files that match one of these")
     listed: str | None = Field(None, description="pattern of text files of the archive that name the files to take")
@@ -65,7 +61,7 @@ class Source(Settings):
     fields: str | None = Field(None, description=f"regular expression on paths with groups of {', '.join(FIELDS)}")
     table: Table | None = Field(None, description="names the files to take, and says more of them")
     take: Take | None = Field(None, description="only a share of the patients")
-    window: Annotated[field_of(Window) | None, BeforeValidator(_kind)] = None  # type: ignore[valid-type]
+    window: field_of(Window) | None = None  # type: ignore[valid-type]
     slices: SlicePolicy | None = None
 
     @field_validator("include", "exclude", "listed")
@@ -93,7 +89,7 @@ class Corpus(Settings):
 
     root: Path | None = Field(None, description="where relative paths of sources start; default: the working folder")
     sources: tuple[Source, ...] = Field(min_length=1)
-    window: Annotated[field_of(Window), BeforeValidator(_kind)] = Field(  # type: ignore[valid-type]
+    window: field_of(Window) = Field(  # type: ignore[valid-type]
         default_factory=lambda: part("window", "by_modality"), description="which values become black and white"
     )
     slices: SlicePolicy = SlicePolicy()

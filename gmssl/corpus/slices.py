@@ -75,7 +75,7 @@ def cut(scan: Scan, policy: SlicePolicy, start: int = 0, stop: int | None = None
     along = axes.index(0) if policy.axis == "acquired" else ANATOMICAL[policy.axis]
     volume, valid = _upright(scan.frames, axes, signs), scan.valid
     valid = None if valid is None else _upright(valid, axes, signs)
-    spacing = [float(np.linalg.norm(scan.affine[:3, axis])) for axis in axes]
+    spacing = _sizes(scan.affine)[list(axes)].tolist()
     rows, columns = (axis for axis in (Z, Y, X) if axis != along)
     shown = (spacing[rows], spacing[columns])
     for number in range(start, min(volume.shape[along], volume.shape[along] if stop is None else stop)):
@@ -90,16 +90,23 @@ def lying(affine: np.ndarray) -> tuple[tuple[int, int, int], tuple[int, int, int
     The assignment with the largest sum of cosines, so that oblique volumes are turned by less than 45° where they can
     be.
     """
-    columns = affine[:3, :3]
-    lengths = np.linalg.norm(columns, axis=0)
-    if not np.isfinite(columns).all() or (lengths == 0).any():
-        raise DataError("its voxels have no extent along an axis; correct the spacing in its header.")
-    directions = (columns / lengths)[::-1]  # rows z, y, x
+    directions = (affine[:3, :3] / _sizes(affine))[::-1]  # rows z, y, x
     best = max(
         itertools.permutations(range(3)), key=lambda axes: sum(abs(directions[i, a]) for i, a in enumerate(axes))
     )
     signs = [1 if directions[i, a] >= 0 else -1 for i, a in enumerate(best)]
     return (best[0], best[1], best[2]), (signs[0], signs[1], signs[2])
+
+
+def _sizes(affine: np.ndarray) -> np.ndarray:
+    """mm from voxel to voxel along each axis of an array, float64 `[3]`."""
+    with np.errstate(over="ignore"):
+        lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    if not (np.isfinite(lengths) & (lengths > 0)).all():
+        raise DataError(
+            "its voxels have no extent, or no finite one, along an axis; correct the spacing in its header."
+        )
+    return lengths
 
 
 def _upright(values: np.ndarray, axes: tuple[int, ...], signs: tuple[int, ...]) -> np.ndarray:
@@ -109,14 +116,15 @@ def _upright(values: np.ndarray, axes: tuple[int, ...], signs: tuple[int, ...]) 
 
 
 def _shown(volume: np.ndarray, along: int, number: int) -> np.ndarray:
-    slice_ = np.take(volume, number, axis=along)
-    return slice_ if along == Z else slice_[::-1]  # rows of the others run along z, whose end is the head
+    slice_ = volume[(slice(None),) * along + (number,)]  # a view: `take` copies a whole volume that is turned
+    return np.ascontiguousarray(slice_ if along == Z else slice_[::-1])  # rows of the others run along z, to the head
 
 
 def _frames(scan: Scan, policy: SlicePolicy, start: int, stop: int | None) -> Iterator[Slice]:
     spacing = None
     if scan.affine is not None:
-        spacing = (float(np.linalg.norm(scan.affine[:3, 1])), float(np.linalg.norm(scan.affine[:3, 2])))
+        _, down, across = _sizes(scan.affine).tolist()
+        spacing = (down, across)
     for number in range(start, len(scan.frames) if stop is None else min(stop, len(scan.frames))):
         if number % policy.every == 0:
             valid = None if scan.valid is None else scan.valid[number]

@@ -16,10 +16,10 @@ from gmssl.corpus.recipe import Corpus, Source
 from gmssl.corpus.schema import COLUMNS, arrow_schema
 from gmssl.corpus.slices import Slice, SlicePolicy, cut
 from gmssl.errors import DataError
-from gmssl.interfaces.reader import Scan
+from gmssl.interfaces.reader import LibraryError, Scan
 from gmssl.system.files import replacing, sha256_of
 from gmssl.system.images.metadata import without_metadata
-from gmssl.system.images.stored import pixel_digest, read_stored
+from gmssl.system.images.stored import digest_of_pixels, read_stored
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -59,7 +59,7 @@ def build_unit(corpus: Corpus, pieces: tuple[Piece, ...], excluded: frozenset[st
 
     Raises:
         OSError, MemoryError: the machine is at fault.
-        DataError: a library that a reader needs is missing.
+        LibraryError: a library that a reader needs is missing.
     """
     import pyarrow
 
@@ -99,6 +99,8 @@ def _rows(corpus: Corpus, piece: Piece, excluded: frozenset[str], tally: Tally) 
                 continue
             tally.slices += 1
             yield row
+    except LibraryError:
+        raise
     except DataError as error:
         tally.faults.append((piece.acquisition.name, str(error)))
 
@@ -113,17 +115,21 @@ def _row(
     tally: Tally,
 ) -> Row | None:
     """The row of a slice; None if it is empty and not among those that are kept."""
+    from PIL import Image
+
     policy = corpus.slices_of(source)
     grey = to_grey(taken, bounds, scan.inverted, corpus.bits)
     name = f"{piece.called}/{taken.number:05d}"
-    if is_empty(grey, policy.filled) and not _kept(policy, name):
+    if policy.empty < 1 and is_empty(grey, policy.filled) and not _kept(policy, name):
         tally.empty += 1
         return None
     size = size_of(grey.shape, taken.spacing, policy)
     unchanged = size == grey.shape[:2] and grey is taken.values
     pixels = resized(grey, size)
     data = (_kept_file(taken, name) if unchanged else None) or encoded(pixels)
-    image = shown(pixels)
+    eight = shown(pixels)
+    height, width = eight.shape
+    image = Image.frombuffer("L", (width, height), eight, "raw", "L", 0, 1)
     _count(image, tally)
     acquisition = piece.acquisition
     facts: Row = {
@@ -141,9 +147,9 @@ def _row(
         "window": corpus.window_of(source).kind,
         "lower": float(bounds[0]),
         "upper": float(bounds[1]),
-        "height": image.height,
-        "width": image.width,
-        "pixels": pixel_digest(image),
+        "height": height,
+        "width": width,
+        "pixels": digest_of_pixels("L", width, height, eight.data),
         "perceptual": perceptual_hash(image),
     }
     return {"image": {"bytes": data, "path": name}, **{column: facts[column] for column in COLUMNS}}
@@ -172,5 +178,5 @@ def _kept(policy: SlicePolicy, name: str) -> bool:
 
 
 def _count(image: Image.Image, tally: Tally) -> None:
-    counts = np.add.reduceat(np.array(image.histogram()), np.arange(0, 256, 256 // GREYS))
-    tally.greys = [a + int(b) for a, b in zip(tally.greys, counts, strict=True)]
+    counts, step = image.histogram(), 256 // GREYS
+    tally.greys = [before + sum(counts[k * step : (k + 1) * step]) for k, before in enumerate(tally.greys)]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from gmssl.downstream.foundation import tower
+from gmssl.downstream.hub import hub_encoder
 from gmssl.errors import RecipeError
 from gmssl.evaluation.backbone import EncoderBackbone
 from gmssl.evaluation.encoders import FrozenEncoder, load_encoder, timm_encoder
@@ -17,8 +20,10 @@ from gmssl.interfaces.encoder import Encoder
 from gmssl.interfaces.registry import part
 from gmssl.recipe.statistics import ENCODER, RECIPE
 
-FORMS = "RUN, timm:NAME, timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, random, own"
-"""How encoders are named; a run is a folder that `gmssl train` printed."""
+_ALIAS = re.compile(r"(?P<alias>[\w .+-]+)=(?P<rest>.+)")
+
+FORMS = "RUN, timm:NAME, timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, transformers:REPO, random, own"
+"""How encoders are named; a run is a folder of `gmssl train`. A name for tables may stand before: `ours=RUN`."""
 
 OWN = "own"
 
@@ -28,7 +33,7 @@ class Chosen:
     """An encoder by name.
 
     Attributes:
-        name: as it was asked for.
+        name: for tables.
         make: builds it for a seed; weights that are loaded are the same for all seeds.
         varies: whether its weights depend on the seed.
     """
@@ -63,6 +68,9 @@ def choose(name: str, size: int, fallback: Encoder | None) -> Chosen:
         RecipeError: it is none of the forms, or `random` without an encoder in the benchmark.
         TrainingError: there is no such run.
     """
+    given = None if Path(name).exists() else _ALIAS.fullmatch(name)
+    if given is not None:
+        return replace(choose(given["rest"], size, fallback), name=given["alias"])
     form, _, rest = name.partition(":")
     if name == OWN:
         return Chosen(name, None)
@@ -72,8 +80,9 @@ def choose(name: str, size: int, fallback: Encoder | None) -> Chosen:
     if form == "timm" and rest:
         return _of_timm(name, rest, size)
     if form == "hf" and rest:
-        where = f"local-dir:{rest}" if Path(rest).expanduser().is_dir() else f"hf-hub:{rest}"
-        return Chosen(name, lambda seed: timm_encoder(where, pretrained=True, size=size))
+        return Chosen(name, lambda seed: hub_encoder(rest, size))
+    if form == "transformers" and rest:
+        return Chosen(name, lambda seed: tower(rest, size))
     if form == "file" and rest:
         return _of_file(name, Path(rest).expanduser(), size, fallback)
     if Path(name).exists():

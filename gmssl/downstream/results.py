@@ -22,7 +22,7 @@ class Subject:
     """The encoder.
 
     Attributes:
-        name: as it was asked for.
+        name: for tables.
         source: where its weights came from, in words.
         fingerprint: of its weights; of those of seed 0 where they are random.
         frozen: whether it was left as it was.

@@ -22,6 +22,7 @@ from gmssl.errors import DataError
 from gmssl.evaluation.backbone import EncoderBackbone
 from gmssl.interfaces.task import Opened, Row, Value
 from gmssl.system.files import write_whole
+from gmssl.system.json_text import json_text
 
 _FORM = 1
 """Raised when fits of equal settings would come out otherwise, so that earlier ones are not taken for them."""
@@ -152,7 +153,7 @@ class _Run:
             fit = Fit(self._opened, benchmark.training, fold, parts, seed, folder)
             found = run_fit(fit, self._backbone(seed), told)
             about = {"encoder": self._chosen.name, "fold": fold.name, "seed": seed, "benchmark": self._name}
-            write_whole(folder / "fit.json", json.dumps(about, ensure_ascii=False) + "\n")
+            write_whole(folder / "fit.json", json_text(about, indent=None) + "\n")
         told(epochs - 1)
         return folder, found
 

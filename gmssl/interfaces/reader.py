@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
+from gmssl.errors import DataError
 from gmssl.interfaces.part import Part
 from gmssl.lazy import numpy
+
+
+class LibraryError(DataError):
+    """A library that a reader needs is missing: no fault of a file, so a build stops and counts nothing."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ class Reader(Part):
         companions (the raw data of a header).
 
         Raises:
-            DataError: a library is missing; the message names the extra.
+            LibraryError: a library is missing; the message names the extra.
         """
 
     @abstractmethod
@@ -126,6 +131,7 @@ class Reader(Part):
 
         Raises:
             DataError: the files are damaged, or are not what this reader reads; the message names the file.
+            LibraryError: as in `listing`.
         """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -85,11 +86,33 @@ def test_colour_and_padding_are_cut_as_values_are() -> None:
         assert np.array_equal(slice_.valid, plain.values > 100)
 
 
+@pytest.mark.parametrize("axis", AXES)
+def test_a_slice_takes_the_memory_of_a_slice(axis: str) -> None:
+    scan = scan_of((2, 1, 0), (-1, -1, -1), (60, 60, 60))
+    assert isinstance(scan.frames, np.ndarray)
+    slices = cut(scan, SlicePolicy(axis=axis))
+    next(slices)
+    tracemalloc.start()
+    try:
+        next(slices)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * scan.frames.nbytes / 60
+
+
 def test_pieces_of_a_scan_are_its_slices() -> None:
     scan = Scan(np.arange(10)[:, None, None])
     whole = [s.number for s in cut(scan, SlicePolicy(every=3))]
     assert whole == [0, 3, 6, 9]
     assert [s.number for a, b in ((0, 4), (4, 8), (8, None)) for s in cut(scan, SlicePolicy(every=3), a, b)] == whole
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("size", [1e200, np.inf, np.nan, 0.0])
+def test_voxels_without_an_extent_that_is_finite_are_refused(axis: str, size: float) -> None:
+    with pytest.raises(DataError, match="correct the spacing in its header"):
+        list(cut(Scan(np.zeros((2, 2, 2)), affine=np.diag([1, size, 1, 1.0])), SlicePolicy(axis=axis)))
 
 
 @pytest.mark.parametrize("axis", AXES[1:])

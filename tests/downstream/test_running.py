@@ -108,6 +108,11 @@ def test_layers_nearer_to_the_input_learn_more_slowly() -> None:
     assert len(rate) == len([*backbone.parameters(), *head.parameters()])
 
 
+def test_encoders_have_names_for_tables(settings: Settings, tmp_path: Path) -> None:
+    results = judge(settings | {"seeds": [0]}, tmp_path, "untrained=random", "other one=timm:resnet18@random")
+    assert [one.encoder.name for one in results] == ["untrained", "other one"]
+
+
 def test_learning_works(settings: Settings, tmp_path: Path) -> None:
     training = {"epochs": 12, "batch": 8, "optimiser": {"kind": "adam", "learning_rate": 0.01}, "accelerator": "cpu"}
     (result,) = judge(settings | {"training": training, "seeds": [0]}, tmp_path, "random")

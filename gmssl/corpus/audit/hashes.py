@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from gmssl.corpus.audit.neighbours import Nearest
+from gmssl.corpus.audit.neighbours import Nearest, insert
 from gmssl.corpus.audit.threads import in_threads
 from gmssl.corpus.grey import perceptual_hash
 
@@ -73,7 +73,6 @@ def _take(
     rows: np.ndarray,
     ways: np.ndarray,
 ) -> None:
-    neighbours = values.shape[1]
     for i in range(len(test)):
         for way in range(test.shape[1]):
             asked = test[i, way]
@@ -82,13 +81,7 @@ def _take(
                 value = np.float32(1 - _bits(asked ^ stored[j]) / 64)
                 if value <= values[i, worst] or test_groups[i] == stored_groups[j]:
                     continue
-                place = worst
-                for k in range(neighbours):
-                    if rows[i, k] == j:
-                        place = k
-                if value > values[i, place]:
-                    values[i, place], rows[i, place], ways[i, place] = value, j, way
-                    worst = values[i].argmin()
+                worst = insert(values[i], rows[i], ways[i], value, j, way)
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

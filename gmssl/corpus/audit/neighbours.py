@@ -109,34 +109,35 @@ def _take(
     ways: np.ndarray,
 ) -> None:
     """Take products `[4,M,N]` of the four parities into lists `[M,K]`."""
-    neighbours = values.shape[1]
     count = products.shape[2]
     for i in range(products.shape[1]):
         best = np.empty(count, np.float32)
         for j in range(count):
             a, b, c, d = products[0, i, j], products[1, i, j], products[2, i, j], products[3, i, j]
             best[j] = max(abs(a + d) + abs(b + c), abs(a - d) + abs(b - c))
-        worst = 0
-        for k in range(1, neighbours):
-            if values[i, k] < values[i, worst]:
-                worst = k
+        worst = values[i].argmin()
         for j in range(count):
             if best[j] <= values[i, worst] or test_groups[i] == stored_groups[j]:
                 continue
-            place = worst
-            for k in range(neighbours):
-                if rows[i, k] == first + j:
-                    place = k
-            if best[j] <= values[i, place]:
-                continue
-            values[i, place] = best[j]
-            rows[i, place] = first + j
-            ways[i, place] = way + _orientation(
-                products[0, i, j], products[1, i, j], products[2, i, j], products[3, i, j]
-            )
-            for k in range(neighbours):
-                if values[i, k] < values[i, worst]:
-                    worst = k
+            a, b, c, d = products[0, i, j], products[1, i, j], products[2, i, j], products[3, i, j]
+            worst = insert(values[i], rows[i], ways[i], best[j], first + j, way + _orientation(a, b, c, d))
+
+
+@numba.njit(cache=True, nogil=True)
+def insert(
+    values: np.ndarray, rows: np.ndarray, ways: np.ndarray, value: float | np.floating, row: int, way: int
+) -> int:
+    """Take a stored image into a list `[K]` whose least value is below its own, and say which place is the least then.
+
+    It takes the place of what the list holds of the same image, if that is less, or else of the least.
+    """
+    place = int(values.argmin())
+    for k in range(len(values)):
+        if rows[k] == row:
+            place = k
+    if value > values[place]:
+        values[place], rows[place], ways[place] = value, row, way
+    return int(values.argmin())
 
 
 @numba.njit(cache=True)

@@ -37,7 +37,7 @@ class TimmEncoder(nn.Module):
             # Patch tokens, row by row, after the class and register tokens.
             tokens = features[:, getattr(self.network, "num_prefix_tokens", 0) :]
             height, width = images_BKHW.shape[2:]
-            rows = round((tokens.shape[1] * height / width) ** 0.5)
+            rows = round((int(tokens.shape[1]) * int(height) / int(width)) ** 0.5)
             return tokens.transpose(1, 2).unflatten(2, (rows, -1))
         if str(getattr(self.network, "output_fmt", "NCHW")).endswith("NHWC"):
             return features.permute(0, 3, 1, 2)

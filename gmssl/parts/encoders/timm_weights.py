@@ -8,21 +8,23 @@ from typing import Any
 
 import torch
 
-from gmssl.parts.encoders.weights import HEADS, Loaded, UnfitError, freed, read_weights, refuse_unfit
+from gmssl.parts.encoders.dialects import understood
+from gmssl.parts.encoders.weights import HEADS, Loaded, UnfitError, read_weights, refuse_unfit
 
 
 def load_file(network: Any, path: Path, channels: int) -> Loaded:
     """Load a file into a timm model without classifier.
 
-    Prefixes of other trainings are removed; timm's own filter of the architecture renames other releases' tensors and
-    resamples position embeddings; the first convolution is adapted to the number of channels.
+    Prefixes of other trainings are removed and names of other libraries translated; timm's own filter of the
+    architecture renames other releases' tensors and resamples position embeddings; the first convolution is adapted to
+    the number of channels.
 
     Raises:
         UnfitError: it holds no weights, or those of another network.
     """
     weights = read_weights(path)
     expected = network.state_dict()
-    prefix, below, beside = freed(weights, expected)
+    dialect, prefix, below, beside = understood(weights, expected)
     before = {name: value.shape for name, value in below.items()}
     below = _filtered(network, below)
     _adapt_channels(network, below, channels)
@@ -30,7 +32,7 @@ def load_file(network: Any, path: Path, channels: int) -> Loaded:
     adapted = tuple(name for name in expected if name in below and before.get(name) != below[name].shape)
     fitting = {name: value for name, value in below.items() if name in expected}
     network.load_state_dict(fitting, strict=len(fitting) == len(expected))
-    return Loaded(str(path), prefix, len(fitting), (*left_over, *beside), adapted)
+    return Loaded(str(path), prefix, len(fitting), (*left_over, *beside), adapted, dialect.who)
 
 
 def _filtered(network: Any, weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

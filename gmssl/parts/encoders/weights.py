@@ -30,6 +30,8 @@ PREFIXES = (
     "backbone.",
     "encoder.",
     "encoder_q.",  # MoCo's query encoder
+    "base_encoder.",  # MoCo v3
+    "image_encoder.",  # Segment Anything
     "model.",
     "network.",
     "objective.",  # ours, in last.ckpt: objective.encoder.network.
@@ -38,7 +40,10 @@ PREFIXES = (
 )
 """What other trainings put before a network's own names, in any order and number."""
 
-HEADS = ("fc", "head", "classifier", "heads")
+HEADS = (
+    *("fc", "head", "classifier", "heads"),
+    *("projector", "projection_head", "predictor", "prediction_head", "prototypes"),  # of self-supervised trainings
+)
 """Modules of a file that are no part of an encoder; beside these, the classifier that timm names for a model."""
 
 _COUNTER = "num_batches_tracked"
@@ -59,6 +64,7 @@ class Loaded:
         tensors: tensors that were loaded.
         left_over: names of tensors that were not: a classifier, or modules beside the network.
         adapted: names of tensors that were made to fit: first convolution, position embeddings.
+        names: whose names the file has.
     """
 
     source: str
@@ -66,11 +72,14 @@ class Loaded:
     tensors: int = 0
     left_over: tuple[str, ...] = ()
     adapted: tuple[str, ...] = ()
+    names: str = "timm"
 
     def __str__(self) -> str:
         words = f"{self.tensors} tensors of {self.source}"
         if self.prefix:
             words += f", prefix {self.prefix!r} removed"
+        if self.names != "timm":
+            words += f"; names of {self.names}"
         if self.adapted:
             words += f"; made to fit: {some(self.adapted)}"
         if self.left_over:

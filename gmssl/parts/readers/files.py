@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gmssl.errors import DataError
-from gmssl.interfaces.reader import Acquisition, LeftOut, Listing
+from gmssl.interfaces.reader import Acquisition, LeftOut, LibraryError, Listing
 from gmssl.system.files import what_is_wrong
 from gmssl.system.workers import of_the_machine
 
@@ -35,13 +35,13 @@ def library(name: str) -> Any:
     """A module that the extra `med` installs.
 
     Raises:
-        DataError: it is not installed, or does not load.
+        LibraryError: it is not installed, or does not load.
     """
     try:
         return importlib.import_module(name)
     except (ImportError, OSError) as error:
         words = " ".join(str(error).split()).rstrip(".")
-        raise DataError(
+        raise LibraryError(
             f"these files are read with {name.partition('.')[0]}, which does not load ({words}); "
             'install it with: pip install "gmssl[med]".'
         ) from None

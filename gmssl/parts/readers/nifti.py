@@ -196,10 +196,20 @@ class _Volume:
     def affine(self) -> numpy.ndarray | None:
         """See `Scan.affine`."""
         affine = self.image.affine
-        if affine is None or (self.minc and len(self.extent) < 3):
+        if affine is None or (self.minc and len(self.extent) < 3) or self._flat():
             return None
         order = [0, 1, 2, 3] if self.minc else [2, 1, 0, 3]
         return placed(numpy.diag(RAS_TO_LPS) @ affine[:, order], self.shape)
+
+    def _flat(self) -> bool:
+        """Whether the header gives an axis of several voxels a size of 0, which nibabel takes for 1 mm."""
+        nibabel, header = library("nibabel"), self.image.header
+        if not isinstance(header, nibabel.AnalyzeHeader) or ("sform_code" in header and header["sform_code"] > 0):
+            return False
+        files = self.image.file_map
+        with files.get("header", files["image"]).get_prepare_fileobj("rb") as file:
+            sizes = type(header).from_fileobj(file, check=False)["pixdim"][1:4]
+        return any(length > 1 and size == 0 for length, size in zip(self.extent, sizes, strict=False))
 
     @property
     def window(self) -> tuple[float, float] | None:

@@ -15,7 +15,7 @@ from gmssl.parts.readers.files import RefusedError, listed, muted, telling
 from gmssl.parts.readers.lazily import LazyFrames
 from gmssl.parts.readers.volumes import is_real
 from gmssl.system.images.reading import MAX_PIXELS
-from gmssl.system.images.tiff import missing
+from gmssl.system.images.tiff import cut_off, missing
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR = 0, 1, 2, 6
 _INCH, _CENTIMETRE = 2, 3
@@ -24,13 +24,14 @@ _SCREENS = (72.0, 96.0)
 
 _MM = {"mm": 1.0, "cm": 10.0, "inch": 25.4, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "microns": 1e-3}
 _MM |= {"\\u00b5m": 1e-3, "micrometer": 1e-3, "nm": 1e-6, "nanometer": 1e-6, "millimeter": 1.0}
+_MM |= {"m": 1e3, "dm": 100.0, "pm": 1e-9, "å": 1e-7}
 
 
 class TiffPages(Reader):
     """All pages of the first series of a TIFF file as frames, in their order, each read when it is asked for.
 
     Places are known where `spacing` is given, or where the file says the size of a pixel and, of more than one page,
-    their distance (ImageJ); 72 and 96 pixels an inch say nothing.
+    their distance (ImageJ, OME); 72 and 96 pixels an inch say nothing.
     """
 
     kind: ClassVar[str] = "tiff_pages"
@@ -133,7 +134,12 @@ class _Layout:
                 raise RefusedError(f"it is truncated: a strip or tile of page {index} has more bytes than the file")
             if reason := missing(page, size):
                 raise RefusedError(f"page {index}: {reason}")
-            values = page.asarray(maxworkers=1)
+            try:
+                values = page.asarray(maxworkers=1)
+            except Exception:  # decoders say in many ways that bytes were missing
+                if reason := cut_off(page, size):
+                    raise RefusedError(f"page {index}: {reason}") from None
+                raise
         else:  # ImageJ describes one page, and the others lie behind it
             page, offset = self.page, self.series.dataoffset
             if offset is None:
@@ -158,6 +164,25 @@ class _Layout:
 
     def spacing(self) -> tuple[float, float, float] | None:
         """mm between pages, rows and columns, where the file says it; 1 mm for the pages of a file of one."""
+        return self._ome_spacing() or self._tagged_spacing()
+
+    def _ome_spacing(self) -> tuple[float, float, float] | None:
+        """From the description of OME-TIFF: PhysicalSizeZ, Y and X, in µm where no unit is named."""
+        if not self.file.is_ome or (self.frames > 1 and set(self.series.axes) - set("ZYXSC")):
+            return None  # pages of several times, or of an unknown order, have no distance
+        pixels = _pixels_of_ome(self.file.ome_metadata)
+        sizes = []
+        for axis in "ZYX" if self.frames > 1 else "YX":
+            size = pixels.get(f"PhysicalSize{axis}")
+            unit = _MM.get(str(pixels.get(f"PhysicalSize{axis}Unit", "µm")).strip().lower())
+            if not isinstance(size, int | float) or unit is None or not 0 < size < numpy.inf:
+                return None
+            sizes.append(size * unit)
+        down, across = sizes[-2:]
+        return (sizes[0] if self.frames > 1 else 1.0), down, across
+
+    def _tagged_spacing(self) -> tuple[float, float, float] | None:
+        """From the resolution of the first page, and ImageJ's distance of pages."""
         page, described = self.page, self.file.imagej_metadata or {}
         across = [_number(page.tags.valueof(name)) for name in ("YResolution", "XResolution")]
         unit = page.tags.valueof("ResolutionUnit")
@@ -175,6 +200,23 @@ def _largest(page: Any) -> int:
     if page.is_tiled:
         return max(page.imagewidth * page.imagelength, page.tilewidth * page.tilelength, prod(page.shape) // 4)
     return max(page.imagewidth * page.imagelength, prod(page.shape) // 4)
+
+
+def _pixels_of_ome(described: str) -> dict[str, object]:
+    """What an OME-XML says of the pixels of its first image; nothing where it is damaged."""
+    from xml.etree.ElementTree import ParseError
+
+    from tifffile import xml2dict
+
+    found: object
+    try:
+        found = xml2dict(described)
+    except ParseError:
+        return {}
+    for name in ("OME", "Image", "Pixels"):
+        found = found.get(name) if isinstance(found, dict) else None
+        found = found[0] if isinstance(found, list) and found else found
+    return found if isinstance(found, dict) else {}
 
 
 def _number(fraction: object) -> float:

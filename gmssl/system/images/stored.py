@@ -41,5 +41,11 @@ def pixel_digest(image: Image.Image) -> str:
 
     A JPEG saved again decodes to other pixels and is another image here; such near-copies are not found.
     """
-    head = f"{image.mode} {image.width} {image.height} ".encode()
-    return hashlib.sha256(head + image.tobytes()).hexdigest()
+    return digest_of_pixels(image.mode, image.width, image.height, image.tobytes())
+
+
+def digest_of_pixels(mode: str, width: int, height: int, pixels: bytes | memoryview) -> str:
+    """The `pixel_digest` of an image by its pixels: their bytes row by row."""
+    digest = hashlib.sha256(f"{mode} {width} {height} ".encode())
+    digest.update(pixels)
+    return digest.hexdigest()

@@ -55,7 +55,7 @@ def read_tiff(source: BinaryIO, name: str, check: Callable[[int, int], None]) ->
             try:
                 return _by_pillow(source, file, page) if _for_pillow(page) else upright(_image(page), _turn(page))
             except Exception:  # decoders say in many ways that bytes were missing
-                reason = _cut(page, size)
+                reason = cut_off(page, size)
                 if not reason:
                     raise
             raise DataError(f"{name} cannot be read: {reason}.")
@@ -161,7 +161,7 @@ def missing(page: Any, size: int) -> str:
     return f"it is truncated: {gone} of {len(places)} strips or tiles are missing"
 
 
-def _cut(page: Any, size: int) -> str:
+def cut_off(page: Any, size: int) -> str:
     """Whether strips or tiles end outside of the file; by itself no fault, as some writers count too many bytes."""
     ends = [offset + count for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False)]
     cut = sum(end > size for end in ends)

@@ -202,6 +202,26 @@ def test_without_a_place_the_spacing_counts(tmp_path):
     assert Nifti().read(tmp_path, Acquisition("x.nii", ("x.nii",))).affine is None
 
 
+@pytest.mark.parametrize("ending", ["nii", "nii.gz", "hdr", "img"])
+@pytest.mark.parametrize("axis", [1, 2, 3])
+@pytest.mark.parametrize("qform", [0, 1])
+@pytest.mark.parametrize("length", [1, 3])
+def test_a_spacing_of_zero_says_no_place(tmp_path, ending, axis, qform, length):
+    """nibabel takes it for 1 mm. One slice alone has no neighbours that it could be far from."""
+    type_ = nibabel.Nifti1Image if ending.startswith("nii") else nibabel.Nifti1Pair
+    image = type_(np.zeros((5, 4, length), np.int16), None)
+    image.set_qform(np.diag([2, 3, 4, 1.0]), qform)
+    image.set_sform(None, 0)
+    image.to_filename(tmp_path / f"x.{ending}")
+    place = tmp_path / ("x.hdr" if ending in ("hdr", "img") else f"x.{ending}")
+    zipped = ending == "nii.gz"
+    content = bytearray(gzip.decompress(place.read_bytes()) if zipped else place.read_bytes())
+    content[76 + 4 * axis : 80 + 4 * axis] = bytes(4)
+    place.write_bytes(gzip.compress(content) if zipped else content)
+    affine = Nifti().read(tmp_path, Acquisition(f"x.{ending}", (f"x.{ending}",))).affine
+    assert (affine is None) == (axis < 3 or length > 1)
+
+
 @pytest.mark.parametrize(
     ("values", "reason"),
     [

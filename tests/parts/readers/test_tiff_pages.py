@@ -102,6 +102,66 @@ def test_sizes_of_stacks(tmp_path, options, sizes):
     np.testing.assert_allclose(read(tmp_path, spacing=(3e-5, 8e-6, 8e-6)).affine @ [1, 0, 0, 0], [0, 0, 3e-5, 0])
 
 
+def ome(axes="ZYX", **pixels):
+    return {"ome": True, "metadata": {"axes": axes, **pixels}}
+
+
+SIZES = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25, "PhysicalSizeZ": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "pages", "sizes"),
+    [
+        (ome(**SIZES), 5, (2e-3, 2.5e-4, 5e-4)),  # µm where no unit is named
+        (ome(**SIZES, **{f"PhysicalSize{axis}Unit": "mm" for axis in "XYZ"}), 5, (2, 0.25, 0.5)),
+        (ome(**SIZES, PhysicalSizeXUnit="nm", PhysicalSizeZUnit="Å"), 5, (2e-7, 2.5e-4, 5e-7)),
+        (ome(**SIZES, PhysicalSizeXUnit="pixel"), 5, None),
+        (ome(**SIZES, axes="TYX"), 5, None),  # points of time
+        (ome(**(SIZES | {"PhysicalSizeZ": 0.0})), 5, None),
+        (ome(**(SIZES | {"PhysicalSizeX": float("inf")})), 5, None),
+        (ome(PhysicalSizeX=0.5, PhysicalSizeY=0.25), 5, None),
+        (ome(axes="YX", PhysicalSizeX=0.5, PhysicalSizeY=0.25), 1, (1, 2.5e-4, 5e-4)),
+        ({**ome(axes="YX"), "resolution": (100, 50), "resolutionunit": "CENTIMETER"}, 1, (1, 0.2, 0.1)),
+    ],
+)
+def test_sizes_of_ome(tmp_path, options, pages, sizes):
+    tifffile.imwrite(tmp_path / "x.tif", GREY[:pages] if pages > 1 else GREY[0], photometric="minisblack", **options)
+    affine = read(tmp_path).affine
+    if sizes is None:
+        assert affine is None
+    else:
+        np.testing.assert_allclose(affine @ [1, 2, 3, 0], [3 * sizes[2], 2 * sizes[1], sizes[0], 0])
+
+
+PIXELS = (
+    "<Pixels ID='Pixels:0' DimensionOrder='XYZCT' SizeX='48' SizeY='32' SizeZ='1' SizeC='1' SizeT='1' Type='uint8' "
+    "PhysicalSizeX='{}' PhysicalSizeY='{}'><TiffData IFD='0' PlaneCount='1'/></Pixels>"
+)
+
+
+def test_sizes_of_the_first_image_of_ome(tmp_path):
+    text = f"<OME><Image>{PIXELS.format('2', '1')}</Image><Image>{PIXELS.format('3', '3')}</Image></OME>"
+    tifffile.imwrite(tmp_path / "x.tif", GREY[0], description=f"<?xml version='1.0'?>{text}", metadata=None)
+    np.testing.assert_allclose(read(tmp_path).affine @ [0, 1, 1, 0], [2e-3, 1e-3, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<OME><Image><Pixels PhysicalSizeX='1'</OME>",
+        "<OME></OME>",
+        "<OME><Image/></OME>",
+        f"<OME><Image>{PIXELS.format('x', '1')}</Image></OME>",
+        f"<OME><Image>{PIXELS.format('1', 'nan')}</Image><Image>{PIXELS.format('1', '1')}</Image></OME>",
+    ],
+)
+def test_damaged_descriptions_of_ome_say_nothing(tmp_path, text):
+    tifffile.imwrite(tmp_path / "x.tif", GREY[0], description=f"<?xml version='1.0'?>{text}", metadata=None)
+    scan = read(tmp_path)
+    assert scan.affine is None
+    np.testing.assert_array_equal(scan.frames[0], GREY[0])
+
+
 @pytest.mark.parametrize(
     ("resolution", "unit", "sizes"),
     [

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gmssl.errors import DataError
+from gmssl.interfaces.reader import LibraryError
 from gmssl.system.workers import of_the_machine
 
 if TYPE_CHECKING:
@@ -94,12 +94,14 @@ def need_pydicom() -> None:
     """Refuse to begin without the library.
 
     Raises:
-        DataError: it is missing; names the extra.
+        LibraryError: it is missing; names the extra.
     """
     try:
         import pydicom  # noqa: F401
     except ImportError:
-        raise DataError('DICOM files are read by pydicom, which is not installed; pip install "gmssl[med]".') from None
+        raise LibraryError(
+            'DICOM files are read by pydicom, which is not installed; pip install "gmssl[med]".'
+        ) from None
 
 
 @contextmanager

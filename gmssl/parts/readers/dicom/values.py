@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EXACT = 2**24
 """Whole numbers up to here are exact in float32."""
+WHOLE, LARGEST = 2.0**32, 3e38
+"""Values up to here are kept as whole numbers, and as float32."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +61,16 @@ class Frame:
 
     @property
     def plain(self) -> bool:
-        """Whether its values are whole numbers."""
-        whole_line = self.slope.is_integer() and self.intercept.is_integer()
+        """Whether its values are whole numbers that types of 32 bits hold."""
+        whole_line = self.slope.is_integer() and self.intercept.is_integer() and max(map(abs, self.ends)) <= WHOLE
         return (
             whole_line and self.header.keyword == "PixelData" and not items(self.header.fields, "ModalityLUTSequence")
         )
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Values of the least and the greatest number that its bits can hold."""
+        return self.slope * self.low + self.intercept, self.slope * self.high + self.intercept
 
     def read(self) -> tuple[numpy.ndarray, numpy.ndarray | None]:
         """Values `[H,W]`, or RGB of 8 bits `[H,W,3]`, and where they are valid, `[H,W]`; None for everywhere.
@@ -74,7 +81,7 @@ class Frame:
         try:
             with quiet():
                 return self._values(self.pixels.frame(self.index))
-        except (FaultError, ValueError, AttributeError, KeyError, IndexError, TypeError, NotImplementedError) as error:
+        except (FaultError, NotImplementedError, *_DAMAGES) as error:
             raise DataError(f"{self.header.name} cannot be read: {words_of(error)}.") from None
 
     def _values(self, stored: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray | None]:
@@ -91,6 +98,9 @@ class Frame:
         if self.plain:
             return stored.astype(numpy.int64) * int(self.slope) + int(self.intercept), valid
         return stored.astype(numpy.float64) * self.slope + self.intercept, valid
+
+
+_DAMAGES = (ValueError, AttributeError, LookupError, TypeError, ArithmeticError)
 
 
 def frame_of(header: Header, pixels: Pixels, index: int) -> Frame:
@@ -110,11 +120,16 @@ def frame_of(header: Header, pixels: Pixels, index: int) -> Frame:
         known = slope is not None or intercept is not None or bool(items(fields, "ModalityLUTSequence"))
         slope, intercept = 1.0 if slope is None else slope, 0.0 if intercept is None else intercept
         bits = whole(fields, "BitsStored") or whole(fields, "BitsAllocated") or 16
+        if bits > 64:
+            raise FaultError(f"BitsStored is {bits}")
         signed = bool(whole(fields, "PixelRepresentation"))
         low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
         window = _window(inner(groups, "FrameVOILUTSequence"), fields)
         unit = _unit(fields, text(scale, "RescaleType"), known)
-        return Frame(pixels, index, header, slope, intercept, low, high, window, unit)
+        frame = Frame(pixels, index, header, slope, intercept, low, high, window, unit)
+        if not max(map(abs, frame.ends)) <= LARGEST:
+            raise FaultError(f"its scale ({slope:g} · number + {intercept:g}) makes values that float32 does not hold")
+        return frame
     except FaultError as fault:
         raise DataError(f"{header.name} cannot be read: {fault}.") from None
 
@@ -192,7 +207,7 @@ def type_of(frames: Sequence[Frame]) -> Any:
         return numpy.dtype(numpy.uint8)
     if not all(frame.plain for frame in frames):
         return numpy.dtype(numpy.float32)
-    ends = [frame.slope * end + frame.intercept for frame in frames for end in (frame.low, frame.high)]
+    ends = [end for frame in frames for end in frame.ends]
     return whole_type(min(ends), max(ends))
 
 

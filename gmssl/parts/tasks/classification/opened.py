@@ -111,7 +111,7 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone: Any = backbone
-        layers: list[nn.Module] = []
+        layers: list[nn.Module] = [nn.BatchNorm1d(backbone.width, affine=False)] if task.standardise else []
         width = backbone.width
         for hidden in task.hidden:
             layers += [nn.Dropout(task.dropout), nn.Linear(width, hidden), nn.ReLU()]

@@ -42,6 +42,9 @@ class ClassificationSettings(Settings):
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), max_length=3, description="widths of the hidden layers of the head; none: a linear layer"
     )
+    standardise: bool = Field(
+        False, description="give the head features of mean 0 and deviation 1 (batch normalisation without weights)"
+    )
     dropout: float = Field(0.0, ge=0, lt=1, description="before each layer of the head")
     balanced_loss: bool = Field(False, description="weigh classes by the inverse of their frequency")
     metric: Literal["accuracy", "balanced_accuracy", "auroc", "f1", "kappa"] = Field(

@@ -13,6 +13,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
+from typing import Any, cast
 
 from gmssl.errors import DataError
 from gmssl.interfaces.task import Row, Scores, Value
@@ -117,7 +118,7 @@ def summary(rows: Sequence[Row], classes: Sequence[str], unit: str = "px", key: 
     """
     tables = [table for row in rows if isinstance(table := row.get(key), Mapping)]
     # [cases, classes, measures and counts]; None becomes NaN.
-    cells = numpy.array([[_KEYS(table[name]) for name in classes] for table in tables], dtype=numpy.float64)
+    cells = numpy.array([[_KEYS(cast(Any, table[name])) for name in classes] for table in tables], numpy.float64)
     cells = cells.reshape(len(tables), len(classes), len(MEASURES) + len(COUNTS))
     measures, (both, ours, theirs) = cells[..., : len(MEASURES)], numpy.moveaxis(cells[..., len(MEASURES) :], 2, 0)
     names = {name: f"hd95_{unit}" if name == "hd95" else name for name in MEASURES}

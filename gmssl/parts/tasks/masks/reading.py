@@ -51,8 +51,9 @@ def grey_values(path: Path) -> numpy.ndarray:
             with Image.open(path, formats=(*FORMATS, "GIF")) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise DataError(f"{path} has {image.width}×{image.height} pixels, above the limit {MAX_PIXELS}")
-                if getattr(image, "n_frames", 1) > 1:
-                    raise DataError(f"{path} has {image.n_frames} pages; write the one that is meant as a file")
+                pages = getattr(image, "n_frames", 1)
+                if pages > 1:
+                    raise DataError(f"{path} has {pages} pages; write the one that is meant as a file")
                 values = numpy.array(image.convert("L") if image.mode in ("1", "LA", "La") else image)
     except DataError:
         raise
@@ -64,7 +65,7 @@ def grey_values(path: Path) -> numpy.ndarray:
 
 
 def _flat(values: numpy.ndarray, path: Path) -> numpy.ndarray:
-    if values.dtype.kind not in "iu":
+    if not numpy.issubdtype(values.dtype, numpy.integer):
         raise DataError(f"{path} holds numbers of type {values.dtype}, not whole ones")
     if values.ndim == 2:
         return values

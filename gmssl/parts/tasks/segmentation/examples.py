@@ -13,7 +13,7 @@ from gmssl.interfaces.cases import Case
 from gmssl.parts.tasks.masks.augmentation import UNCHANGED, Change
 from gmssl.parts.tasks.masks.fitting import Fitted
 from gmssl.parts.tasks.masks.reading import FIELD_OF_VIEW, counted, label_map
-from gmssl.parts.tasks.segmentation.task import Segmentation
+from gmssl.parts.tasks.segmentation.settings import SegmentationSettings
 from gmssl.system.images.reading import read_image
 
 
@@ -30,7 +30,7 @@ class Example:
 class Prepared:
     """Images and labels of all cases on the grid, kept in memory as far as the settings allow."""
 
-    settings: Segmentation
+    settings: SegmentationSettings
     cases: Sequence[Case]
     channels: int
     kept: dict[int, tuple[Image.Image, np.ndarray]] = field(default_factory=dict, repr=False)
@@ -53,9 +53,13 @@ class Prepared:
         """What other processes are sent; they keep images of their own."""
         return {**vars(self), "kept": {}}
 
-    def example(self, index: int, change: Change) -> Example:
-        """The example of a case after a change."""
+    def example(self, index: int, change: Change, corner: tuple[int, int] | None = None) -> Example:
+        """The example of a case after a change, of the square whose first pixel is at a row and column, or whole."""
         image, labels = self[index]
+        if corner is not None:
+            (top, left), side = corner, self.settings.crop or self.settings.size
+            image = image.crop((left, top, left + side, top + side))
+            labels = labels[top : top + side, left : left + side]
         if change != UNCHANGED:
             image, labels = change.image(image), change.labels(labels)
         pixels = np.array(image).reshape(*labels.shape, self.channels)
@@ -78,8 +82,13 @@ class Training:
     def __getitem__(self, at: tuple[int, int]) -> Example:
         epoch, index = at
         generator = np.random.default_rng([self.seed, epoch, index])
-        change = self.prepared.settings.augmentation.drawn(generator)
-        return self.prepared.example(self.indices[index % len(self.indices)], change)
+        settings = self.prepared.settings
+        change = settings.augmentation.drawn(generator)
+        corner = None
+        if settings.crop is not None:
+            top, left = generator.integers(settings.size - settings.crop + 1, size=2)
+            corner = int(top), int(left)
+        return self.prepared.example(self.indices[index % len(self.indices)], change, corner)
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,26 @@ from gmssl.errors import DataError, RecipeError
 from gmssl.interfaces.task import Backbone
 from gmssl.parts.tasks.masks.reading import UNCOUNTED
 from gmssl.parts.tasks.segmentation.pyramid import Levels, Stem, TokenLevels
-from gmssl.parts.tasks.segmentation.task import Segmentation
+from gmssl.parts.tasks.segmentation.settings import SegmentationSettings
 
 
 class SegmentationNetwork(nn.Module):
     """Logits `[B,1+classes,S,S]` of images uint8 `[B,K,S,S]`; class 0 is the background."""
 
-    def __init__(self, settings: Segmentation, backbone: Any) -> None:
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, settings: SegmentationSettings, backbone: Any) -> None:
         super().__init__()
         smp = _library()
         if not backbone.channels:
             raise RecipeError(
                 f"task.network={settings.network} needs an encoder with a pyramid of feature maps, and this one has "
                 "none. Use another encoder, such as one of timm with feature maps."
+            )
+        if settings.crop not in (None, settings.size) and len(set(backbone.strides)) == 1:
+            raise RecipeError(
+                "task.crop is for convolutional encoders: this one has positions for images of one size. Remove it."
             )
         outputs = len(settings.names) + 1
         self.backbone = backbone
@@ -90,7 +97,7 @@ class Dpt(nn.Module):
         return logits
 
 
-def _unet(settings: Segmentation, backbone: Backbone, outputs: int, attention: str | None = None) -> nn.Module:
+def _unet(settings: SegmentationSettings, backbone: Backbone, outputs: int, attention: str | None = None) -> nn.Module:
     from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 
     levels = _levels(settings, backbone)
@@ -101,11 +108,11 @@ def _unet(settings: Segmentation, backbone: Backbone, outputs: int, attention: s
     return _begun(UnetLike(levels, decoder, _head(widths[-1], outputs)))
 
 
-def _attention_unet(settings: Segmentation, backbone: Backbone, outputs: int) -> nn.Module:
+def _attention_unet(settings: SegmentationSettings, backbone: Backbone, outputs: int) -> nn.Module:
     return _unet(settings, backbone, outputs, "scse")
 
 
-def _unet_plus_plus(settings: Segmentation, backbone: Backbone, outputs: int) -> nn.Module:
+def _unet_plus_plus(settings: SegmentationSettings, backbone: Backbone, outputs: int) -> nn.Module:
     from segmentation_models_pytorch.decoders.unetplusplus.decoder import UnetPlusPlusDecoder
 
     levels = _levels(settings, backbone)
@@ -114,7 +121,7 @@ def _unet_plus_plus(settings: Segmentation, backbone: Backbone, outputs: int) ->
     return _begun(UnetLike(levels, decoder, _head(widths[-1], outputs)))
 
 
-def _transunet(settings: Segmentation, backbone: Backbone, outputs: int) -> nn.Module:
+def _transunet(settings: SegmentationSettings, backbone: Backbone, outputs: int) -> nn.Module:
     from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 
     widths = settings.decoder_channels[-4:]
@@ -123,7 +130,7 @@ def _transunet(settings: Segmentation, backbone: Backbone, outputs: int) -> nn.M
     return _begun(UnetLike(levels, decoder, _head(widths[-1], outputs)))
 
 
-def _dpt(settings: Segmentation, backbone: Backbone, outputs: int) -> nn.Module:
+def _dpt(settings: SegmentationSettings, backbone: Backbone, outputs: int) -> nn.Module:
     from segmentation_models_pytorch.decoders.dpt.decoder import DPTDecoder, DPTSegmentationHead
 
     channels, strides = backbone.channels[-4:], backbone.strides[-4:]
@@ -153,7 +160,7 @@ DECODERS = {
 }
 
 
-def _levels(settings: Segmentation, backbone: Backbone) -> Levels | TokenLevels:
+def _levels(settings: SegmentationSettings, backbone: Backbone) -> Levels | TokenLevels:
     strides = backbone.strides
     if len(set(strides)) > 1 and not any(stride & (stride - 1) for stride in strides):
         return Levels(backbone.channels, strides)
@@ -165,7 +172,7 @@ def _levels(settings: Segmentation, backbone: Backbone) -> Levels | TokenLevels:
     )
 
 
-def _widths(settings: Segmentation, levels: Levels | TokenLevels) -> tuple[int, ...]:
+def _widths(settings: SegmentationSettings, levels: Levels | TokenLevels) -> tuple[int, ...]:
     """A block for each level; the finest ones of the settings where there are fewer."""
     given, count = settings.decoder_channels, len(levels.channels)
     return given[-count:] if count <= len(given) else (given[0],) * (count - len(given)) + given

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,17 +13,15 @@ from gmssl.interfaces.task import Row
 from gmssl.parts.tasks.masks.fitting import Fitted
 from gmssl.parts.tasks.masks.metrics import by_class, summary
 from gmssl.parts.tasks.masks.pictures import write_labels, write_picture
+from gmssl.parts.tasks.segmentation.annotation import Annotation
 from gmssl.system.images.reading import read_image
-
-if TYPE_CHECKING:
-    from gmssl.parts.tasks.segmentation.opened import OpenedSegmentation
 
 
 @dataclass
 class SegmentationScoring:
     """See `gmssl.interfaces.task.Scoring`; rows hold `scores`, and `observer` where there is a second one."""
 
-    opened: OpenedSegmentation
+    annotation: Annotation
     keep: bool = False
     found: list[Row] = field(default_factory=list)
     kept: list[tuple[int, np.ndarray]] = field(default_factory=list)
@@ -34,14 +32,14 @@ class SegmentationScoring:
             self._take(int(index), probabilities)
 
     def _take(self, index: int, probabilities: torch.Tensor) -> None:
-        opened, settings = self.opened, self.opened.settings
-        truth, counts = opened.truth(index)
+        annotation = self.annotation
+        truth, counts = annotation.truth(index)
         height, width = truth.shape
-        place = Fitted.of((height, width), settings.size, settings.fit)
+        place = Fitted.of((height, width), annotation.settings.size, annotation.settings.fit)
         labels = place.back(probabilities).argmax(dim=0).numpy().astype(np.uint8)
-        scores = by_class(labels, truth, opened.classes, settings.tolerance, counted=counts)
-        row: Row = {"case": opened.cases[index].name, "scores": scores}
-        observer = opened.observer(index)
+        scores = by_class(labels, truth, annotation.classes, annotation.settings.tolerance, counted=counts)
+        row: Row = {"case": annotation.cases[index].name, "scores": scores}
+        observer = annotation.observer(index)
         self.found.append(row if observer is None else {**row, "observer": observer})
         if self.keep:
             self.kept.append((index, labels))
@@ -52,14 +50,16 @@ class SegmentationScoring:
 
     def write(self, folder: Path) -> list[Path]:
         """A picture and a label map as PNG for each case that was kept."""
-        opened, written = self.opened, []
+        annotation, written = self.annotation, []
         for (index, labels), row in zip(self.kept, self.found, strict=True):
-            case = opened.cases[index]
-            truth, counts = opened.truth(index)
-            dice = summary([row], opened.classes)["dice"]
+            case = annotation.cases[index]
+            truth, counts = annotation.truth(index)
+            dice = summary([row], annotation.classes)["dice"]
             title = f"{case.name}   Dice {'–' if dice is None else f'{dice:.3f}'}"
             name = case.name.replace("/", "_")
-            image = read_image(case.image, opened.channels)
-            written.append(write_picture(folder / f"{name}.png", image, truth, labels, opened.classes, title, counts))
+            image = read_image(case.image, annotation.channels)
+            written.append(
+                write_picture(folder / f"{name}.png", image, truth, labels, annotation.classes, title, counts)
+            )
             written.append(write_labels(folder / f"{name}_prediction.png", labels))
         return written

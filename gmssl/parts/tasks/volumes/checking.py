@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -103,7 +104,9 @@ def _checked(settings: VolumeSettings, case: Case) -> Checked | str:
         for role, other in zip((*settings.images[1:], path.name), (*images[1:], mask), strict=True):
             _same_grid(images[0], other, role, case)
         labels = labels_of(mask, path, settings)
-        bounds = tuple(settings.window.bounds(image, None) for image in images)
+        bounds = tuple(
+            _bounds(settings, case.files[role], image) for role, image in zip(settings.images, images, strict=True)
+        )
     except DataError as fault:
         return str(fault).rstrip(".")
     affine = images[0].affine
@@ -133,6 +136,13 @@ def _image(settings: VolumeSettings, case: Case, role: str) -> Scan:
             "there, or set task.not_finite to black"
         )
     return scan
+
+
+def _bounds(settings: VolumeSettings, path: Path, scan: Scan) -> tuple[float, float]:
+    try:
+        return settings.window.bounds(scan, None)
+    except DataError as fault:
+        raise DataError(f"{path}: {fault}") from None
 
 
 def _same_grid(image: Scan, other: Scan, role: str, case: Case) -> None:

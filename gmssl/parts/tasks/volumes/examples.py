@@ -19,7 +19,7 @@ from gmssl.parts.tasks.masks.augmentation import UNCHANGED, Change
 from gmssl.parts.tasks.masks.fitting import Fitted
 from gmssl.parts.tasks.volumes.checking import Checked
 from gmssl.parts.tasks.volumes.reading import grey, labels_of, mask_file, read_scan
-from gmssl.parts.tasks.volumes.task import VolumeSegmentation
+from gmssl.parts.tasks.volumes.slice_settings import SliceSettings
 
 Place: TypeAlias = tuple[int, int]
 """Indices of a case and of a slice of its cut."""
@@ -39,7 +39,7 @@ class Example:
 class Prepared:
     """Slices of all cases on the grid, in memory as far as the settings allow, and in a temporary folder beyond."""
 
-    settings: VolumeSegmentation
+    settings: SliceSettings
     cases: Sequence[Case]
     checked: Sequence[Checked]
     channels: int
@@ -137,7 +137,8 @@ class Training:
             taken = negative
         else:
             wanted = round(share * len(positive)) if len(negative) else 0
-            rounds = [generator.permutation(negative) + turn * len(self.places) for turn in range(wanted)]
+            turns = -(-wanted // max(1, len(negative)))
+            rounds = [generator.permutation(negative) + turn * len(self.places) for turn in range(turns)]
             taken = np.concatenate([np.zeros(0, np.int64), *rounds])[:wanted]
         return [int(index) for index in generator.permutation(np.concatenate([positive, taken]))]
 

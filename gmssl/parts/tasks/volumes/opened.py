@@ -15,14 +15,14 @@ from gmssl.parts.tasks.masks.metrics import summary
 from gmssl.parts.tasks.volumes.checking import Checked, facts_of, refuse_empty
 from gmssl.parts.tasks.volumes.examples import Example, Place, Prepared, Testing, Training
 from gmssl.parts.tasks.volumes.scoring import SliceScoring
-from gmssl.parts.tasks.volumes.task import VolumeSegmentation
+from gmssl.parts.tasks.volumes.slice_settings import SliceSettings
 
 
 @dataclass
 class OpenedSlices:
     """Volumes with masks, as `gmssl.interfaces.task.Opened` describes."""
 
-    settings: VolumeSegmentation
+    settings: SliceSettings
     cases: Sequence[Case]
     channels: int
     checked: Sequence[Checked]

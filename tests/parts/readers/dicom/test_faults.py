@@ -179,6 +179,11 @@ def test_without_spacing_slices_are_read_in_order_and_it_is_told(dicom, tmp_path
     ("fields", "said"),
     [
         ({"RescaleSlope": 0}, "RescaleSlope is 0"),
+        ({"RescaleSlope": "1e36"}, r"its scale \(1e\+36 . number \+ 0\) makes values that float32 does not hold"),
+        ({"RescaleSlope": "-1e300", "RescaleIntercept": "1e300"}, "makes values that float32 does not hold"),
+        ({"RescaleIntercept": "1e300"}, "makes values that float32 does not hold"),
+        ({"BitsStored": 65, "HighBit": 64}, "BitsStored is 65"),
+        ({"BitsStored": 65535, "HighBit": 65534}, "BitsStored is 65535"),
         ({"HighBit": 7}, "HighBit 7"),
     ],
 )

@@ -43,6 +43,8 @@ def scan_of(dicom, tmp_path, data: Dataset, **save):
         (np.uint16, {"BitsStored": 12, "RescaleSlope": 2, "RescaleIntercept": -1024}, np.int16),
         (np.uint16, {"RescaleSlope": 1, "RescaleIntercept": -1024}, np.float32),
         (np.int16, {"RescaleSlope": "0.37", "RescaleIntercept": "1.5"}, np.float32),
+        (np.int16, {"RescaleSlope": "1e17", "RescaleIntercept": "-7"}, np.float32),
+        (np.uint16, {"RescaleSlope": "1e30"}, np.float32),
         (np.uint8, {}, np.uint8),
         (np.uint32, {}, np.uint32),
     ],

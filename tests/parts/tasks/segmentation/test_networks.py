@@ -96,6 +96,8 @@ def test_a_backbone_that_does_not_fit_is_refused(tmp_path) -> None:
         network("dpt", (4, 8, 16))
     with pytest.raises(RecipeError, match="neither powers of two nor all equal"):
         network("unet", (3, 6, 12))
+    with pytest.raises(RecipeError, match=r"task\.crop is for convolutional encoders"):
+        network("unet", (16, 16, 16, 16), crop=32)
     opened = Segmentation(size=64).open(discs(2, tmp_path), 1)
     with pytest.raises(RecipeError, match="no network of its own"):
         opened.network(None)

@@ -76,6 +76,24 @@ def test_examples_come_from_seed_epoch_and_index_alone(cases) -> None:
     assert first[0, 0].image.shape == (1, 32, 32)
 
 
+def test_crops_are_squares_of_the_image(cases) -> None:
+    still = {"flip": "none"}
+    opened = Segmentation(size=96, crop=32, augmentation=still).open(cases, 1)
+    whole = opened.testing([2])[0]
+    corners = set()
+    for epoch in range(20):
+        crop = opened.training([2], 0)[epoch, 0]
+        assert crop.image.shape == (1, 32, 32)
+        windows = whole.image[0].unfold(0, 32, 1).unfold(1, 32, 1)
+        places = (windows == crop.image[0]).all(dim=3).all(dim=2).nonzero().tolist()
+        assert len(places) == 1
+        ((top, left),) = places
+        assert torch.equal(crop.labels, whole.labels[top : top + 32, left : left + 32])
+        corners.add((top, left))
+    assert len(corners) > 15
+    assert opened.testing([2])[0].image.shape == (1, 96, 96)
+
+
 def test_no_memory_gives_the_same_examples(cases) -> None:
     kept, read = (Segmentation(size=32, cache=megabytes).open(cases, 3).testing([0, 0]) for megabytes in (1, 0))
     assert all(torch.equal(kept[n].image, read[n].image) for n in range(2))
@@ -151,6 +169,7 @@ def test_all_faults_of_the_files_are_told_at_once(cases, tmp_path) -> None:
         ({"classes": {"a": 1}, "threshold": 3}, "without a name"),
         ({"dice_weight": 0, "cross_entropy_weight": 0}, "nothing would be learnt"),
         ({"network": "attention_unet", "decoder_channels": (64, 32, 16, 16, 8)}, "scSE attention needs 16"),
+        ({"size": 64, "crop": 96}, "more than size"),
         ({"network": "fcn"}, "'unet', 'unet\\+\\+'"),
     ],
 )
@@ -163,6 +182,6 @@ def test_pictures_are_written_for_kept_cases(tmp_path) -> None:
     opened = Segmentation(size=64).open(discs(2, tmp_path / "data"), 1)
     written = scored(opened, 1, keep=True).write(tmp_path / "out")
     assert [path.name for path in written] == ["1.png", "1_prediction.png"]
-    truth, _ = opened.truth(1)
+    truth, _ = opened.annotation.truth(1)
     predicted = np.asarray(Image.open(written[1]))
     assert 2 * ((predicted == 1) & (truth == 1)).sum() / ((predicted == 1).sum() + truth.sum()) > 0.95

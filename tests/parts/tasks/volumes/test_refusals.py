@@ -98,6 +98,11 @@ def test_series_of_volumes_colours_and_missing_files_are_told_at_once(case, tmp_
     assert "has no file of the role 't1post'" in message([case], images=["image", "t1post"])
 
 
+def test_a_window_without_meaning_names_the_file(case) -> None:
+    told = message([case], window="hounsfield")
+    assert "0.nii.gz: the window soft_tissue is of Hounsfield units" in told
+
+
 def test_the_first_mask_role_that_is_there_is_read(case) -> None:
     files = {"image": case.image, "second": case.files["mask"]}
     assert VolumeSegmentation(size=32, masks=["first", "second"]).open([Case("a", files)], 1).checked
@@ -119,6 +124,7 @@ def test_the_first_mask_role_that_is_there_is_read(case) -> None:
         (VolumeNetwork, {"grid": (24, 96, 96), "patch": (32, 96, 96)}, "larger than the grid"),
         (VolumeNetwork, {"grid": (20, 96, 96)}, "unet needs multiples of 8"),
         (VolumeNetwork, {"grid": (48, 96, 96), "network": "swin_unetr"}, "multiples of 32"),
+        (VolumeNetwork, {"grid": (32, 32, 32), "network": "swin_unetr"}, "a single cell"),
         (VolumeNetwork, {"network": "unetr", "hidden_size": 50, "heads": 4}, "no multiple of heads=4"),
         (VolumeNetwork, {"network": "swin_unetr", "feature_size": 20}, "multiple of 12"),
     ],

@@ -21,8 +21,8 @@ from tests.parts.tasks.volumes.blobs import blobs, turned
 
 TINY = {
     "unet": {"grid": (8, 16, 16), "channels": (4, 8), "residual_units": 1},
-    "unetr": {"grid": (16, 16, 16), "feature_size": 4, "hidden_size": 24, "heads": 2},
-    "swin_unetr": {"grid": (32, 32, 32), "feature_size": 12},
+    "unetr": {"grid": (16, 16, 32), "feature_size": 4, "hidden_size": 24, "heads": 2},
+    "swin_unetr": {"grid": (32, 32, 64), "feature_size": 12},
 }
 
 

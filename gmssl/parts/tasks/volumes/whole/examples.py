@@ -12,7 +12,7 @@ from gmssl.interfaces.cases import Case
 from gmssl.parts.tasks.volumes.checking import Checked
 from gmssl.parts.tasks.volumes.reading import grey, labels_of, mask_file, read_scan
 from gmssl.parts.tasks.volumes.whole.resizing import resized, resized_labels
-from gmssl.parts.tasks.volumes.whole.task import VolumeNetwork
+from gmssl.parts.tasks.volumes.whole.settings import WholeSettings
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Example:
 class Prepared:
     """Volumes of all cases on the grid, in memory."""
 
-    settings: VolumeNetwork
+    settings: WholeSettings
     cases: Sequence[Case]
     checked: Sequence[Checked]
     kept: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, repr=False)

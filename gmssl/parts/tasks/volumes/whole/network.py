@@ -10,7 +10,7 @@ from torch import nn
 
 from gmssl.errors import DataError, RecipeError
 from gmssl.interfaces.task import told
-from gmssl.parts.tasks.volumes.whole.task import VolumeNetwork
+from gmssl.parts.tasks.volumes.whole.settings import WholeSettings
 
 _WINDOWS = 2
 """Windows that are predicted at once."""
@@ -21,7 +21,7 @@ class WholeNetwork(nn.Module):
 
     backbone = None
 
-    def __init__(self, settings: VolumeNetwork) -> None:
+    def __init__(self, settings: WholeSettings) -> None:
         super().__init__()
         _library()
         from monai.losses import DiceLoss
@@ -112,14 +112,14 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
     return {name: value for name, value in inner.items() if isinstance(value, torch.Tensor)}
 
 
-def _unet(settings: VolumeNetwork, inputs: int, outputs: int) -> nn.Module:
+def _unet(settings: WholeSettings, inputs: int, outputs: int) -> nn.Module:
     from monai.networks.nets import UNet
 
     steps = (2,) * (len(settings.channels) - 1)
     return UNet(3, inputs, outputs, settings.channels, steps, num_res_units=settings.residual_units)
 
 
-def _unetr(settings: VolumeNetwork, inputs: int, outputs: int) -> nn.Module:
+def _unetr(settings: WholeSettings, inputs: int, outputs: int) -> nn.Module:
     from monai.networks.nets import UNETR
 
     return UNETR(
@@ -133,7 +133,7 @@ def _unetr(settings: VolumeNetwork, inputs: int, outputs: int) -> nn.Module:
     )
 
 
-def _swin_unetr(settings: VolumeNetwork, inputs: int, outputs: int) -> nn.Module:
+def _swin_unetr(settings: WholeSettings, inputs: int, outputs: int) -> nn.Module:
     from monai.networks.nets import SwinUNETR
 
     return SwinUNETR(in_channels=inputs, out_channels=outputs, feature_size=settings.feature_size)

@@ -16,14 +16,14 @@ from gmssl.parts.tasks.volumes.checking import Checked, facts_of, refuse_empty
 from gmssl.parts.tasks.volumes.scoring import VolumeScoring
 from gmssl.parts.tasks.volumes.whole.examples import Example, Prepared, Testing, Training
 from gmssl.parts.tasks.volumes.whole.resizing import labels_back
-from gmssl.parts.tasks.volumes.whole.task import VolumeNetwork
+from gmssl.parts.tasks.volumes.whole.settings import WholeSettings
 
 
 @dataclass
 class OpenedWhole:
     """Volumes with masks, as `gmssl.interfaces.task.Opened` describes."""
 
-    settings: VolumeNetwork
+    settings: WholeSettings
     cases: Sequence[Case]
     checked: Sequence[Checked]
     higher_is_better: bool = True
