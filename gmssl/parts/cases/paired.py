@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import IMAGE, Case, Cases
@@ -19,15 +20,16 @@ _GROUPS = ("label", "patient")
 class Paired(Cases):
     """A case for each image that a pattern finds; its other files have the same stem.
 
-    `{image: "images/*.jpg", mask: "masks/{stem}_mask.png"}` pairs `images/7.jpg` with `masks/7_mask.png`. A file that
-    is not there is left out of its case, and a task that needs it says so.
+    `{image: "images/*.jpg", mask: "masks/{stem}_mask.png"}` pairs `images/7.jpg` with `masks/7_mask.png`. Names of the
+    groups of `fields` stand for what these found, as in `{folder}/{patient}_seg.nii.gz`. A file that is not there is
+    left out of its case, and a task that needs it says so.
     """
 
     kind: ClassVar[str] = "paired"
 
     root: Path = Field(description="folder of the data")
     files: dict[str, str] = Field(
-        description="role → path below the root: a pattern for the image, {stem} in the others"
+        description="role → path below the root: a pattern for the image, {stem} or groups of `fields` in the others"
     )
     fields: str | None = Field(
         None,
@@ -54,6 +56,16 @@ class Paired(Cases):
             except re.error as error:
                 raise ValueError(f"{fields!r} is no regular expression ({error}); correct it") from None
         return fields
+
+    @model_validator(mode="after")
+    def _paths_name_what_is_known(self) -> Paired:
+        known = {"stem", *(re.compile(self.fields).groupindex if self.fields else ())}
+        for role, text in self.files.items():
+            asked = {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+            if role != IMAGE and asked - known:
+                names, exist = (", ".join(f"{{{name}}}" for name in sorted(group)) for group in (asked - known, known))
+                raise ValueError(f"files.{role}: there is no {names}; there is {exist}. Add a group to fields")
+        return self
 
     def cases(self) -> Sequence[Case]:
         """A case for each image, sorted by path; where there are lists, only those that a list names.
@@ -94,10 +106,12 @@ class Paired(Cases):
         return found
 
     def _case(self, root: Path, image: Path, split: str | None) -> Case:
-        others = {role: root / text.format(stem=image.stem) for role, text in self.files.items() if role != IMAGE}
-        files = {IMAGE: image, **{role: path for role, path in others.items() if path.is_file()}}
         name = image.relative_to(root).as_posix()
         match = re.search(self.fields, name) if self.fields else None
-        facts = {key: value for key, value in match.groupdict().items() if value} if match else {}
+        found = match.groupdict(default="") if match else dict.fromkeys(re.compile(self.fields or "").groupindex, "")
+        words = {**found, "stem": image.stem}
+        others = {role: root / text.format_map(words) for role, text in self.files.items() if role != IMAGE}
+        files = {IMAGE: image, **{role: path for role, path in others.items() if path.is_file()}}
+        facts = {key: value for key, value in found.items() if value}
         label, patient = (facts.get(group) for group in _GROUPS)
         return Case(name, files, label, patient, facts | ({} if split is None else {"split": split}))

@@ -77,6 +77,17 @@ class TestPaired:
         assert cases[1].facts["eye"] == "b"
         assert [sorted(case.files) for case in cases] == [["image", "mask"], ["image"], ["image"]]
 
+    def test_files_are_named_by_groups_of_the_image_s_path(self, tmp_path: Path) -> None:
+        write(tmp_path, "HGG/p1/p1_flair.nii.gz", "HGG/p1/p1_seg.nii.gz", "LGG/p2/p2_flair.nii.gz")
+        files = {"image": "*/*/*_flair.nii.gz", "mask": "{folder}/{patient}_seg.nii.gz"}
+        fields = r"^(?P<folder>(?P<grade>\w+)/\w+)/(?P<patient>\w+)_flair"
+        cases = part("cases", "paired", root=tmp_path, files=files, fields=fields).cases()
+        assert [(case.patient, case.facts["grade"]) for case in cases] == [("p1", "HGG"), ("p2", "LGG")]
+        assert [sorted(case.files) for case in cases] == [["image", "mask"], ["image"]]
+        assert cases[0].files["mask"] == tmp_path / "HGG/p1/p1_seg.nii.gz"
+        with pytest.raises(RecipeError, match=r"files\.mask: there is no \{patient\}; there is \{stem\}"):
+            part("cases", "paired", root=tmp_path, files=files | {"mask": "{patient}.nii.gz"})
+
     def test_lists_say_the_split_and_choose(self, root: Path) -> None:
         (root / "train.txt").write_text("p1_b\n\np2_a\n")
         cases = part("cases", "paired", root=root, files=self.files, lists={"train": "train.txt"}).cases()

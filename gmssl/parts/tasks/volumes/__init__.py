@@ -1,0 +1,1 @@
+"""Segmentation of volumes: slice by slice on any encoder, or whole by a three-dimensional network."""

@@ -1,0 +1,120 @@
+"""Volumes as they are on disk, with their places in space, and the classes of their voxels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from gmssl.errors import DataError
+from gmssl.interfaces.cases import Case
+from gmssl.interfaces.reader import Reader, Scan
+from gmssl.parts.tasks.volumes.settings import VolumeSettings
+
+SHARE = 0.1
+"""Of the shortest side of a voxel: how far apart the corners of two grids may be that count as one."""
+
+_SHOWN = 5
+"""Values that a message lists."""
+
+
+def read_scan(path: Path, reader: Reader) -> Scan:
+    """The one volume of a file, `[K,H,W]` with its place in space.
+
+    Raises:
+        DataError: it cannot be read, holds several volumes or colours, or does not say how it lies in space.
+    """
+    listing = reader.listing(path.parent, [path.name])
+    if listing.left_out:
+        raise DataError(f"{path} cannot be read: {listing.left_out[0].reason}")
+    if len(listing.acquisitions) != 1:
+        raise DataError(
+            f"{path} holds {len(listing.acquisitions)} volumes (4-D), where a case has one; write the one that is "
+            "meant as a file"
+        )
+    scan = reader.read(path.parent, listing.acquisitions[0])
+    if scan.affine is None:
+        raise DataError(f"{path} does not say how it lies in space")
+    first = np.asarray(scan.frames[0])
+    if first.ndim != 2:
+        raise DataError(f"{path} holds colours, not one value for each voxel")
+    if isinstance(scan.frames, np.ndarray):
+        return scan
+    frames = np.stack([scan.frames[number] for number in range(len(scan.frames))])
+    return Scan(frames, scan.affine, scan.unit, scan.inverted, scan.valid, scan.window)
+
+
+def values_of(scan: Scan) -> np.ndarray:
+    """The values `[K,H,W]` of a scan that `read_scan` gave."""
+    return np.asarray(scan.frames)
+
+
+def grey(scan: Scan, bounds: tuple[float, float]) -> np.ndarray:
+    """Values as uint8 `[K,H,W]`: the lower bound black, the upper one white, black where nothing was measured."""
+    lower, upper = bounds
+    out = np.empty(values_of(scan).shape, np.uint8)
+    for plane, drawn in zip(values_of(scan), out, strict=True):  # float64 for one plane at a time
+        scaled = (plane.astype(np.float64) - lower) * (255 / (upper - lower))
+        drawn[...] = np.rint(np.clip(np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0), 0, 255))
+    if scan.inverted:
+        out = 255 - out
+    if scan.valid is not None:
+        out[~np.asarray(scan.valid)] = 0
+    return out
+
+
+def mask_file(case: Case, settings: VolumeSettings) -> Path:
+    """The mask of a case.
+
+    Raises:
+        DataError: it has none.
+    """
+    for role in settings.masks:
+        if role in case.files:
+            return case.files[role]
+    raise DataError(f"{case.name} has no file of the role {' or '.join(map(repr, settings.masks))}")
+
+
+def labels_of(scan: Scan, path: Path, settings: VolumeSettings) -> np.ndarray:
+    """The classes `[K,H,W]` of a mask as uint8: 0 for the background, then 1, 2, … in the order of the classes.
+
+    Raises:
+        DataError: values that are not whole numbers, or stand for no class.
+    """
+    values = values_of(scan)
+    if np.issubdtype(values.dtype, np.floating):
+        if not np.isfinite(values).all():
+            raise DataError(f"{path} holds {int((~np.isfinite(values)).sum())} values that are not finite")
+        if (values != np.rint(values)).any():
+            fractions = np.unique(values[values != np.rint(values)])
+            raise DataError(f"{path} holds numbers that are not whole ({_listed(fractions)}), so it is no mask")
+    found = np.unique(values)
+    if not settings.classes:
+        if len(found[found != 0]) > 1:
+            raise DataError(f"{path} holds the values {_listed(found)}, where one class has one other than 0")
+        return (values != 0).astype(np.uint8)
+    labels = np.zeros(values.shape, np.uint8)
+    for number, listed in enumerate(settings.classes.values(), start=1):
+        labels[np.isin(values, listed)] = number
+    known = {0, *(value for listed in settings.classes.values() for value in listed)}
+    strange = [value for value in found if float(value) not in known]
+    if strange:
+        raise DataError(f"{path} holds the values {_listed(strange)}, which are of no class")
+    return labels
+
+
+def apart(one: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:
+    """Greatest distance between the corners of two grids of one shape, in shortest sides of a voxel.
+
+    Args:
+        one, other: float64 `[4,4]` from (k, row, column, 1) to mm.
+        shape: slices, rows, columns.
+    """
+    ends = np.array(np.meshgrid(*[(0, length - 1) for length in shape], indexing="ij")).reshape(3, -1)
+    corners = np.vstack([ends, np.ones(ends.shape[1])])
+    farthest = np.linalg.norm(((one - other) @ corners)[:3], axis=0).max()
+    return float(farthest / np.linalg.norm(one[:3, :3], axis=0).min())
+
+
+def _listed(values: np.ndarray | list[np.generic]) -> str:
+    return ", ".join(f"{float(value):g}" for value in values[:_SHOWN]) + (", …" if len(values) > _SHOWN else "")
