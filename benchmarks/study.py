@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 
 from gmssl.problem.formats.text import write_text
-from gmssl.sweeping.statistics import difference as paired
+from gmssl.system.statistics import difference as paired
 from gmssl.system.grid import Grid, page_with
 
 ROOT = Path(__file__).parents[1]
