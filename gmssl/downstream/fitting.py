@@ -24,7 +24,7 @@ from gmssl.system.json_text import json_text
 from gmssl.training.checkpoints import AtomicCheckpointIO
 from gmssl.training.quiet import quiet
 
-LAST, DONE = "last.ckpt", "rows.json"
+LAST, DONE, ABOUT = "last.ckpt", "rows.json", "fit.json"
 
 
 @dataclass(frozen=True, eq=False)
