@@ -16,6 +16,9 @@ from gmssl.system.json_text import json_text
 SCHEMA = 1
 """Number of the form of result files; a change that readers must know raises it."""
 
+ROWS, ABOUT = "rows.json", "fit.json"
+"""Files in the folder of a fit: its rows; its encoder, fold and seed, and whose the cases are."""
+
 
 @dataclass(frozen=True)
 class Subject:

@@ -13,11 +13,11 @@ import torch
 
 from gmssl.downstream.cohort import Listed, listed
 from gmssl.downstream.encoders import Chosen, choose, fingerprint
-from gmssl.downstream.fitting import ABOUT, Fit, Fitted, done, run_fit
+from gmssl.downstream.fitting import Fit, Fitted, done, run_fit
 from gmssl.downstream.measures import Measured, measure
 from gmssl.downstream.published import rows_of
 from gmssl.downstream.recipe import Benchmark
-from gmssl.downstream.results import Cohort, Result, Subject
+from gmssl.downstream.results import ABOUT, Cohort, Result, Subject
 from gmssl.downstream.splitting import Fold, folds_of, parts_of
 from gmssl.errors import DataError
 from gmssl.evaluation.backbone import EncoderBackbone

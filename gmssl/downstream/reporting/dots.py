@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _COLUMNS = 3
 _BESIDE = 2.0
 """How many times the spread of all seeds an axis may reach beyond them; two seeds have intervals without end."""
+_THIN = 2.0
+"""Width below which a line has ends, so that a short one is seen."""
 _ABOVE = 0.16
 """How far the interval over seeds stands above the row, and that over patients below."""
 
@@ -65,19 +67,22 @@ def _panel(ax: Axes, judged: Judged, report: Report, theme: Theme, labels: list[
         ax.plot(seeds, [row] * len(seeds), "o", color=theme.quiet, markersize=4, label="one seed", zorder=3)
         ax.plot([summary.mean], [row], "D", color=colour, markersize=7, markeredgecolor=theme.page, zorder=4)
         if summary.interval is not None:
-            _bar(ax, summary.interval, row - _ABOVE, colour, "-")
+            _bar(ax, summary.interval, row - _ABOVE, colour, 3.2)
             ends += summary.interval
         if measured.interval is not None:
             patients = (by * measured.interval[0], by * measured.interval[1])
-            _bar(ax, patients, row + _ABOVE, colour, ":")
+            _bar(ax, patients, row + _ABOVE, colour, 1.1)
             ends += patients
         values += seeds
     _human(ax, judged, by, values)
     _dress(ax, judged, theme, labels, values, ends)
 
 
-def _bar(ax: Axes, interval: tuple[float, float], at: float, colour: str, style: str) -> None:
-    ax.plot(interval, [at, at], color=colour, linewidth=2.2, linestyle=style, zorder=2, solid_capstyle="butt")
+def _bar(ax: Axes, interval: tuple[float, float], at: float, colour: str, width: float) -> None:
+    marker = "|" if width < _THIN else ""
+    ax.plot(
+        interval, [at, at], color=colour, linewidth=width, marker=marker, markersize=6, zorder=2, solid_capstyle="butt"
+    )
 
 
 def _human(ax: Axes, judged: Judged, by: float, values: list[float]) -> None:
@@ -97,9 +102,8 @@ def _dress(ax: Axes, judged: Judged, theme: Theme, labels: list[str], values: li
     ax.tick_params(axis="x", labelsize=8)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    handles = (("-", "95 % over seeds"), (":", "95 % over patients or cases"))
-    for style, label in handles:
-        ax.plot([], [], color=theme.ink, linewidth=2.2, linestyle=style, label=label)
+    for width, label, marker in ((3.2, "95 % over seeds", ""), (1.1, "95 % over patients or cases", "|")):
+        ax.plot([], [], color=theme.ink, linewidth=width, marker=marker, markersize=6, label=label)
     ax.plot([], [], "D", color=theme.ink, markersize=7, label="mean")
     if values:
         _limit(ax, judged, values, ends)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gmssl.downstream.fitting import ABOUT, DONE
 from gmssl.downstream.reporting.judged import Judged
-from gmssl.downstream.results import Result
+from gmssl.downstream.results import ABOUT, ROWS, Result
 from gmssl.errors import GmsslError
 from gmssl.interfaces.registry import part_of
 from gmssl.interfaces.task import Row, Scores, Task
@@ -73,13 +72,13 @@ def rows_of(result: Result) -> Rows:
 
 def _read(folder: Path) -> tuple[list[Row], dict[str, str] | None]:
     try:
-        rows = json.loads((folder / DONE).read_text(encoding="utf-8"))["rows"]
+        rows = json.loads((folder / ROWS).read_text(encoding="utf-8"))["rows"]
         about = folder / ABOUT
         return rows, json.loads(about.read_text(encoding="utf-8")).get("patients") if about.is_file() else None
     except OSError:
-        raise RowsError(f"{folder / DONE} is gone") from None
+        raise RowsError(f"{folder / ROWS} is not there") from None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise RowsError(f"{folder / DONE} holds no rows") from None
+        raise RowsError(f"{folder / ROWS} holds no rows") from None
 
 
 def summariser(judged: Judged) -> Callable[[Sequence[Row]], Scores]:

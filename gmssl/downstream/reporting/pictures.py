@@ -24,7 +24,7 @@ RADAR = (
     "large; a line is open where an encoder was not evaluated. The dot plot shows the same numbers with intervals."
 )
 DOTS = (
-    "Dots are seeds, diamonds their means. Lines above are 95 % t-intervals over seeds, dotted lines below are 95 % "
+    "Dots are seeds, diamonds their means. Thick lines above are 95 % t-intervals over seeds, thin lines below 95 % "
     "bootstrap intervals over patients (cases where these are not known), cut off where they reach far beyond all "
     "seeds. Overlap of two intervals does not decide about their difference; the table of paired differences does."
 )
