@@ -19,6 +19,7 @@ from gmssl.commands.explain import EXPLAIN_EXAMPLES, explain
 from gmssl.commands.export import EXPORT_EXAMPLES, export
 from gmssl.commands.parts import parts
 from gmssl.commands.recipes import recipes
+from gmssl.commands.report import REPORT_EXAMPLES, report
 from gmssl.commands.solve import SOLVE_EXAMPLES, solve
 from gmssl.commands.sweep import COMPARE_EXAMPLES, SWEEP_EXAMPLES, compare, sweep
 from gmssl.commands.train import TRAIN_EXAMPLES, train
@@ -98,6 +99,7 @@ app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command(epilog=EMBED_EXAMPLES)(embed)
 app.command(epilog=EXPLAIN_EXAMPLES)(explain)
 app.command(epilog=EXPORT_EXAMPLES)(export)
+app.command(epilog=REPORT_EXAMPLES)(report)
 app.command(epilog=SWEEP_EXAMPLES)(sweep)
 app.command(epilog=COMPARE_EXAMPLES)(compare)
 app.command(epilog=CHECK_EXAMPLES)(check)

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from gmssl.downstream.examples import prediction_loader
 from gmssl.downstream.module import TaskModule
 from gmssl.downstream.recipe import Training
+from gmssl.downstream.results import ROWS
 from gmssl.downstream.splitting import Fold, Parts
 from gmssl.evaluation.backbone import EncoderBackbone
 from gmssl.evaluation.features import frozen
@@ -24,7 +25,7 @@ from gmssl.system.json_text import json_text
 from gmssl.training.checkpoints import AtomicCheckpointIO
 from gmssl.training.quiet import quiet
 
-LAST, DONE = "last.ckpt", "rows.json"
+LAST = "last.ckpt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +50,9 @@ class Fitted:
 
 def done(folder: Path) -> Fitted | None:
     """What a finished fit found; None if it is not finished."""
-    if not (folder / DONE).is_file():
+    if not (folder / ROWS).is_file():
         return None
-    found = json.loads((folder / DONE).read_text(encoding="utf-8"))
+    found = json.loads((folder / ROWS).read_text(encoding="utf-8"))
     return Fitted(found["rows"], found["history"])
 
 
@@ -81,7 +82,7 @@ def run_fit(fit: Fit, backbone: EncoderBackbone | None, on_epoch: Callable[[int]
         if shown:
             predict(fit, network, shown, device, keep=True).write(fit.folder / "pictures")
     fitted = Fitted(rows, module.history)
-    write_whole(fit.folder / DONE, json_text({"rows": fitted.rows, "history": fitted.history}, indent=None))
+    write_whole(fit.folder / ROWS, json_text({"rows": fitted.rows, "history": fitted.history}, indent=None))
     (fit.folder / LAST).unlink(missing_ok=True)
     return fitted
 

@@ -72,6 +72,10 @@ class Training(Settings):
     workers: int = Field(0, ge=0, description="loader processes")
     keep: Literal["best", "last"] = Field("best", description="which epoch is tested: best on validation, or the last")
 
+    def settled(self) -> dict[str, Any]:
+        """What decides what a training finds: without what only concerns the machine."""
+        return self.model_dump(mode="json", exclude={"workers", "accelerator"})
+
     @model_validator(mode="after")
     def _frozen_layers_have_no_rates(self) -> Training:
         if self.frozen and self.layer_decay is not None:

@@ -16,6 +16,9 @@ from gmssl.system.json_text import json_text
 SCHEMA = 1
 """Number of the form of result files; a change that readers must know raises it."""
 
+ROWS, ABOUT = "rows.json", "fit.json"
+"""Files in the folder of a fit: its rows; its encoder, fold and seed, and whose the cases are."""
+
 
 @dataclass(frozen=True)
 class Subject:
@@ -47,6 +50,7 @@ class Cohort:
         leaked: test cases whose image is identical to one that is learnt from.
         digest: of the names, files, labels and patients.
         facts: what the task found in them.
+        learnt_sites: cases learnt from by site; of all folds together.
     """
 
     cases: int
@@ -57,6 +61,7 @@ class Cohort:
     leaked: int
     digest: str
     facts: dict[str, Value]
+    learnt_sites: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,12 @@ class Result:
         per_site: site → metric → over its cases.
         clean: metric → over the test cases without leaks; None where there are none.
         published: rows of the paper's tables, each with `method`, `mean` and `sd`.
-        fits: folders of the fits, which hold a row for each case.
+        fits: folders of the fits, which hold a row for each case; all folds of the first seed, then those of the next.
+        classes: names of the classes that are scored.
+        higher_is_better: of the main score; None where it is not known.
+        protocol: the settings of split and training, without those that only concern the machine.
+
+    Files that were written before the last three were known have none of them.
     """
 
     benchmark: str
@@ -82,6 +92,9 @@ class Result:
     clean: dict[str, Measured] | None = None
     published: tuple[dict[str, Value], ...] = ()
     fits: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    higher_is_better: bool | None = None
+    protocol: dict[str, Value] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Mappings, lists, texts and numbers; the scores of a site stand within those of their metric."""
@@ -112,7 +125,7 @@ def read_results(path: Path) -> list[Result]:
         return [_result(one) for one in found]
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}). Give a file of `gmssl evaluate --json`.") from None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{path} holds no results ({type(error).__name__}: {error}). Give a file of `gmssl evaluate --json`."
         ) from None
@@ -136,11 +149,17 @@ def _result(given: Mapping[str, Any]) -> Result:
         None if clean is None else {metric: _measured(one) for metric, one in clean.items()},
         tuple(given["published"]),
         tuple(given["fits"]),
+        tuple(given.get("classes", ())),
+        given.get("higher_is_better"),
+        dict(given.get("protocol", {})),
     )
 
 
 def _measured(given: Mapping[str, Any]) -> Measured:
-    interval = given["interval"]
-    return Measured(
-        given["mean"], given["deviation"], None if interval is None else tuple(interval), dict(given["per_seed"])
-    )
+    low, high = (None, None) if given["interval"] is None else given["interval"]
+    numbers = (given["mean"], given["deviation"], low, high, *given["per_seed"].values())
+    strange = [number for number in numbers if not (number is None or isinstance(number, int | float))]
+    if strange:
+        raise ValueError(f"{strange[0]!r} is no number")
+    interval = None if low is None or high is None else (low, high)
+    return Measured(given["mean"], given["deviation"], interval, dict(given["per_seed"]))

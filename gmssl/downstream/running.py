@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from gmssl.downstream.fitting import Fit, Fitted, done, run_fit
 from gmssl.downstream.measures import Measured, measure
 from gmssl.downstream.published import rows_of
 from gmssl.downstream.recipe import Benchmark
-from gmssl.downstream.results import Cohort, Result, Subject
+from gmssl.downstream.results import ABOUT, Cohort, Result, Subject
 from gmssl.downstream.splitting import Fold, folds_of, parts_of
 from gmssl.errors import DataError
 from gmssl.evaluation.backbone import EncoderBackbone
@@ -152,8 +153,11 @@ class _Run:
             told(-1)
             fit = Fit(self._opened, benchmark.training, fold, parts, seed, folder)
             found = run_fit(fit, self._backbone(seed), told)
+        if not (folder / ABOUT).is_file():
+            tested = [self._data.cases[i] for i in fold.test]
+            patients = {case.name: case.patient for case in tested if case.patient is not None}
             about = {"encoder": self._chosen.name, "fold": fold.name, "seed": seed, "benchmark": self._name}
-            write_whole(folder / "fit.json", json_text(about, indent=None) + "\n")
+            write_whole(folder / ABOUT, json_text({**about, "patients": patients}, indent=None) + "\n")
         told(epochs - 1)
         return folder, found
 
@@ -162,9 +166,7 @@ class _Run:
         benchmark = self._benchmark
         names = [[self._data.cases[i].name for i in side] for side in (fold.train, fold.test)]
         split = benchmark.split.model_dump(mode="json", include={"validation", "labels"})
-        task, training = benchmark.task.model_dump(mode="json"), benchmark.training.model_dump(mode="json")
-        for machine in ("workers", "accelerator"):
-            training.pop(machine)
+        task, training = benchmark.task.model_dump(mode="json"), benchmark.training.settled()
         weights = [self._chosen.varies, self._fingerprint]
         decisive = [_FORM, task, training, split, names, seed, weights, self._data.digest]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:20]
@@ -193,6 +195,7 @@ class _Run:
             len(leaked),
             self._data.digest,
             dict(self._opened.facts),
+            self._learnt_sites(),
         )
         return Result(
             self._name,
@@ -206,6 +209,9 @@ class _Run:
             on(tested - leaked) if leaked and tested - leaked else None,
             published,
             folders,
+            tuple(self._opened.classes),
+            self._opened.higher_is_better,
+            {"split": benchmark.split.model_dump(mode="json"), "training": benchmark.training.settled()},
         )
 
     def _leaked(self) -> set[str]:
@@ -215,6 +221,13 @@ class _Run:
             known = {self._data.images[i] for i in fold.train}
             found |= {self._data.cases[i].name for i in fold.test if self._data.images[i] in known}
         return found
+
+    def _learnt_sites(self) -> dict[str, int]:
+        fact = self._benchmark.split.site
+        if fact is None:
+            return {}
+        learnt = {i for fold in self._folds for i in fold.train}
+        return dict(sorted(Counter(self._data.cases[i].facts.get(fact, "unknown") for i in learnt).items()))
 
     def _sites(self, tested: set[str]) -> dict[str, set[str]]:
         fact = self._benchmark.split.site

@@ -14,8 +14,8 @@ from gmssl.explaining.counting import Blame, Confusion
 from gmssl.explaining.passes import FreshViews
 from gmssl.explaining.rows import Rows
 from gmssl.explaining.solver import Gap, Times
-from gmssl.explaining.theme import BLUE, GREEN, ORANGE, SKY, VERMILLION, Theme, new_figure, percent, shortened
 from gmssl.interfaces.views import ViewBatch
+from gmssl.system.pages.theme import BLUE, GREEN, ORANGE, SKY, VERMILLION, Theme, new_figure, percent, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

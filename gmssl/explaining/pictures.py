@@ -11,7 +11,7 @@ from gmssl.evaluation.progress import Stages
 from gmssl.explaining import figures
 from gmssl.explaining.figures import pair_figure, pixels_of
 from gmssl.explaining.report import Report
-from gmssl.explaining.theme import DPI, Theme, in_both
+from gmssl.system.pages.theme import DPI, Theme, in_both
 from gmssl.system.table import Table
 from gmssl.training import drawing
 from gmssl.training.drawing import curves_figure, matched_figure

@@ -183,6 +183,18 @@ class Task(Part):
     def image_size(self) -> int:
         """Side of the square images that the backbone sees, in pixels."""
 
+    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores | None:
+        """The scores of `Opened.summarise` where the cases are not at hand, for comparing results later.
+
+        Args:
+            rows: of earlier predictions.
+            classes: `Opened.classes` of then.
+
+        Returns:
+            None where scores cannot be told from rows without the cases.
+        """
+        return None
+
     @abstractmethod
     def open(self, cases: Sequence[Case], channels: int) -> Opened:
         """Read and check the annotation of all cases before anything is trained.

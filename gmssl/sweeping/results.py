@@ -13,8 +13,8 @@ from gmssl.sweeping.beside import UNTRAINED, shared
 from gmssl.sweeping.cells import axis_labels
 from gmssl.sweeping.metrics import Metric, metrics_of, names_of
 from gmssl.sweeping.run import Outcome, Plan
-from gmssl.sweeping.statistics import Summary, difference, summarise
 from gmssl.system.grid import Grid
+from gmssl.system.statistics import Summary, difference, summarise
 
 _BESIDE = (
     " Untrained: the encoder as each seed starts it, pixels: the images themselves; what trained encoders must beat."

@@ -43,6 +43,16 @@ def test_a_benchmark_is_scored_by_seed_and_site(settings: Settings, tmp_path: Pa
     assert whole["scores"]["accuracy"]["per_site"]["north"]["per_seed"].keys() == {"0", "1"}
     (tmp_path / "result.json").write_text(to_json([result]))
     assert read_results(tmp_path / "result.json") == [result]
+    assert (result.classes, result.higher_is_better) == (("bright", "dark"), True)
+    assert result.data.learnt_sites == {"north": 8, "south": 8}
+    assert result.protocol["training"]["epochs"] == 3  # type: ignore[index, call-overload]
+    fits = [Path(folder) for folder in result.fits]
+    about = [json.loads((folder / "fit.json").read_text()) for folder in fits]
+    assert [one["seed"] for one in about] == [0, 1]
+    assert set(about[0]["patients"].values()) == {"p8", "p9", "p10", "p11"}
+    rows = json.loads((fits[1] / "rows.json").read_text())["rows"]
+    found = part("task", "classification", size=32).summarise(rows, result.classes)
+    assert found["accuracy"] == accuracy.per_seed["1"]
 
 
 def test_equal_fits_are_read_and_changed_ones_are_not(settings: Settings, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from gmssl.explaining.accuracy import GroupAccuracy, Share
 from gmssl.explaining.figures import accuracy_figure, pair_figure, solver_figure
 from gmssl.explaining.solver import Times
-from gmssl.explaining.theme import DARK, LIGHT, Theme, in_both, new_figure, worn
+from gmssl.system.pages.theme import DARK, LIGHT, Theme, in_both, new_figure, worn
 
 _SHARE = Share(0.5, 0.4, 0.6, 10, 5)
 

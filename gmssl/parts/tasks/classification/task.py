@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Task, told
+from gmssl.interfaces.task import Row, Scores, Task, told
 from gmssl.parts.tasks.classification.settings import ClassificationSettings
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ class Classification(Task, ClassificationSettings):
     def image_size(self) -> int:
         """Side of the images in pixels."""
         return self.size
+
+    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
+        """Scores of rows, without the cases."""
+        from gmssl.parts.tasks.classification.scores import summary
+
+        return summary(rows, len(classes), self.grades)
 
     def open(self, cases: Sequence[Case], channels: int) -> Classified:
         """Check that every case has a label.

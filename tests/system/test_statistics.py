@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from gmssl.sweeping.statistics import difference, summarise
+from gmssl.system.statistics import difference, summarise
 
 _NUMBERS = st.floats(-1e3, 1e3, allow_subnormal=False)
 

@@ -1,9 +1,9 @@
-"""Means over seeds, and differences between cells on the same seeds.
+"""Means over seeds, and differences between two things on the same seeds.
 
 The interval of a mean of n values is Student's: mean ± t(0.975, n − 1) · s / √n, s the sample standard deviation. It
-holds for values that are independent and about normal; runs with different seeds are independent. Two cells are
-compared on the seeds that both have: the interval is that of the differences, which is narrower where a seed
-(initial weights, order of images) moves both cells alike.
+holds for values that are independent and about normal; runs with different seeds are independent. Two things
+are compared on the seeds that both have: the interval is that of the differences, which is narrower where a seed
+(initial weights, order of images) moves both alike.
 """
 
 from __future__ import annotations
