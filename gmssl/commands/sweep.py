@@ -28,7 +28,6 @@ SWEEP_EXAMPLES = examples(
     "gmssl sweep quickstart --grid solver=robust_tabu,lagrange --seeds 2",
     "gmssl sweep simclr_r18 byol_r18 --set data.root=my/images --evaluate knn",
     "gmssl sweep lvm_med_corrected_r18 --variants methods_r18 --set data=phantoms",
-    "gmssl sweep simclr_r18 byol_r18 --launcher slurm --jobs 8 --launch gpus_per_node=1",
 )
 COMPARE_EXAMPLES = examples("gmssl compare runs/quickstart/*  # all runs of a recipe")
 

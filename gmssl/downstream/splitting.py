@@ -88,19 +88,22 @@ def parts_of(cases: Sequence[Case], fold: Fold, split: Split, seed: int) -> Part
     """
     train = list(fold.train)
     if isinstance(split.validation, float):
-        held = _share(cases, train, split.validation, [seed, _VALIDATION])
+        held = _share(cases, train, split.validation, [seed, _VALIDATION], all_but=1)
     else:
         held = [i for i in _chosen(cases, split.validation, "split.validation") if i not in set(fold.test)]
     train = [i for i in train if i not in set(held)]
     if split.labels < 1:
-        train = _share(cases, train, split.labels, [seed, _LABELS])
+        train = _share(cases, train, split.labels, [seed, _LABELS], all_but=0)
     if not train:
         raise DataError(f"fold {fold.name}: no case is left to learn from. Give more cases, or less split.validation.")
     return Parts(tuple(sorted(train)), tuple(sorted(held)))
 
 
-def _share(cases: Sequence[Case], indices: Sequence[int], share: float, seed: Sequence[int]) -> list[int]:
-    """The cases of a share of the units of each label, at least one of each; a unit has the label of its first case."""
+def _share(cases: Sequence[Case], indices: Sequence[int], share: float, seed: Sequence[int], all_but: int) -> list[int]:
+    """The cases of a share of the units of each label: at least one unit, and at most all but some.
+
+    A unit has the label of its first case.
+    """
     if share == 0:
         return []
     units: dict[str, list[int]] = {}
@@ -113,7 +116,7 @@ def _share(cases: Sequence[Case], indices: Sequence[int], share: float, seed: Se
     kept: list[int] = []
     for label in sorted(by_label):
         order = generator.permutation(len(by_label[label]))
-        for place in order[: max(1, round(share * len(order)))]:
+        for place in order[: min(max(1, round(share * len(order))), len(order) - all_but)]:
             kept += units[by_label[label][place]]
     return sorted(kept)
 

@@ -13,13 +13,13 @@ import torch
 
 from gmssl.errors import TrainingError
 from gmssl.evaluation.progress import Stages
+from gmssl.explaining.collection import uncollected
 from gmssl.explaining.page.contents import command_of, gather
 from gmssl.explaining.page.rendering import to_html
 from gmssl.explaining.pictures import draw_all
 from gmssl.explaining.report import Effort, Report, measure
 from gmssl.explaining.run import open_run
 from gmssl.explaining.sample import Fact, choose, images_of_a_graph, list_images
-from gmssl.system.collection import uncollected
 from gmssl.system.files import alone_in
 
 PAGE = "index.html"

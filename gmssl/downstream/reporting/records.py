@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from gmssl.downstream.measures import Measured
@@ -13,6 +12,7 @@ from gmssl.downstream.reporting.pairs import Interval
 from gmssl.downstream.reporting.report import Report
 from gmssl.downstream.reporting.tables import ours_of
 from gmssl.downstream.results import Result
+from gmssl.system.json_text import json_text
 
 Entry = str | int | float | bool | None
 Record = dict[str, Entry]
@@ -72,7 +72,7 @@ def _score(judged: Judged, result: Result, cases: str, site: str | None, metric:
         "deviation": value.deviation,
         "low": low,
         "high": high,
-        "per_seed": json.dumps(value.per_seed, sort_keys=True),
+        "per_seed": json_text(dict(sorted(value.per_seed.items())), indent=None),
         "frozen": result.encoder.frozen,
         "fingerprint": result.encoder.fingerprint,
         "data": data.digest,

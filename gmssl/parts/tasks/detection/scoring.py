@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from gmssl.parts.tasks.detection.examples import Batch, Pictures
 from gmssl.parts.tasks.detection.pictures import draw
 from gmssl.system.files import write_whole
 from gmssl.system.images.reading import read_image
+from gmssl.system.json_text import json_text
 
 _DIGITS = 5
 """Decimals of a row's numbers: far below a pixel, and scores whose order is kept but for near ties."""
@@ -55,7 +55,7 @@ class BoxScoring:
         folder.mkdir(parents=True, exist_ok=True)
         written = [self._drawn(row, case, folder) for row, case in zip(self._rows, self._seen, strict=True)]
         file = folder / "detections.json"
-        write_whole(file, json.dumps([_detections(row) for row in self._rows], indent=1) + "\n")
+        write_whole(file, json_text([_detections(row) for row in self._rows], indent=1) + "\n")
         return [*written, file]
 
     def _drawn(self, row: Row, case: int, folder: Path) -> Path:
