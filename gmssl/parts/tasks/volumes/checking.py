@@ -115,7 +115,7 @@ def _checked(settings: VolumeSettings, case: Case) -> Checked | str:
     assert affine is not None
     cut = Cut.of(affine, settings.axis)
     counts = np.bincount(labels.ravel(), minlength=len(settings.names) + 1)
-    filled = cut.slices(labels).any(axis=(1, 2))
+    filled = [bool(drawn.any()) for drawn in cut.slices(labels)]
     slices, rows, columns = labels.shape
     return Checked(
         (slices, rows, columns),
@@ -123,7 +123,7 @@ def _checked(settings: VolumeSettings, case: Case) -> Checked | str:
         cut,
         bounds,
         tuple(int(count) for count in counts[1:]),
-        tuple(bool(one) for one in filled),
+        tuple(filled),
     )
 
 
