@@ -11,7 +11,7 @@ import numpy as np
 
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.reader import Scan
+from gmssl.interfaces.reader import LibraryError, Scan
 from gmssl.interfaces.task import Value, told
 from gmssl.parts.tasks.volumes.cutting import Cut
 from gmssl.parts.tasks.volumes.reading import SHARE, apart, labels_of, mask_file, read_scan, values_of
@@ -107,13 +107,15 @@ def _checked(settings: VolumeSettings, case: Case) -> Checked | str:
         bounds = tuple(
             _bounds(settings, case.files[role], image) for role, image in zip(settings.images, images, strict=True)
         )
+    except LibraryError:
+        raise
     except DataError as fault:
         return str(fault).rstrip(".")
     affine = images[0].affine
     assert affine is not None
     cut = Cut.of(affine, settings.axis)
     counts = np.bincount(labels.ravel(), minlength=len(settings.names) + 1)
-    filled = cut.slices(labels).any(axis=(1, 2))
+    filled = [bool(drawn.any()) for drawn in cut.slices(labels)]
     slices, rows, columns = labels.shape
     return Checked(
         (slices, rows, columns),
@@ -121,7 +123,7 @@ def _checked(settings: VolumeSettings, case: Case) -> Checked | str:
         cut,
         bounds,
         tuple(int(count) for count in counts[1:]),
-        tuple(bool(one) for one in filled),
+        tuple(filled),
     )
 
 

@@ -52,9 +52,10 @@ def write_mask(path: Path, labels: np.ndarray, source: Path, affine: np.ndarray)
 def _image(source: Path) -> Any:
     """The image with its header, or None where it is of another form than NIfTI-1."""
     import nibabel
+    from nibabel.filebasedimages import ImageFileError
 
     try:
         image = nibabel.load(source)
-    except nibabel.filebasedimages.ImageFileError:
+    except ImageFileError:
         return None
     return image if type(image) in (nibabel.Nifti1Image, nibabel.Nifti1Pair) else None
