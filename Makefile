@@ -54,13 +54,15 @@ STUDY = OMP_NUM_THREADS=1 $(BIN)/gmssl sweep recipes/lvm_med_corrected_r18.yaml 
 	--evaluate knn --evaluate linear --data brain=$(SHARED)/brain_tumor_mri/train
 METHODS = $(STUDY) --data chest=$(SHARED)/chest_xray/index.csv --variants recipes/variants/methods_r18.yaml
 
+STORE = runs/stores/shared
+
 # The same on GPUs, of IMAGES (a folder) and judged on LABELLED: everything that is no part of a method is equal here.
 DEVICES ?= 8
 STUDY_GPU = $(BIN)/gmssl sweep --set 'data={kind: folder, root: $(IMAGES)}' --set balance=none --set train.devices=$(DEVICES) \
 	--set train.batch=3200 --set train.epochs=100 --set encoder.pretrained=true --set 'views.large_scale=[0.2, 1.0]' \
 	--set views.greyscale=0 --evaluate knn --evaluate linear --data $(LABELLED) --seeds $(SEEDS)
 
-.PHONY: study-brain study-chest study-union study-ablations study-ladder study-gpu study-gpu-ablations
+.PHONY: study-brain study-chest study-union study-balance study-ablations study-ladder study-gpu study-gpu-ablations
 study-brain: $(STAMP)
 	$(METHODS) --set 'data=$(BRAIN)' --seeds $(SEEDS) --out runs/study/brain \
 		--data official=$(SHARED)/brain_tumor_mri/train --test official=$(SHARED)/brain_tumor_mri/test
@@ -68,6 +70,11 @@ study-chest: $(STAMP)
 	$(METHODS) --set 'data=$(CHEST)' --seeds $(SEEDS) --out runs/study/chest
 study-union: $(STAMP)
 	$(METHODS) --set 'data=$(UNION)' --seeds $(SEEDS) --out runs/study/union
+study-balance: $(STORE)/store.json
+	$(STUDY) --set 'data={kind: store, path: $(STORE)}' --variants recipes/variants/balance_r18.yaml --seeds $(SEEDS) \
+		--data chest=$(SHARED)/chest_xray/index.csv --data ultrasound=$(SHARED)/breast_ultrasound/index.csv --out runs/study/balance
+$(STORE)/store.json: | $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/gmssl data build shared --set root=$(SHARED) --out $(STORE) --jobs 2
 study-ablations: $(STAMP)
 	$(STUDY) --set 'data=$(BRAIN)' --variants recipes/variants/ablations_r18.yaml --seeds $(SEEDS) --out runs/study/ablations
 study-ladder: $(STAMP)

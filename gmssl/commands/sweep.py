@@ -8,16 +8,27 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.common.options import Neighbours, Overrides, examples, recipe_names, show, variants_names
+from gmssl.commands.common.options import (
+    TASKS,
+    Launcher,
+    Neighbours,
+    Overrides,
+    Parameters,
+    examples,
+    recipe_names,
+    show,
+    variants_names,
+)
 
 if TYPE_CHECKING:
-    from gmssl.sweeping.run import Outcome, Plan
+    from gmssl.sweeping.run import Launch, Outcome, Plan
 
 
 SWEEP_EXAMPLES = examples(
     "gmssl sweep quickstart --grid solver=robust_tabu,lagrange --seeds 2",
     "gmssl sweep simclr_r18 byol_r18 --set data.root=my/images --evaluate knn",
     "gmssl sweep lvm_med_corrected_r18 --variants methods_r18 --set data=phantoms",
+    "gmssl sweep simclr_r18 byol_r18 --launcher slurm --jobs 8 --launch gpus_per_node=1",
 )
 COMPARE_EXAMPLES = examples("gmssl compare runs/quickstart/*  # all runs of a recipe")
 
@@ -84,8 +95,22 @@ Out: TypeAlias = Annotated[
         metavar="DIR", help="Folder of the sweep. Default: runs/sweeps/<recipes>-<digest>.", show_default=False
     ),
 ]
-
-
+Jobs: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help=f"Number of runs at a time: processes, which share the cores, or tasks of SLURM. Default: 1, or {TASKS} "
+        "tasks.",
+        show_default=False,
+    ),
+]
+HowLaunched: TypeAlias = Annotated[
+    Launcher,
+    typer.Option(
+        help="pool: processes of this machine. slurm: an array of jobs, a task for each run; the folder of the sweep "
+        "lies where all machines see it. local: what slurm does, tried on this machine."
+    ),
+]
 Reuse: TypeAlias = Annotated[
     list[Path] | None,
     typer.Option(
@@ -114,7 +139,9 @@ def sweep(
     folds: Folds = None,
     neighbours: Neighbours = 20,
     variants: Variants = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Number of runs at a time; they share the cores.")] = 1,
+    jobs: Jobs = None,
+    launcher: HowLaunched = Launcher.pool,
+    launch: Parameters = None,
     reuse: Reuse = None,
     only: Only = None,
     overrides: Overrides = None,
@@ -131,6 +158,7 @@ def sweep(
     from gmssl.sweeping.run import plan_sweep, run_sweep
     from gmssl.sweeping.seeds import read_seeds
 
+    how = _how(launcher, launch or [])
     plan = plan_sweep(
         recipes,
         grid or [],
@@ -143,12 +171,13 @@ def sweep(
         tests=test or [],
         folds=folds,
         neighbours=neighbours,
+        elsewhere=launcher is Launcher.slurm,
     )
     chosen = results.read_only(plan, only)
     sources = open_sources(reuse or [], plan.folder.root)
     console = Console(stderr=True)
     try:
-        outcome = run_sweep(plan, console, jobs, sources)
+        outcome = run_sweep(plan, console, jobs or (TASKS if launcher is Launcher.slurm else 1), sources, how)
     except (KeyboardInterrupt, SystemExit):
         console.print("stopped; the same command goes on with this sweep", markup=False)
         raise
@@ -158,6 +187,18 @@ def sweep(
     typer.echo(plan.folder.root)
     if outcome.failures:
         raise typer.Exit(1)
+
+
+def _how(launcher: Launcher, launch: list[str]) -> Launch | None:
+    """How runs are sent to a cluster; None for processes of this machine."""
+    if launcher is not Launcher.pool:
+        from gmssl.sweeping.launching.launch import launching
+        from gmssl.system.cluster.parameters import cluster_with
+
+        return launching(cluster_with(launcher.value, launch))
+    if launch:
+        raise typer.BadParameter("--launch is for tasks of a cluster; add --launcher slurm.")
+    return None
 
 
 def _report(plan: Plan, source: str, outcome: Outcome, only: frozenset[str] | None) -> None:

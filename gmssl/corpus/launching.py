@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import signal
-import stat
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,15 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmssl.corpus.build import LIVES, PLAN, WORK, Advance, Job, Launch, one_thread
-from gmssl.corpus.cluster import Cluster
 from gmssl.corpus.plan import read_plan
 from gmssl.corpus.recipe import corpus_of
 from gmssl.errors import DataError, GmsslError
+from gmssl.system.cluster.tasks import Cluster, refresh
 
 if TYPE_CHECKING:
     import submitit
 
-    from gmssl.corpus.cluster import Sent
+    from gmssl.system.cluster.tasks import Sent
+
+PATIENCE = 10
+"""Seconds that tasks have to end once there is nothing left to do for them."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _launch(cluster: Cluster, job: Job, jobs: int, advance: Advance) -> None:
     try:
         while True:
             alive = cluster.alive(running)  # before the files: who is gone by now has written all it will
-            _refresh(folder, job.folder / WORK, job.folder)
+            refresh(folder, job.folder / WORK, job.folder)
             left = set(job.open())
             advance(len(job.plan.units) - len(left), len(job.plan.units))
             if not left:
@@ -88,13 +88,13 @@ def _launch(cluster: Cluster, job: Job, jobs: int, advance: Advance) -> None:
             for task in [task for task in running if task.job_id not in alive]:
                 _bury(job, task, left.intersection(running.pop(task)), deaths)
             spare = sorted(left.difference(*running.values()))
-            running |= _send(executor, job, spare, max(1, jobs - len(running)))
+            running |= _send(cluster, executor, job, spare, max(1, jobs - len(running)))
             time.sleep(min(30, 0.5 + (time.monotonic() - start) / 20))
     except BaseException:
-        cluster.cancel(running)
+        cluster.cancel(running, PATIENCE)
         raise
-    if not cluster.gone(running):
-        cluster.cancel(running)
+    if not cluster.gone(running, PATIENCE):
+        cluster.cancel(running, PATIENCE)
 
 
 def _share(task: Sent) -> tuple[int, ...]:
@@ -104,19 +104,16 @@ def _share(task: Sent) -> tuple[int, ...]:
     return sent.numbers
 
 
-def _send(executor: submitit.Executor, job: Job, numbers: Sequence[int], jobs: int) -> dict[Sent, tuple[int, ...]]:
+def _send(
+    cluster: Cluster, executor: submitit.Executor, job: Job, numbers: Sequence[int], jobs: int
+) -> dict[Sent, tuple[int, ...]]:
     """Send units as an array of at most so many tasks; task k does the k-th unit and every `jobs`-th after it."""
     if not numbers:
         return {}
     shares = [tuple(numbers[k::jobs]) for k in range(min(jobs, len(numbers)))]
     settings = job.corpus.model_dump(mode="json")
     tasks = [Task(settings, job.folder.absolute(), job.excluded, share) for share in shares]
-    try:
-        with contextlib.redirect_stderr(io.StringIO()):  # submitit prints there what the error says, too
-            return dict(zip(executor.submit_array(tasks), shares, strict=True))
-    except RuntimeError as error:
-        told = " ".join(str(error).split()).rstrip(".")
-        raise DataError(f"the jobs were refused: {told}. Correct --launch, or send fewer --jobs.") from None
+    return dict(zip(cluster.send(executor, tasks), shares, strict=True))
 
 
 def _bury(job: Job, task: Sent, left: set[int], deaths: Counter[int]) -> None:
@@ -133,10 +130,3 @@ def _bury(job: Job, task: Sent, left: set[int], deaths: Counter[int]) -> None:
                 f"time; it says why in {task.paths.stderr}. What is done is kept; run the same command again with "
                 "more of both, as --launch mem_gb=16 --launch timeout_min=600, a smaller shard, or without these files."
             )
-
-
-def _refresh(*folders: Path) -> None:
-    """Make a network file system show which files are there now, and not some seconds ago."""
-    for folder in folders:
-        with contextlib.suppress(OSError):
-            folder.chmod(stat.S_IMODE(folder.stat().st_mode))

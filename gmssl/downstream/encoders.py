@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from gmssl.downstream.foundation import tower
+from gmssl.downstream.hub import hub_encoder
 from gmssl.errors import RecipeError
 from gmssl.evaluation.backbone import EncoderBackbone
 from gmssl.evaluation.encoders import FrozenEncoder, load_encoder, timm_encoder
@@ -20,7 +22,7 @@ from gmssl.recipe.statistics import ENCODER, RECIPE
 
 _ALIAS = re.compile(r"(?P<alias>[\w .+-]+)=(?P<rest>.+)")
 
-FORMS = "RUN, timm:NAME, timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, random, own"
+FORMS = "RUN, timm:NAME, timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, transformers:REPO, random, own"
 """How encoders are named; a run is a folder of `gmssl train`. A name for tables may stand before: `ours=RUN`."""
 
 OWN = "own"
@@ -78,8 +80,9 @@ def choose(name: str, size: int, fallback: Encoder | None) -> Chosen:
     if form == "timm" and rest:
         return _of_timm(name, rest, size)
     if form == "hf" and rest:
-        where = f"local-dir:{rest}" if Path(rest).expanduser().is_dir() else f"hf-hub:{rest}"
-        return Chosen(name, lambda seed: timm_encoder(where, pretrained=True, size=size))
+        return Chosen(name, lambda seed: hub_encoder(rest, size))
+    if form == "transformers" and rest:
+        return Chosen(name, lambda seed: tower(rest, size))
     if form == "file" and rest:
         return _of_file(name, Path(rest).expanduser(), size, fallback)
     if Path(name).exists():

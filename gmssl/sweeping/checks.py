@@ -9,12 +9,17 @@ from pathlib import Path
 from gmssl.errors import DataError, RecipeError, TrainingError
 from gmssl.interfaces.data import Images
 from gmssl.interfaces.encoder import Encoder
+from gmssl.recipe.recipe import Recipe
 from gmssl.sweeping.cells import Cell
 from gmssl.sweeping.labelled import LabelledSet
 
 
-def refuse_unplannable(cells: Sequence[Cell]) -> None:
+def refuse_unplannable(cells: Sequence[Cell], elsewhere: bool = False) -> None:
     """Images and devices of each cell, listed once for cells that agree in them.
+
+    Args:
+        cells: to be trained.
+        elsewhere: whether that happens on other machines, whose devices are not known here.
 
     Raises:
         DataError, TrainingError: as `make_plan`, with the cell.
@@ -34,7 +39,11 @@ def refuse_unplannable(cells: Sequence[Cell]) -> None:
             continue
         seen.add(key)
         with _naming(cell):
-            make_plan(recipe)
+            make_plan(_on_any_machine(recipe) if elsewhere else recipe)
+
+
+def _on_any_machine(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update={"accelerator": "cpu"})})
 
 
 def refuse_unbuildable(cells: Sequence[Cell]) -> None:

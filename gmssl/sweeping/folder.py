@@ -102,6 +102,14 @@ class SweepFolder:
         """What decides the numbers of a run; see `gmssl.sweeping.reuse`."""
         return self.root / "digests" / f"{name}.json"
 
+    def tasks(self, cluster: str) -> Path:
+        """What was sent to a cluster, and what its tasks said."""
+        return self.root / "jobs" / cluster
+
+    def claim(self, name: str) -> Path:
+        """The lock that a task holds while it works on a run."""
+        return self.root / "jobs" / "claims" / name
+
     def evaluation(self, name: str, data: LabelledSet) -> Path:
         """The report of `gmssl evaluate`."""
         return self.run(name) / "evaluation" / f"{data.report}.json"

@@ -59,7 +59,7 @@ def run_command(arguments: Sequence[str], log: Path, lock: int, jobs: int = 1) -
     with log.open("ab") as file:
         # The log may hold earlier attempts; the reason of a failure is looked for behind this place.
         start = file.tell()
-        with _guard:  # so that `stop_all` finds every command, or none is started after it
+        with _guard, _unwarned():  # guarded, so that `stop_all` finds every command, or none is started after it
             if _stopped.is_set():
                 return "the sweep was stopped"
             process = subprocess.Popen(
@@ -83,6 +83,20 @@ def run_command(arguments: Sequence[str], log: Path, lock: int, jobs: int = 1) -
             with _guard:
                 _running.discard(process)
     return None if code == 0 else _fault(code, log, start)
+
+
+WARNING = signal.SIGUSR2
+"""What SLURM and submitit send when the time of a task is nearly up, perhaps to every process of it."""
+
+
+@contextlib.contextmanager
+def _unwarned() -> Iterator[None]:
+    """What is started here never hears the warning, which would kill it; who starts it asks it to stop instead."""
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {WARNING})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def threads_of(jobs: int) -> dict[str, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from gmssl.errors import DataError, RecipeError
+from gmssl.errors import DataError, RecipeError, TrainingError
 from gmssl.recipe.recipe import Recipe
 from gmssl.sweeping.axes import Axis, read_axes
 from gmssl.sweeping.cells import Cell, cell_names, make_cells
@@ -26,7 +26,7 @@ from gmssl.sweeping.folder import (
     refuse_other_recipe,
     write_definition,
 )
-from gmssl.sweeping.labelled import NEIGHBOURS, read_sets
+from gmssl.sweeping.labelled import NEIGHBOURS, LabelledSet, read_sets
 from gmssl.sweeping.metrics import of_evaluation, of_training
 from gmssl.sweeping.process import in_order_of_ending, run_command, sigterm_as_exit
 from gmssl.sweeping.progress import Progress, tell
@@ -35,6 +35,7 @@ from gmssl.sweeping.reports import Evaluation, read_report, refuse_other_sets
 from gmssl.sweeping.reuse.digests import Digests
 from gmssl.sweeping.reuse.program import Hardware
 from gmssl.sweeping.reuse.taking import remove_leftovers, take_runs
+from gmssl.system.cluster.tasks import at_work
 from gmssl.system.files import replacing
 from gmssl.training.folder import making
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-_NOTHING = "finished before"
+NOTHING = "finished before"
 _TAKEN = "taken from {}"
 
 
@@ -62,6 +63,64 @@ class Run:
     def recipe(self) -> Recipe:
         """What is trained."""
         return self.cell.recipe_of(self.seed)
+
+
+Ending: TypeAlias = tuple[str, str | None]
+"""What was done for a run, and why it failed; None if it did not."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A run with all that is to be done for it, wherever that happens.
+
+    Attributes:
+        folder: of the sweep.
+        name: of the run's folder.
+        recipe: what is trained.
+        data: what it is evaluated on; nothing where runs are not evaluated.
+    """
+
+    folder: SweepFolder
+    name: str
+    recipe: Recipe
+    data: tuple[LabelledSet, ...]
+
+    @property
+    def done(self) -> bool:
+        """Whether neither training nor evaluations are left."""
+        reports = (self.folder.evaluation(self.name, data) for data in self.data)
+        return is_finished(self.folder.run(self.name)) and all(report.is_file() for report in reports)
+
+    def do(self, digests: Digests, lock: int, taken: Path | None) -> Ending:
+        """Train and evaluate as far as needed."""
+        folder, log, jobs = self.folder.run(self.name), self.folder.log(self.name), digests.hardware.jobs
+        done = [] if taken is None else [_TAKEN.format(taken)]
+        if not is_finished(folder):
+            resumed = has_checkpoint(folder)
+            if resumed:
+                arguments = ["--resume", str(folder)]
+            else:
+                recipe = self.folder.recipe(self.name)
+                with replacing(recipe) as file:
+                    file.write(self.recipe.dump().encode("utf-8"))
+                arguments = [str(recipe), "--out", str(folder)]
+            digests.begin(self.name, self.recipe, resumed)
+            fault = run_command(["train", *arguments], log, lock, jobs)
+            if fault is not None:
+                return "", fault
+            done.append("resumed and finished" if resumed else "trained")
+        digests.end(self.name, self.recipe)
+        for data in self.data:
+            if self.folder.evaluation(self.name, data).is_file():
+                continue
+            options = [*data.options, "--references", str(self.folder.references)]
+            evaluate = partial(run_command, ["evaluate", str(folder), *options], log, lock, jobs)
+            fault = digests.around_evaluation(self.name, self.recipe, data, evaluate)
+            where = f" on {data.name}" if data.name else ""
+            if fault is not None:
+                return "", f"evaluation{where}: {fault}"
+            done.append(f"evaluated{where}")
+        return ", ".join(done) or NOTHING, None
 
 
 @dataclass(frozen=True)
@@ -89,6 +148,12 @@ class Plan:
         """Seed by seed, so that a sweep that is stopped early can compare all cells."""
         return [Run(cell, seed) for seed in self.seeds for cell in self.cells]
 
+    @property
+    def works(self) -> list[Work]:
+        """Of the runs, in their order."""
+        data = self.definition.data if self.evaluate else ()
+        return [Work(self.folder, run.name, run.recipe, data) for run in self.runs]
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -115,6 +180,7 @@ def plan_sweep(
     tests: Sequence[str] = (),
     folds: int | None = None,
     neighbours: int = NEIGHBOURS,
+    elsewhere: bool = False,
 ) -> Plan:
     """Check everything that can be known before the first run; nothing is written.
 
@@ -130,6 +196,7 @@ def plan_sweep(
         tests: `[name=]path` of test sets; the data of that name is not cross-validated, but trained on.
         folds: of cross-validations; default: 5.
         neighbours: k of the kNN classifier.
+        elsewhere: whether runs are trained on other machines, whose devices are not known here.
 
     Raises:
         GmsslError: a fault of any of them, of any cell's recipe or images, or a folder of another sweep.
@@ -151,7 +218,7 @@ def plan_sweep(
         refuse_other_recipe(plan.folder.run(run.name), run.recipe)
     unfinished = {run.cell.name for run in plan.runs if not is_finished(plan.folder.run(run.name))}
     to_train = [cell for cell in cells if cell.name in unfinished]
-    refuse_unplannable(to_train)
+    refuse_unplannable(to_train, elsewhere)
     refuse_unbuildable(to_train)
     if evaluate:
         for labelled in sets:
@@ -183,7 +250,16 @@ def _cells(
     return axes, make_cells(own, str(variants or recipes[0]), axes, changed), changed or own
 
 
-def run_sweep(plan: Plan, console: Console, jobs: int = 1, reuse: Sequence[SweepFolder] = ()) -> Outcome:
+Launch: TypeAlias = Callable[
+    [Plan, int, Sequence[SweepFolder], Callable[[str], None]], Generator[tuple[int, Ending], None, None]
+]
+"""Does the works of a plan, so many at a time, with other sweeps to take runs from; calls back with the name of each
+that has begun, and gives the place of each that has ended. Closed, it stops what is in progress."""
+
+
+def run_sweep(
+    plan: Plan, console: Console, jobs: int = 1, reuse: Sequence[SweepFolder] = (), launch: Launch | None = None
+) -> Outcome:
     """Do the runs that are not done yet, `jobs` at a time, and read the numbers of all.
 
     Args:
@@ -191,76 +267,62 @@ def run_sweep(plan: Plan, console: Console, jobs: int = 1, reuse: Sequence[Sweep
         console: for progress.
         jobs: runs at a time.
         reuse: other sweeps whose finished runs are taken instead of trained anew, from `open_sources`.
+        launch: what does the runs; default: processes of this machine. For tasks of a cluster, see
+            `gmssl.sweeping.launching`.
 
     Raises:
-        TrainingError: the folder cannot be made.
+        TrainingError: the folder cannot be made, or tasks of SLURM work in it.
         DataError: the runs were evaluated on different images, because they changed in between.
     """
     root = plan.folder.root
     with making(root):
         pass  # the lock, which lies there, is held before the first file is written
     failures = {}
-    runs = plan.runs
+    works = plan.works
     digests = Digests(plan.folder, Hardware(jobs))
     say = partial(tell, console)
 
-    def do(at: int) -> tuple[str, str | None]:
-        progress.started(runs[at].name)
-        return _do(plan, runs[at], digests, lock, taken.get(runs[at].name))
+    def do(at: int) -> Ending:
+        progress.started(works[at].name)
+        return works[at].do(digests, lock, taken.get(works[at].name))
 
     with sigterm_as_exit(), locked(root, lambda: say(f"waiting for another process that works in {root}")) as lock:
+        if launch is None:
+            refuse_at_work(plan.folder)
         with making(root):
             write_definition(plan.folder, plan.definition)
-        remove_leftovers(plan.folder)
-        sets = plan.definition.data if plan.evaluate else ()
-        taken = take_runs({run.name: run.recipe for run in runs}, sets, reuse, digests, say) if reuse else {}
-        progress = Progress(console, len(runs), plan.folder.logs, sum(not _is_done(plan, run) for run in runs), jobs)
-        with progress, contextlib.closing(in_order_of_ending(do, len(runs), jobs)) as endings:
+        taken = {}
+        if launch is None:  # tasks take runs on their own machines, whose hardware decides
+            remove_leftovers(plan.folder)
+            recipes = {work.name: work.recipe for work in works}
+            taken = take_runs(recipes, works[0].data, reuse, digests, say) if reuse else {}
+            endings = in_order_of_ending(do, len(works), jobs)
+        progress = Progress(console, len(works), plan.folder.logs, sum(not work.done for work in works), jobs)
+        if launch is not None:
+            endings = launch(plan, jobs, reuse, progress.started)
+        with progress, contextlib.closing(endings):
             for at, (done, fault) in endings:
+                name = works[at].name
                 if fault is not None:
-                    failures[runs[at].name] = fault
-                worked = fault is not None or done not in (_NOTHING, _TAKEN.format(taken.get(runs[at].name)))
-                progress.ended(runs[at].name, done if fault is None else f"failed: {fault}", worked)
+                    failures[name] = fault
+                worked = fault is not None or done not in (NOTHING, _TAKEN.format(taken.get(name)))
+                progress.ended(name, done if fault is None else f"failed: {fault}", worked)
         return Outcome(_values(plan, failures), failures)
 
 
-def _is_done(plan: Plan, run: Run) -> bool:
-    """Whether neither training nor evaluations are left."""
-    sets = plan.definition.data if plan.evaluate else ()
-    reports = (plan.folder.evaluation(run.name, data) for data in sets)
-    return is_finished(plan.folder.run(run.name)) and all(report.is_file() for report in reports)
+def refuse_at_work(folder: SweepFolder) -> None:
+    """Before runs are trained by processes of this machine.
 
-
-def _do(plan: Plan, run: Run, digests: Digests, lock: int, taken: Path | None) -> tuple[str, str | None]:
-    """Train and evaluate as far as needed; returns what was done, and why it failed."""
-    folder, log, jobs = plan.folder.run(run.name), plan.folder.log(run.name), digests.hardware.jobs
-    done = [] if taken is None else [_TAKEN.format(taken)]
-    if not is_finished(folder):
-        resumed = has_checkpoint(folder)
-        if resumed:
-            arguments = ["--resume", str(folder)]
-        else:
-            recipe = plan.folder.recipe(run.name)
-            with replacing(recipe) as file:
-                file.write(run.recipe.dump().encode("utf-8"))
-            arguments = [str(recipe), "--out", str(folder)]
-        digests.begin(run.name, run.recipe, resumed)
-        fault = run_command(["train", *arguments], log, lock, jobs)
-        if fault is not None:
-            return "", fault
-        done.append("resumed and finished" if resumed else "trained")
-    digests.end(run.name, run.recipe)
-    for data in plan.definition.data if plan.evaluate else ():
-        if plan.folder.evaluation(run.name, data).is_file():
-            continue
-        options = [*data.options, "--references", str(plan.folder.references)]
-        evaluate = partial(run_command, ["evaluate", str(folder), *options], log, lock, jobs)
-        fault = digests.around_evaluation(run.name, run.recipe, data, evaluate)
-        where = f" on {data.name}" if data.name else ""
-        if fault is not None:
-            return "", f"evaluation{where}: {fault}"
-        done.append(f"evaluated{where}")
-    return ", ".join(done) or _NOTHING, None
+    Raises:
+        TrainingError: tasks of SLURM, sent by a sweep that was killed, wait or train in the folder.
+        DataError: there may be some, and SLURM does not answer.
+    """
+    numbers = sorted(at_work(folder.tasks("slurm")))
+    if numbers:
+        raise TrainingError(
+            f"in {folder.root} tasks of SLURM wait or work: {', '.join(numbers[:8])}. Add --launcher slurm to go on "
+            "with them, or stop them with scancel."
+        )
 
 
 def _values(plan: Plan, failures: dict[str, str]) -> dict[tuple[str, int], dict[str, float]]:

@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from gmssl.errors import TrainingError
+from gmssl.system.cluster.steps import WARNINGS
 from gmssl.system.files import link_or_copy, replacing
 from gmssl.training.module import MatchingModule
 from gmssl.training.saved import read_checkpoint
@@ -55,7 +56,10 @@ class RunCheckpoints(Checkpoint):
         return self._folder / "last.ckpt"
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take over SIGTERM and SIGINT from Lightning, which would lose everything since the last checkpoint."""
+        """Take over SIGTERM and SIGINT from Lightning, which would lose everything since the last checkpoint.
+
+        SLURM's warning that the time is nearly up does the same.
+        """
         assert isinstance(pl_module, MatchingModule)
         if threading.current_thread() is not threading.main_thread():
             return  # only the main thread may set handlers; whoever runs us in another one handles signals there
@@ -65,7 +69,7 @@ class RunCheckpoints(Checkpoint):
                 signal.default_int_handler(number, frame)  # asked twice: stop without a checkpoint
             pl_module.signal = number
 
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, *WARNINGS):
             signal.signal(number, stop)  # Lightning's teardown brings the former handlers back
 
     def on_train_batch_end(

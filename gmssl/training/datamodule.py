@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +19,7 @@ from gmssl.interfaces.balance import Balance, Groups
 from gmssl.interfaces.views import ImageViews, ViewBatch
 from gmssl.parts.data.dataset import EPOCHS, ViewDataset, collate, key_of
 from gmssl.recipe.recipe import Recipe
+from gmssl.system.cluster.steps import WARNINGS
 from gmssl.system.workers import hand_over, open_more_files
 from gmssl.training.plan import Plan
 
@@ -121,7 +123,7 @@ class TrainingData(LightningDataModule):
             collate_fn=functools.partial(hand_over, pack),
             drop_last=True,
             pin_memory=self._trainer().strategy.root_device.type == "cuda",
-            worker_init_fn=functools.partial(_one_thread),
+            worker_init_fn=functools.partial(_begin_worker),
         )
 
 
@@ -133,6 +135,11 @@ def first_look_keys(images: int, batch: int, ranks: int, rank: int, seed: int) -
     return [int(key) for key in keys.ravel()]
 
 
-def _one_thread(worker: int) -> None:
-    """Keep a worker on one thread: many workers with pools of threads would take the cores from the training."""
+def _begin_worker(worker: int) -> None:
+    """Keep a worker on one thread: many workers with pools of threads would take the cores from the training.
+
+    And alive when SLURM warns all processes that the time is nearly up: the training stops by itself.
+    """
     torch.set_num_threads(1)
+    for number in WARNINGS:
+        signal.signal(number, signal.SIG_IGN)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from gmssl.errors import RecipeError, TrainingError
 from gmssl.recipe.recipe import Recipe, load_recipe
+from gmssl.system.cluster.steps import rank, started_together
 from gmssl.system.files import replacing
 from gmssl.system.json_text import json_text
 from gmssl.system.table import Table
@@ -50,11 +51,6 @@ _PACKAGES = (
 )
 
 
-def rank() -> int:
-    """Number of this process among those of a run; 0 for the one that the user started."""
-    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or os.environ.get("SLURM_PROCID") or 0)
-
-
 def choose_folder(name: str, out: Path | None) -> Path:
     """Where a new run will live; nothing is made yet, and without `out` `make_folder` may have to add a number.
 
@@ -68,7 +64,7 @@ def choose_folder(name: str, out: Path | None) -> Path:
         if rank() == 0:
             _refuse_used(out)
         return out
-    if int(os.environ.get("WORLD_SIZE") or 1) > 1:
+    if started_together() > 1:
         raise TrainingError(
             "several processes were started from outside (torchrun, SLURM); name one folder with --out."
         )

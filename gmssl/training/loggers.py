@@ -15,9 +15,9 @@ from rich.console import Console
 from gmssl.errors import GmsslError, TrainingError
 from gmssl.interfaces.logger import LoggedRun, Logger, Started
 from gmssl.recipe.recipe import Recipe
+from gmssl.system.cluster.steps import rank
 from gmssl.system.files import replacing
 from gmssl.system.json_text import json_text
-from gmssl.training.folder import rank
 
 IDENTITIES = "loggers.json"
 """The file in the run folder that says, for each kind of logger, what it calls the run."""

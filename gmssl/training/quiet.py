@@ -13,6 +13,7 @@ _NOISE = (
     "GPU available but not used",  # train.accelerator is the user's choice
     "Found .* module.* in eval mode at the start of training",  # frozen parts of an encoder stay in eval mode
     "The number of training batches .* is smaller than the logging interval",  # we log ourselves
+    "The `srun` command is available on your system but is not used",  # a run of one process needs none
     "Starting from v1.9.0, `tensorboardX` has been removed",
     "Experiment logs directory .* exists and is not empty",  # resuming does that on purpose
     "You have overridden `.*` in `LightningModule` but have passed in a `LightningDataModule`",  # as intended

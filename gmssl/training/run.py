@@ -12,14 +12,16 @@ from gmssl.errors import DataError, GmsslError, TrainingError
 from gmssl.lazy import torch
 from gmssl.recipe.recipe import Recipe
 from gmssl.recipe.statistics import compared, resolved
+from gmssl.system.cluster.steps import rank, refuse_other_number, tasks_of_step
 from gmssl.system.files import replacing
 from gmssl.system.table import Table
 from gmssl.system.workers import FAULTS, limit_met
-from gmssl.training.folder import FOLDER_VARIABLE, choose_folder, discard, make_folder, open_folder, rank, rewind
+from gmssl.training.folder import FOLDER_VARIABLE, choose_folder, discard, make_folder, open_folder, rewind
 from gmssl.training.model import make_objective
 from gmssl.training.plan import Plan, make_plan
 
 if TYPE_CHECKING:
+    from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger as LightningLogger
     from rich.console import Console
@@ -45,7 +47,7 @@ def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, cons
 
     Raises:
         GmsslError: a fault the user can mend; if it is known before the first step, no folder is left behind.
-        SystemExit: with 128 + signal number after SIGTERM or SIGINT; a checkpoint was written.
+        SystemExit: with 128 + signal number after SIGTERM, SIGINT or SIGUSR2; a checkpoint was written.
     """
     if rank() > 0:
         from rich.console import Console as RichConsole
@@ -56,6 +58,7 @@ def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, cons
     if resume is not None:
         recipe = open_folder(resume, recipe, console)
         step = _step_of(resume, console)
+    refuse_other_number(recipe.train.devices, recipe.train.nodes)
     plan = make_plan(recipe)
     folder = resume if resume is not None else choose_folder(name, out)
     if step is not None and step >= plan.steps and (folder / ENCODER_FILE).is_file():
@@ -196,13 +199,32 @@ def _trainer(
         sync_batchnorm=train.sync_batch_norm and gpu and train.devices > 1,
         use_distributed_sampler=False,
         callbacks=callbacks,
-        plugins=[AtomicCheckpointIO()],
+        plugins=[AtomicCheckpointIO(), *_cluster(recipe)],
         logger=loggers,
         default_root_dir=folder,
         enable_progress_bar=False,
         enable_model_summary=False,
         log_every_n_steps=1,
     )
+
+
+def _cluster(recipe: Recipe) -> list[ClusterEnvironment]:
+    """Within a job of SLURM, who starts the processes; Lightning would ask the job, which may have others.
+
+    A run of one task, such as that of a sweep, starts its further processes itself, as everywhere.
+    """
+    from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+    from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+    from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+
+    if "SLURM_NTASKS" not in os.environ or TorchElasticEnvironment.detect():
+        return []
+    if tasks_of_step() == 1:
+        return [LightningEnvironment()]
+    devices, nodes = recipe.train.devices, recipe.train.nodes
+    step = {"SLURM_NTASKS": devices, "SLURM_NTASKS_PER_NODE": devices // nodes, "SLURM_NNODES": nodes}
+    os.environ.update({name: str(number) for name, number in step.items()})
+    return [SLURMEnvironment(auto_requeue=False)]  # a checkpoint is written where other signals ask for it
 
 
 def _end_other_ranks(trainer: Trainer, module: MatchingModule, error: BaseException) -> None:

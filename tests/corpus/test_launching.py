@@ -21,12 +21,13 @@ from gmssl.commands.program import app
 from gmssl.corpus import launching as launched
 from gmssl.corpus import plan as planning
 from gmssl.corpus.build import Job, begun, build_store
-from gmssl.corpus.cluster import Cluster, cluster_with
 from gmssl.corpus.launching import Task, launching
 from gmssl.corpus.recipe import corpus_of
 from gmssl.errors import DataError
+from gmssl.system.cluster.parameters import cluster_with
+from gmssl.system.cluster.tasks import Cluster
 from tests.corpus.archives import draw_archives
-from tests.corpus.slurm import single_node
+from tests.system.slurm import single_node
 
 pytest.importorskip("submitit")
 

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from gmssl.commands.program import app
+from gmssl.downstream.encoders import choose
 from gmssl.errors import DataError, RecipeError
 from gmssl.evaluation.encoders import load_encoder
 from gmssl.evaluation.exporting.export import FORMS, export
@@ -167,3 +168,17 @@ def test_the_command_prints_where_it_is(grey: Path) -> None:
     done = CliRunner().invoke(app, ["export", str(grey / "lost"), "--to", "timm"])
     assert done.exit_code == 2
     assert set(FORMS) == {"timm", "torchvision", "sam", "onnx", "hf"}
+
+
+def test_a_folder_of_the_hub_is_an_encoder_of_benchmarks(grey: Path, tmp_path: Path) -> None:
+    folder = export(grey, "hf", tmp_path / "hub")
+    backbone = choose(f"hf:{folder}", 32, None).backbone(0, 32, True)
+    assert backbone is not None
+    images, expected = features(grey)
+    torch.testing.assert_close(backbone(images), expected)
+    assert backbone.mean == load_encoder(grey).mean
+
+
+def test_a_folder_that_timm_does_not_open_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RecipeError, match=r"cannot be opened by timm: .*gmssl export --to hf"):
+        choose(f"hf:{tmp_path}", 32, None).backbone(0, 32, True)

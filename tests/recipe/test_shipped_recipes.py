@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
-from gmssl.recipe.recipe import load_recipe
+from gmssl.interfaces.balance import Groups
+from gmssl.recipe.recipe import Recipe, load_recipe
 from gmssl.sweeping.recipes import read_variants
 from gmssl.training.dry import dry_run
 
@@ -88,6 +91,7 @@ VARIANTS = {
     "ladder_r18": ("lvm_med_corrected_r18", [MANY]),
     "ablations_r50": ("lvm_med_r50", []),
     "methods_r18": ("lvm_med_corrected_r18", [MANY]),
+    "balance_r18": ("lvm_med_corrected_r18", [MANY]),
     "methods_r50": ("lvm_med_corrected_r50", []),
 }
 
@@ -105,7 +109,7 @@ def test_every_file_of_variants_is_tried() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ablations_r18", "ladder_r18", "methods_r18"])
+@pytest.mark.parametrize("name", ["ablations_r18", "balance_r18", "ladder_r18", "methods_r18"])
 def test_every_variant_takes_a_step(name: str) -> None:
     recipe, overrides = VARIANTS[name]
     file = RECIPES / "variants" / f"{name}.yaml"
@@ -114,9 +118,8 @@ def test_every_variant_takes_a_step(name: str) -> None:
         assert "one step on" in dry_run(load_recipe(changed))
 
 
-@pytest.mark.parametrize("target", ["study-brain", "study-gpu"])
-def test_a_study_compares_methods_only(target: str) -> None:
-    """What is no part of a method is equal for all in the Makefile's command; as_released has its own crops there."""
+def studied(target: str) -> list[Recipe]:
+    """The recipes that the Makefile's command sweeps."""
     make = ["make", "-n", target, "IMAGES=images", "LABELLED=labelled"]
     printed = subprocess.run(make, cwd=RECIPES.parent, capture_output=True, text=True, check=True).stdout
     (line,) = (line for line in printed.replace("\\\n", " ").splitlines() if "gmssl sweep" in line)
@@ -124,13 +127,42 @@ def test_a_study_compares_methods_only(target: str) -> None:
     overrides = [value for option, value in pairwise(words) if option == "--set"]
     file = RECIPES.parent / words[words.index("--variants") + 1]
     (recipe,) = (RECIPES.parent / word for word in words if word.startswith("recipes/lvm_med_corrected"))
-    recipes = [load_recipe(settings) for settings in read_variants(file, recipe, overrides).values()]
+    return [load_recipe(settings) for settings in read_variants(file, recipe, overrides).values()]
+
+
+@pytest.mark.parametrize("target", ["study-brain", "study-gpu", "study-balance"])
+def test_a_study_compares_methods_only(target: str) -> None:
+    """What is no part of a method is equal for all in the Makefile's command; as_released has its own crops there."""
+    recipes = studied(target)
     assert len(recipes) > 5
     for field in ("data", "balance", "encoder", "train"):
         assert len({getattr(recipe, field).model_dump_json() for recipe in recipes}) == 1
     crops = {"large", "large_size", "large_scale", "sigma", "greyscale"}
     views = [recipe.views.model_dump_json(include=crops) for recipe in recipes if recipe.protocol != "as_released"]
     assert len(set(views)) == 1
+
+
+def test_the_study_of_balances_compares_balances_only() -> None:
+    """Three balances of each method, and as many steps of warm-up, although epochs of copies are longer."""
+    sizes = (20, 235, 954, 3616, 780, 1124)  # of recipes/corpus/shared.yaml
+    groups = Groups(("colour", "ct", "microscopy", "mri", "ultrasound", "x-ray"), np.repeat(np.arange(6), sizes))
+    recipes = studied("study-balance")
+    assert Counter(recipe.model_dump_json(exclude={"balance", "schedule"}) for recipe in recipes).most_common() == [
+        (recipes[0].model_dump_json(exclude={"balance", "schedule"}), 3),
+        (recipes[-1].model_dump_json(exclude={"balance", "schedule"}), 3),
+    ]
+    assert [recipe.balance.kind for recipe in recipes] == ["none", "weights", "duplicates"] * 2
+    steps = recipes[0].train.max_steps
+    assert steps == 200
+    curves = [
+        [
+            recipe.schedule.factor(step, steps, recipe.balance.length(groups) // recipe.train.batch)
+            for step in range(steps)
+        ]
+        for recipe in recipes
+    ]
+    assert all(curve == curves[0] for curve in curves)
+    assert curves[0].index(1.0) == 51
 
 
 def test_protocols_share_what_is_no_part_of_the_method() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
+from gmssl.errors import TrainingError
 from gmssl.sweeping.run import plan_sweep
 
 
@@ -25,3 +27,12 @@ def test_encoders_are_tried_once_and_without_their_weights(quick_file: Path, mon
     grid = ["encoder.name=resnet18,resnet34", "encoder.pretrained=false,true", "margin=0,1"]
     assert len(plan_sweep([quick_file], grid, 2).runs) == 16
     assert made == [("resnet18", "meta"), ("resnet34", "meta")]
+
+
+def test_devices_of_other_machines_are_not_asked_for(quick_file: Path, tmp_path: Path) -> None:
+    """A login node has no GPU."""
+    words = ([quick_file], ["train.accelerator=gpu"], 1, (), (), (), tmp_path / "out")
+    assert len(plan_sweep(*words, elsewhere=True).runs) == 1
+    if not torch.cuda.is_available():
+        with pytest.raises(TrainingError, match="sees no GPU"):
+            plan_sweep(*words)

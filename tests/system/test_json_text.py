@@ -17,6 +17,8 @@ PACKAGE = Path(__file__).parents[2] / "gmssl"
 NO_DOCUMENTS = {
     "commands/common/pretrained.py",  # between two processes of one Python
     "corpus/plan.py",  # digests
+    "downstream/cohort.py",
+    "downstream/running.py",
     "evaluation/evaluating.py",
     "evaluation/references.py",
     "sweeping/reuse/facts.py",

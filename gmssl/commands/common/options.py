@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -149,3 +150,24 @@ def conditions(option: str, given: list[str] | None, path: Path | None, needed: 
     if found and path is None:
         raise typer.BadParameter(f"{option} selects rows of a manifest; name it with {needed}.")
     return found
+
+
+TASKS = 16
+"""Tasks of an array that work at a time, if nobody says how many."""
+
+
+class Launcher(StrEnum):
+    """What does the work of a command: processes that it starts, or tasks of a cluster that it sends."""
+
+    pool = "pool"
+    slurm = "slurm"
+    local = "local"
+
+
+Parameters: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="Parameter of each task, for submitit, e.g. timeout_min=240, mem_gb=8 or slurm_partition=cpu. Repeatable.",
+    ),
+]

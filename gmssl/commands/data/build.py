@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
-from gmssl.commands.common.options import corpus_names, examples, show
+from gmssl.commands.common.options import TASKS, Launcher, Parameters, corpus_names, examples, show
 from gmssl.commands.data.catalogue import Folders
 from gmssl.commands.data.stores import sources_grid
 
@@ -17,16 +16,6 @@ BUILD_EXAMPLES = examples(
     "gmssl data build corpus.yaml --out store --jobs 8",
     "gmssl data build corpus.yaml --out store --launcher slurm --jobs 64",
 )
-TASKS = 16
-"""Tasks of an array, if nobody says how many."""
-
-
-class Launcher(StrEnum):
-    """What does the work of a build."""
-
-    pool = "pool"
-    slurm = "slurm"
-    local = "local"
 
 
 Jobs: TypeAlias = Annotated[
@@ -42,13 +31,6 @@ HowLaunched: TypeAlias = Annotated[
     typer.Option(
         help="pool: processes of this machine. slurm: an array of jobs; the store lies where all machines see it. "
         "local: what slurm does, tried on this machine."
-    ),
-]
-Parameters: TypeAlias = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="KEY=VALUE",
-        help="Parameter of each task, for submitit, e.g. timeout_min=240, mem_gb=8 or slurm_partition=cpu. Repeatable.",
     ),
 ]
 
@@ -93,8 +75,8 @@ def build(
     settings = load_corpus(corpus, overrides or [], catalogue or [])
     how = None
     if launcher is not Launcher.pool:
-        from gmssl.corpus.cluster import cluster_with
         from gmssl.corpus.launching import launching
+        from gmssl.system.cluster.parameters import cluster_with
 
         how = launching(cluster_with(launcher.value, launch or []))
     workers = jobs or (TASKS if launcher is Launcher.slurm else cores())

@@ -27,13 +27,17 @@ def show_store(folder: Path, as_json: bool) -> None:
 
     header, facts = read_header(folder), read_report(folder)
     if as_json:
-        told: dict[str, Any] = {key: header[key] for key in ("version", "images", "salt", "files")}
+        told: dict[str, Any] = {key: header[key] for key in ("version", "images", "salt", "files", "corpus")}
         keys = ("images", "patients", "volumes", "modalities")
         told["datasets"] = {source["dataset"]: {key: source[key] for key in keys} for source in facts}
         typer.echo(json_text(told))
         return
     rows = [
-        (source["dataset"], modality, *(f"{held[key]:,}" for key in ("images", "patients", "volumes")))
+        (
+            source["dataset"],
+            modality,
+            *(f"{held[key]:,}" if held[key] else "–" for key in ("images", "patients", "volumes")),
+        )
         for source in facts
         for modality, held in source["modalities"].items()
     ]

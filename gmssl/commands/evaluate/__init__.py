@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from gmssl.commands.common.options import Neighbours, Overrides, Workers, examples
-from gmssl.commands.evaluate.benchmark import is_benchmark, refuse_given
+from gmssl.commands.evaluate.benchmark import is_benchmark, near, refuse_given
 from gmssl.commands.evaluate.options import (
     Encoders,
     Exclude,
@@ -64,6 +64,6 @@ def evaluate(
         return run(what, encoder or [], json, out, overrides or [])
     from gmssl.commands.evaluate.run import Rows, Shared, judge_run
 
-    refuse_given(context, _BENCHMARK_ONLY, f"is for benchmarks, and {what} is none")
+    refuse_given(context, _BENCHMARK_ONLY, f"is for benchmarks, and {what} is none{near(what)}")
     rows = Rows(train, where, test, where_test, folds)
     judge_run(what, rows, Shared(neighbours, seed, name, workers, references, exclude, leaks))

@@ -22,6 +22,14 @@ def is_benchmark(path: Path) -> bool:
     return path.suffix in (".yaml", ".yml") or located(path, "downstream") != path
 
 
+def near(path: Path) -> str:
+    """` (did you mean …?)` with shipped benchmarks of similar names; nothing where there are none."""
+    from gmssl.recipe.library import near_names
+
+    names = [] if path.exists() else near_names(path, "downstream")
+    return f" (did you mean {' or '.join(names)}?)" if names else ""
+
+
 def refuse_given(context: typer.Context, names: Sequence[str], reason: str) -> None:
     """Refuse options that were given and have no meaning here."""
     given = [name for name in names if str(context.get_parameter_source(name)).endswith("COMMANDLINE")]

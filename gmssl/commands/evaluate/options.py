@@ -69,6 +69,7 @@ Encoders: TypeAlias = Annotated[
         "--encoder",
         metavar="E",
         help="Of a benchmark: RUN, timm:NAME (timm's weights), timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, "
+        "transformers:REPO, "
         "random or own. Repeatable.",
     ),
 ]

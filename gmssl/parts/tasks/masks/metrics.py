@@ -1,0 +1,159 @@
+"""Scores of one mask against another, and their means over rows.
+
+Overlap is counted; distances of boundaries are MONAI's. What becomes of empty masks is said here and nowhere else:
+
+- **Truth and prediction empty**: nothing is to be found and nothing was. All measures are None; means leave them out.
+- **One of them empty**: Dice, IoU and surface Dice are 0. HD95 is the diagonal of the image, the greatest distance two
+  of its pixels can have, so that a network cannot do better by predicting nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+from typing import Any, cast
+
+from gmssl.errors import DataError
+from gmssl.interfaces.task import Row, Scores, Value
+from gmssl.lazy import numpy
+
+MEASURES = ("dice", "iou", "hd95", "surface_dice")
+"""What is measured of each class of each case, in the order of a table."""
+
+COUNTS = ("both", "predicted", "true")
+"""Pixels or voxels in both masks, in the predicted one, and in the true one."""
+
+
+def measured(
+    predicted: numpy.ndarray, truth: numpy.ndarray, tolerance: float, spacing: Sequence[float] | None = None
+) -> dict[str, Value]:
+    """Measures and counts of one class in one image or volume.
+
+    Args:
+        predicted: booleans `[H,W]` or `[D,H,W]`.
+        truth: booleans of the same shape.
+        tolerance: distance up to which surface Dice takes boundaries as equal, in the unit of the spacing.
+        spacing: distance between cells along each axis; 1 (pixels) if it is left out.
+
+    Returns:
+        `dice`, `iou`, `surface_dice` in [0, 1], `hd95` in the unit of the spacing; None where both masks are empty;
+        and the counts `both`, `predicted`, `true`.
+
+    Raises:
+        DataError: MONAI is not installed.
+    """
+    both, ours, theirs = (int(numpy.count_nonzero(mask)) for mask in (predicted & truth, predicted, truth))
+    counts: dict[str, Value] = {"both": both, "predicted": ours, "true": theirs}
+    if ours + theirs == 0:
+        return {**dict.fromkeys(MEASURES), **counts}
+    found: dict[str, Value] = {"dice": 2 * both / (ours + theirs), "iou": both / (ours + theirs - both)}
+    steps = [1.0] * truth.ndim if spacing is None else [float(step) for step in spacing]
+    if ours == 0 or theirs == 0:
+        diagonal = math.hypot(*((length - 1) * step for length, step in zip(truth.shape, steps, strict=True)))
+        return {**found, "hd95": diagonal, "surface_dice": 0.0, **counts}
+    hd95, surface = _boundaries(predicted, truth, tolerance, steps)
+    return {**found, "hd95": hd95, "surface_dice": surface, **counts}
+
+
+def _boundaries(
+    predicted: numpy.ndarray, truth: numpy.ndarray, tolerance: float, spacing: list[float]
+) -> tuple[float, float]:
+    """HD95 and surface Dice of masks that are not empty: what MONAI's metrics give, from edges found once."""
+    try:
+        from monai.metrics.utils import get_mask_edges, get_surface_distance
+    except ImportError:
+        raise DataError("Distances of boundaries need MONAI: run pip install 'gmssl[seg]'.") from None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of an argument that MONAI gives to itself
+        edges = get_mask_edges(*_cut(predicted, truth), crop=False)
+    ours, theirs = (numpy.asarray(edge, dtype=bool) for edge in edges)
+    there = numpy.asarray(get_surface_distance(ours, theirs, spacing=spacing), dtype=numpy.float64)
+    back = numpy.asarray(get_surface_distance(theirs, ours, spacing=spacing), dtype=numpy.float64)
+    hd95 = max(float(numpy.percentile(distances, 95)) for distances in (there, back))
+    # Distances have the precision of float32, which must not put a boundary beyond the tolerance.
+    near = sum(int(numpy.count_nonzero(distances <= tolerance * (1 + 1e-6))) for distances in (there, back))
+    return hd95, near / (len(there) + len(back))
+
+
+def _cut(predicted: numpy.ndarray, truth: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Both masks where either is, with an empty cell around; nothing beyond changes a boundary."""
+    either = predicted | truth
+    window = []
+    for axis in range(either.ndim):
+        inside = numpy.flatnonzero(either.any(axis=tuple(other for other in range(either.ndim) if other != axis)))
+        window.append(slice(inside[0], inside[-1] + 1))
+    return numpy.pad(predicted[tuple(window)], 1), numpy.pad(truth[tuple(window)], 1)
+
+
+def by_class(
+    predicted: numpy.ndarray,
+    truth: numpy.ndarray,
+    classes: Sequence[str],
+    tolerance: float,
+    spacing: Sequence[float] | None = None,
+    counted: numpy.ndarray | None = None,
+) -> dict[str, Value]:
+    """Class → `measured` of label maps, whose classes are 1, 2, … in the given order.
+
+    Cells that are not `counted` are background in both maps.
+    """
+    if counted is not None:
+        predicted, truth = numpy.where(counted, predicted, 0), numpy.where(counted, truth, 0)
+    return {
+        name: measured(predicted == number, truth == number, tolerance, spacing)
+        for number, name in enumerate(classes, start=1)
+    }
+
+
+def summary(rows: Sequence[Row], classes: Sequence[str], unit: str = "px", key: str = "scores") -> Scores:
+    """Scores of rows that hold under `key` what `by_class` gives; rows without it are left out.
+
+    - `dice`, `iou`, `hd95_UNIT`, `surface_dice`: the mean over cases of the mean over the classes that are in the
+      truth or in the prediction of the case. Cases without any are left out.
+    - `dice_pooled`: Dice of the cells of all cases together, then the mean over the classes that any of them has.
+    - `dice.CLASS`, `hd95_UNIT.CLASS`: mean over the cases of this class, where there are several.
+    - `empty.both`, `empty.one`: how many pairs of a case and a class have no cell in both masks, or in one only.
+    """
+    tables = [table for row in rows if isinstance(table := row.get(key), Mapping)]
+    # [cases, classes, measures and counts]; None becomes NaN.
+    cells = numpy.array([[_KEYS(cast(Any, table[name])) for name in classes] for table in tables], numpy.float64)
+    cells = cells.reshape(len(tables), len(classes), len(MEASURES) + len(COUNTS))
+    measures, (both, ours, theirs) = cells[..., : len(MEASURES)], numpy.moveaxis(cells[..., len(MEASURES) :], 2, 0)
+    names = {name: f"hd95_{unit}" if name == "hd95" else name for name in MEASURES}
+    found: Scores = {names[name]: _mean(_means(measures[..., place])) for place, name in enumerate(MEASURES)}
+    sizes = (ours + theirs).sum(axis=0)
+    found["dice_pooled"] = _mean(2 * both.sum(axis=0)[sizes > 0] / sizes[sizes > 0])
+    if len(classes) > 1:
+        for place, name in enumerate(classes):
+            found[f"dice.{name}"] = _mean(measures[:, place, MEASURES.index("dice")])
+            found[f"hd95_{unit}.{name}"] = _mean(measures[:, place, MEASURES.index("hd95")])
+    found["empty.both"] = float(((ours == 0) & (theirs == 0)).sum())
+    found["empty.one"] = float(((ours == 0) != (theirs == 0)).sum())
+    return found
+
+
+_KEYS = itemgetter(*MEASURES, *COUNTS)
+
+
+def beside_observer(rows: Sequence[Row], classes: Sequence[str]) -> Scores:
+    """The scores of `summary`, and those of the second observer beside them where rows have one."""
+    found = summary(rows, classes)
+    if not any("observer" in row for row in rows):
+        return found
+    human = summary(rows, classes, key="observer")
+    return found | {f"observer {name}": value for name, value in human.items() if "." not in name}
+
+
+def _means(values: numpy.ndarray) -> numpy.ndarray:
+    """The mean of the numbers of each row; rows without any are left out."""
+    known = ~numpy.isnan(values)
+    counts = known.sum(axis=1)
+    return numpy.where(known, values, 0).sum(axis=1)[counts > 0] / counts[counts > 0]
+
+
+def _mean(values: numpy.ndarray) -> float | None:
+    """The mean of the numbers among the values; None if there is none."""
+    known = values[~numpy.isnan(values)]
+    return float(known.mean()) if len(known) else None

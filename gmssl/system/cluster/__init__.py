@@ -1,0 +1,1 @@
+"""Work on the machines of a cluster: tasks that a command sends, and processes that SLURM starts together."""
