@@ -19,8 +19,8 @@ from pathlib import Path
 from statistics import fmean
 
 from gmssl.problem.formats.text import write_text
-from gmssl.system.statistics import difference as paired
 from gmssl.system.grid import Grid, page_with
+from gmssl.system.statistics import difference as paired
 
 ROOT = Path(__file__).parents[1]
 PAGE, RESULTS = ROOT / "docs" / "results.md", ROOT / "benchmarks" / "results" / "study"
