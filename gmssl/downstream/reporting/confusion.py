@@ -76,10 +76,12 @@ def confusion(judged: Judged, found: Mapping[str, np.ndarray], theme: Theme) -> 
             spine.set_visible(False)
         for (row, column), share in np.ndenumerate(shares):
             ink = theme.page if share > 0.55 else theme.ink
-            text = f"{100 * share:.0f} %\n{counts[row, column]:.3g}" if counts[row, column] else "0"
+            text = f"{100 * share:.0f} %\n{counts[row, column]:.1f}".removesuffix(".0") if counts[row, column] else "0"
             ax.text(column, row, text, ha="center", va="center", fontsize=7.5, color=ink)
     for ax in panels[len(found) :]:
         ax.set_visible(False)
+    for ax in panels[len(found) - columns : len(found)]:  # the lowest of each column
+        ax.tick_params(labelbottom=True)
     figure.supxlabel("predicted", fontsize=9)
     figure.supylabel("true", fontsize=9)
     return figure

@@ -10,7 +10,7 @@ from gmssl.downstream.reporting.judged import Judged, values_of
 from gmssl.downstream.reporting.looks import looks
 from gmssl.downstream.reporting.numbers import scale, shown
 from gmssl.downstream.reporting.report import Report
-from gmssl.system.pages.theme import VERMILLION, Theme, new_figure, shortened
+from gmssl.system.pages.theme import Theme, new_figure, shortened
 from gmssl.system.statistics import summarise
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _panel(ax: Axes, judged: Judged, report: Report, theme: Theme, labels: list[
             _bar(ax, patients, row + _ABOVE, colour, 1.1)
             ends += patients
         values += seeds
-    _human(ax, judged, by, values)
+    _human(ax, judged, theme, by, values)
     _dress(ax, judged, theme, labels, values, ends)
 
 
@@ -85,10 +85,10 @@ def _bar(ax: Axes, interval: tuple[float, float], at: float, colour: str, width:
     )
 
 
-def _human(ax: Axes, judged: Judged, by: float, values: list[float]) -> None:
+def _human(ax: Axes, judged: Judged, theme: Theme, by: float, values: list[float]) -> None:
     human = judged.any.scores.get(f"observer {judged.metric}")
     if human is not None and human.mean is not None:
-        ax.axvline(by * human.mean, color=VERMILLION, linewidth=1.3, linestyle="--", label="second observer", zorder=1)
+        ax.axvline(by * human.mean, color=theme.ink, linewidth=1.3, linestyle="--", label="second observer", zorder=1)
         values.append(by * human.mean)
 
 

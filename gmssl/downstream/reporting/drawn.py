@@ -95,11 +95,15 @@ def summariser(judged: Judged) -> Callable[[Sequence[Row]], Scores]:
     except GmsslError as error:
         raise RowsError(f"its task cannot be opened ({error})") from None
     assert isinstance(task, Task)
-    if task.summarise([], classes) is None:
-        raise RowsError(f"the task {result.task.get('kind')} does not score rows without the cases")
 
     def summarise(rows: Sequence[Row]) -> Scores:
-        return task.summarise(rows, classes) or {}
+        try:
+            found = task.summarise(rows, classes)
+        except GmsslError as error:  # a library is missing
+            raise RowsError(str(error).rstrip(".")) from None
+        if found is None:
+            raise RowsError(f"the task {task.kind} does not score rows without the cases")
+        return found
 
     return summarise
 

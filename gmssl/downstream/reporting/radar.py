@@ -71,8 +71,6 @@ def _line(
     ax.plot(
         closed[1], closed[0], marker=look.marker, markersize=5.5, label=look.label, clip_on=False, zorder=3, **style
     )
-    if all(math.isfinite(radius) for radius in radii):
-        ax.fill(closed[1], closed[0], color=look.colour, alpha=0.06, zorder=1)
 
 
 def _radius(value: float | None, worst: float, best: float) -> float:

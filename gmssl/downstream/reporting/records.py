@@ -43,7 +43,7 @@ def files(report: Report) -> dict[str, str]:
 
 
 def scores(report: Report) -> Iterator[Record]:
-    """Every metric that has no class in its name, on all cases, those without leaks, and those of each site."""
+    """Every score, on all cases, on those without leaks, and on those of each site."""
     for one in report.judged:
         for result in one.results:
             choices: list[tuple[str, str | None, Mapping[str, Measured]]] = [("all", None, result.scores)]

@@ -81,6 +81,10 @@ class Detection(Task):
         """Side of the square images."""
         return self.size
 
+    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
+        """Scores of rows, without the cases."""
+        return scores_of(rows, classes, self.most)
+
     def open(self, cases: Sequence[Case], channels: int) -> OpenedDetection:
         """See `Task.open`. Images are opened for their size only."""
         library()

@@ -137,6 +137,15 @@ def summary(rows: Sequence[Row], classes: Sequence[str], unit: str = "px", key: 
 _KEYS = itemgetter(*MEASURES, *COUNTS)
 
 
+def beside_observer(rows: Sequence[Row], classes: Sequence[str]) -> Scores:
+    """The scores of `summary`, and those of the second observer beside them where rows have one."""
+    found = summary(rows, classes)
+    if not any("observer" in row for row in rows):
+        return found
+    human = summary(rows, classes, key="observer")
+    return found | {f"observer {name}": value for name, value in human.items() if "." not in name}
+
+
 def _means(values: numpy.ndarray) -> numpy.ndarray:
     """The mean of the numbers of each row; rows without any are left out."""
     known = ~numpy.isnan(values)

@@ -10,7 +10,7 @@ import torch
 
 from gmssl.errors import DataError, RecipeError
 from gmssl.interfaces.task import Backbone, Row, Scores, Value
-from gmssl.parts.tasks.masks.metrics import summary
+from gmssl.parts.tasks.masks.metrics import beside_observer
 from gmssl.parts.tasks.masks.reading import FIELD_OF_VIEW, SECOND_OBSERVER
 from gmssl.parts.tasks.segmentation.annotation import Annotation
 from gmssl.parts.tasks.segmentation.examples import Example, Prepared, Testing, Training
@@ -91,9 +91,5 @@ class OpenedSegmentation:
         return SegmentationScoring(self.annotation, keep)
 
     def summarise(self, rows: Sequence[Row]) -> Scores:
-        """The scores of `gmssl.parts.tasks.masks.metrics.summary`, and those of the second observer beside them."""
-        found = summary(rows, self.classes)
-        if not any("observer" in row for row in rows):
-            return found
-        human = summary(rows, self.classes, key="observer")
-        return found | {f"observer {name}": value for name, value in human.items() if "." not in name}
+        """See `gmssl.parts.tasks.masks.metrics.beside_observer`."""
+        return beside_observer(rows, self.classes)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Task
+from gmssl.interfaces.task import Row, Scores, Task
 from gmssl.parts.tasks.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ class Segmentation(SegmentationSettings, Task):
     def image_size(self) -> int:
         """Side of the images that the backbone sees."""
         return self.size
+
+    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
+        """Scores of rows, without the cases."""
+        from gmssl.parts.tasks.masks.metrics import beside_observer
+
+        return beside_observer(rows, classes)
 
     def open(self, cases: Sequence[Case], channels: int) -> OpenedSegmentation:
         """Read all masks once, and say what is wrong with them.

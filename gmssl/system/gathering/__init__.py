@@ -25,7 +25,7 @@ def gathered(tensor: torch.Tensor, dim: int = 0) -> torch.Tensor:
     """
     if ranks() == 1:
         return tensor
-    from gmssl.system.all_gather import AllGather
+    from gmssl.system.gathering.all_gather import AllGather
 
     return torch.cat(AllGather.apply(tensor).unbind(0), dim)
 
