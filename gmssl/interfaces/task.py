@@ -120,19 +120,27 @@ class Scoring(Protocol):
 
 
 class Opened(Protocol):
-    """A task whose cases have been read and checked; examples are given by indices into these.
+    """A task whose cases have been read and checked; examples are given by indices into these."""
 
-    Attributes:
-        classes: names of the classes that are scored.
-        metric: the score that chooses the best epoch on the validation cases.
-        higher_is_better: of that score.
-        facts: what users should know of the cases (counts of classes, empty masks, cases left out), for results.
-    """
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes that are scored."""
+        ...
 
-    classes: tuple[str, ...]
-    metric: str
-    higher_is_better: bool
-    facts: Mapping[str, Value]
+    @property
+    def metric(self) -> str:
+        """The score that chooses the best epoch on the validation cases."""
+        ...
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more of that score is better."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Value]:
+        """What users should know of the cases (counts of classes, empty masks, cases left out), for results."""
+        ...
 
     def training(self, indices: Sequence[int], seed: int) -> TrainingExamples:
         """Examples of the cases to learn from."""
