@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-BEST, SECOND = "best", "second"
 Mark = Literal["", "best", "second"]
+BEST: Mark = "best"
+SECOND: Mark = "second"
 
 _LATEX = {
     "\\": r"\textbackslash{}",

@@ -50,6 +50,36 @@ def summarise(rows: Sequence[Row]) -> Scores:
     return {"accuracy": float(hits.mean()), "balanced_accuracy": float(np.mean(recalls))}
 
 
+def cohort_of(
+    benchmark: str, cases: int, patients: int, sites: Mapping[str, Sequence[int]], leaked: int, learnt: Sequence[str]
+) -> Cohort:
+    """Twice as many cases to learn from as are scored."""
+    return Cohort(
+        3 * cases,
+        patients,
+        2.0 * cases,
+        cases,
+        {site: len(indices) for site, indices in sites.items()},
+        leaked,
+        f"digest of {benchmark}",
+        {"classes": dict.fromkeys(CLASSES, cases)},
+        dict.fromkeys(learnt, 2 * cases),
+    )
+
+
+def fits_of(place: Path, name: str, rows: Rows, folds: int, patient: Mapping[str, str]) -> list[str]:
+    """Folders with the rows of each seed and fold."""
+    fits = []
+    for seed in rows:
+        for fold in range(folds):
+            folder = place / f"{name}-{seed}-{fold}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "rows.json").write_text(json.dumps({"rows": rows[seed][fold::folds], "history": []}))
+            (folder / "fit.json").write_text(json.dumps({"seed": seed, "patients": patient}))
+            fits.append(str(folder))
+    return fits
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     """A result whose rows lie in folders, as those of a training do."""
@@ -74,14 +104,7 @@ def make(tmp_path: Path) -> Make:
         salt = sum(map(ord, benchmark + encoder))
         rows = rows_of(skill, seeds, cases, salt)
         patient = {f"c{n:03d}": f"p{n // of_patient}" for n in range(cases)} if of_patient else {}
-        fits = []
-        for seed in seeds:
-            for fold in range(folds):
-                folder = tmp_path / "fits" / f"{benchmark}-{encoder}-{seed}-{fold}".replace("/", "_")
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / "rows.json").write_text(json.dumps({"rows": rows[seed][fold::folds], "history": []}))
-                (folder / "fit.json").write_text(json.dumps({"seed": seed, "patients": patient}))
-                fits.append(str(folder))
+        fits = fits_of(tmp_path / "fits", f"{benchmark}-{encoder}".replace("/", "_"), rows, folds, patient)
         unit_of = {
             name: f"patient {patient[name]}" if name in patient else name
             for name in (str(row["case"]) for row in rows[seeds[0]])
@@ -101,17 +124,7 @@ def make(tmp_path: Path) -> Make:
             task.model_dump(mode="json"),
             metric,
             Subject(encoder, SOURCES.get(encoder, f"runs/{encoder}"), f"f{salt:015d}", True),
-            Cohort(
-                3 * cases,
-                len(set(patient.values())),
-                2.0 * cases,
-                cases,
-                {site: len(indices) for site, indices in named.items()},
-                leaked,
-                f"digest of {benchmark}",
-                {"classes": dict.fromkeys(CLASSES, cases)},
-                dict.fromkeys(learnt, 2 * cases),
-            ),
+            cohort_of(benchmark, cases, len(set(patient.values())), named, leaked, learnt),
             tuple(seeds),
             on(every),
             {site: on(indices) for site, indices in named.items()},

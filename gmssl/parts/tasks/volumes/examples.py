@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -45,7 +47,6 @@ class Prepared:
     channels: int
     kept: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
     used: int = 0
-    folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
     shared: str | None = None
 
     def __getitem__(self, index: int) -> np.ndarray:
@@ -56,7 +57,7 @@ class Prepared:
 
     def __getstate__(self) -> dict[str, object]:
         """What other processes are sent: they share the folder, and keep memory of their own."""
-        return {**vars(self), "kept": {}, "used": 0, "folder": None, "shared": self._folder()}
+        return {**vars(self), "kept": {}, "used": 0, "shared": self._folder()}
 
     def _found(self, index: int) -> np.ndarray:
         drawn = self._drawn(index)
@@ -72,8 +73,8 @@ class Prepared:
 
     def _folder(self) -> str:
         if self.shared is None:
-            self.folder = tempfile.TemporaryDirectory(prefix="gmssl-slices-")
-            self.shared = self.folder.name
+            self.shared = tempfile.mkdtemp(prefix="gmssl-slices-")
+            weakref.finalize(self, shutil.rmtree, self.shared, ignore_errors=True)
         return self.shared
 
     def _drawn(self, index: int) -> np.ndarray:
@@ -101,7 +102,7 @@ class Prepared:
         image, labels = planes[:-1], planes[-1]
         if change != UNCHANGED:
             drawn = Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
-            changed = np.asarray(change.image(drawn))
+            changed = np.array(change.image(drawn))
             image = changed[None] if changed.ndim == 2 else changed.transpose(2, 0, 1)
             labels = change.labels(labels)
         pixels = torch.from_numpy(np.ascontiguousarray(image))

@@ -24,7 +24,7 @@ class WholeNetwork(nn.Module):
     def __init__(self, settings: WholeSettings) -> None:
         super().__init__()
         _library()
-        from monai.losses import DiceLoss
+        from monai.losses.dice import DiceLoss
 
         self.settings = settings
         self.network: nn.Module = NETWORKS[settings.network](settings, len(settings.images), len(settings.names) + 1)
@@ -51,7 +51,7 @@ class WholeNetwork(nn.Module):
     @torch.no_grad()
     def predict(self, batch: dict[str, Any]) -> torch.Tensor:
         """Probabilities `[B,1+classes,D,H,W]` on the whole grid."""
-        from monai.inferers import sliding_window_inference
+        from monai.inferers.utils import sliding_window_inference
 
         was = self.training
         self.eval()
@@ -113,14 +113,14 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _unet(settings: WholeSettings, inputs: int, outputs: int) -> nn.Module:
-    from monai.networks.nets import UNet
+    from monai.networks.nets.unet import UNet
 
     steps = (2,) * (len(settings.channels) - 1)
     return UNet(3, inputs, outputs, settings.channels, steps, num_res_units=settings.residual_units)
 
 
 def _unetr(settings: WholeSettings, inputs: int, outputs: int) -> nn.Module:
-    from monai.networks.nets import UNETR
+    from monai.networks.nets.unetr import UNETR
 
     return UNETR(
         inputs,
@@ -134,7 +134,7 @@ def _unetr(settings: WholeSettings, inputs: int, outputs: int) -> nn.Module:
 
 
 def _swin_unetr(settings: WholeSettings, inputs: int, outputs: int) -> nn.Module:
-    from monai.networks.nets import SwinUNETR
+    from monai.networks.nets.swin_unetr import SwinUNETR
 
     return SwinUNETR(in_channels=inputs, out_channels=outputs, feature_size=settings.feature_size)
 
