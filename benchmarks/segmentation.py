@@ -7,7 +7,7 @@ Both learn from the fluorescence images of the training split at 128 pixels, wit
 tones. They keep the epoch that is best on the same fifth of the images, and are scored by the mean Dice of each test
 image on its own grid. They share no code but the libraries' and the choice of the images. They run in turn, and seeds
 exchange the order; time is that of training and test without imports, by the CPU time of this process, which other
-programs on the machine disturb less than the clock on the wall.
+programs on the machine disturb less than the clock on the wall. Results are written after each seed.
 """
 
 from __future__ import annotations
@@ -210,6 +210,7 @@ def main() -> None:
     with (given.data / "index.csv").open(encoding="utf-8", newline="") as file:
         modality = {row["name"]: row["modality"] for row in csv.DictReader(file)}
     test = [cases[i].name for i in fold.test]
+    about = {"epochs": given.epochs, "size": SIZE, "batch": BATCH, "threads": torch.get_num_threads()}
     task, hand = list[Outcome](), list[Outcome]()
     for place, seed in enumerate(given.seeds):
         parts = parts_of(cases, fold, benchmark.split, seed)
@@ -227,16 +228,9 @@ def main() -> None:
         else:
             task.append(timed(ours))
             hand.append(timed(theirs))
-    found = compared(task, hand, {name: modality[name] for name in test})
+        found = compared(task, hand, {name: modality[name] for name in test})
+        write_whole(RESULTS, json.dumps({**about, "seeds": given.seeds[: place + 1], **found}, indent=2) + "\n")
     show(found)
-    about = {
-        "epochs": given.epochs,
-        "seeds": given.seeds,
-        "size": SIZE,
-        "batch": BATCH,
-        "threads": torch.get_num_threads(),
-    }
-    write_whole(RESULTS, json.dumps({**about, **found}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
