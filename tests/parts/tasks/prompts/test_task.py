@@ -85,7 +85,7 @@ def test_a_decoder_that_is_told_the_box_overfits_an_image(cases: list[Case], sha
     torch.manual_seed(0)
     opened = task(jitter=0).open(cases, 3)
     network = opened.network(None if shape is None else Pyramid(*shape))
-    assert learn(network, batch_of(opened, [0]), 60) < 0.1
+    assert learn(network, batch_of(opened, [0]), 200) < 0.1
     (row,) = rows_of(opened, network, [0], 1)
     assert row["scores"]["foreground"]["dice"] > 0.9
 
