@@ -30,21 +30,9 @@ class OpenedWhole:
 
     def __post_init__(self) -> None:
         self._prepared = Prepared(self.settings, self.cases, self.checked)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes that are scored; the background is none."""
-        return self.settings.scored_names
-
-    @property
-    def metric(self) -> str:
-        """The main score."""
-        return self.settings.metric
-
-    @property
-    def facts(self) -> Mapping[str, Value]:
-        """Counts of volumes, slices and voxels; see `gmssl.parts.tasks.volumes.checking.facts_of`."""
-        return facts_of(self.settings, self.checked)
+        self.classes: tuple[str, ...] = self.settings.scored_names
+        self.metric: str = self.settings.metric
+        self.facts: Mapping[str, Value] = facts_of(self.settings, self.checked)
 
     def training(self, indices: Sequence[int], seed: int) -> Training:
         """Patches of these volumes, changed at random.
