@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gmssl.downstream.reporting.confusion import confusion, matrices
@@ -76,14 +77,14 @@ def draw_all(report: Report) -> list[Picture]:
 
 
 def _drawings(report: Report) -> Iterator[tuple[str, str, str, Callable[[Theme], Figure]]]:
-    yield "dots", "Scores with intervals", DOTS, lambda theme: dots(report, theme)
+    yield "dots", "Scores with intervals", DOTS, partial(dots, report)
     if len(axes_of(report)) >= FEWEST:
-        yield "radar", "All benchmarks", RADAR, lambda theme: radar(report, theme)
+        yield "radar", "All benchmarks", RADAR, partial(radar, report)
     for one in report.judged:
         found = matrices(one, report.rows.get(one.name, {}))
         if found:
             name, title = f"confusion-{file_name(one.name)}", f"{one.name}: which classes are taken for which"
-            yield name, title, CONFUSION, lambda theme, one=one, found=found: confusion(one, found, theme)
+            yield name, title, CONFUSION, partial(confusion, one, found)
 
 
 def _drawn(name: str, title: str, caption: str, draw: Callable[[Theme], Figure]) -> Picture:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-BEST, SECOND = "best", "second"
 Mark = Literal["", "best", "second"]
+BEST: Final = "best"
+SECOND: Final = "second"
 
 _LATEX = {
     "\\": r"\textbackslash{}",
