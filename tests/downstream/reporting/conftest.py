@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ Make = Callable[..., Result]
 Write = Callable[..., Path]
 
 CLASSES = ("benign", "malignant", "normal")
+CASES = 60
 SOURCES = {"random": "random weights, seed 0", "ImageNet": "weights/imagenet.safetensors"}
 
 
@@ -50,6 +50,31 @@ def summarise(rows: Sequence[Row]) -> Scores:
     return {"accuracy": float(hits.mean()), "balanced_accuracy": float(np.mean(recalls))}
 
 
+def write_fits(root: Path, rows: Rows, folds: int, patient: Mapping[str, str]) -> tuple[str, ...]:
+    """A folder for each seed and fold, as trainings leave it."""
+    fits = []
+    for seed, found in rows.items():
+        for fold in range(folds):
+            folder = root / f"{seed}-{fold}"
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "rows.json").write_text(json.dumps({"rows": found[fold::folds], "history": []}))
+            (folder / "fit.json").write_text(json.dumps({"seed": seed, "patients": patient}))
+            fits.append(str(folder))
+    return tuple(fits)
+
+
+def measured(
+    rows: Rows, indices: Sequence[int], patient: Mapping[str, str], observer: float | None
+) -> dict[str, Measured]:
+    """The scores of some cases, by the engine."""
+    kept = {seed: [found[i] for i in indices] for seed, found in rows.items()}
+    names = [str(row["case"]) for found in kept.values() for row in found]
+    scores = measure(kept, {name: patient.get(name, name) for name in names}, summarise, 100)
+    if observer is not None:
+        scores["observer accuracy"] = Measured(observer, 0.0, None, {str(seed): observer for seed in rows})
+    return scores
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
     """A result whose rows lie in folders, as those of a training do."""
@@ -60,7 +85,6 @@ def make(tmp_path: Path) -> Make:
         skill: float,
         *,
         seeds: Sequence[int] = (0, 1, 2),
-        cases: int = 60,
         of_patient: int = 2,
         folds: int = 1,
         sites: Mapping[str, Sequence[int]] | None = None,
@@ -68,56 +92,31 @@ def make(tmp_path: Path) -> Make:
         leaked: int = 0,
         observer: float | None = None,
         published: Sequence[dict[str, object]] = (),
-        metric: str = "accuracy",
     ) -> Result:
-        task = part("task", "classification", size=32, metric=metric)
+        task = part("task", "classification", size=32, metric="accuracy")
         salt = sum(map(ord, benchmark + encoder))
-        rows = rows_of(skill, seeds, cases, salt)
-        patient = {f"c{n:03d}": f"p{n // of_patient}" for n in range(cases)} if of_patient else {}
-        fits = []
-        for seed in seeds:
-            for fold in range(folds):
-                folder = tmp_path / "fits" / f"{benchmark}-{encoder}-{seed}-{fold}".replace("/", "_")
-                folder.mkdir(parents=True, exist_ok=True)
-                (folder / "rows.json").write_text(json.dumps({"rows": rows[seed][fold::folds], "history": []}))
-                (folder / "fit.json").write_text(json.dumps({"seed": seed, "patients": patient}))
-                fits.append(str(folder))
-        unit_of = {
-            name: f"patient {patient[name]}" if name in patient else name
-            for name in (str(row["case"]) for row in rows[seeds[0]])
-        }
-
-        def on(indices: Sequence[int]) -> dict[str, Measured]:
-            kept = {seed: [found[i] for i in indices] for seed, found in rows.items()}
-            scores = measure(kept, unit_of, summarise, 100)
-            if observer is not None:
-                scores["observer accuracy"] = Measured(observer, 0.0, None, {str(seed): observer for seed in seeds})
-            return scores
-
-        every = list(range(cases))
+        rows = rows_of(skill, seeds, CASES, salt)
+        patient = {f"c{n:03d}": f"p{n // of_patient}" for n in range(CASES)} if of_patient else {}
         named = {site: list(indices) for site, indices in (sites or {}).items()}
+        counts = {site: len(indices) for site, indices in named.items()}
+        facts = {"classes": dict.fromkeys(CLASSES, CASES)}
+        data = Cohort(
+            *(3 * CASES, len(set(patient.values())), 2.0 * CASES, CASES, counts, leaked, f"digest of {benchmark}"),
+            facts,  # type: ignore[arg-type]
+            dict.fromkeys(learnt, 2 * CASES),
+        )
         return Result(
             benchmark,
             task.model_dump(mode="json"),
-            metric,
+            "accuracy",
             Subject(encoder, SOURCES.get(encoder, f"runs/{encoder}"), f"f{salt:015d}", True),
-            Cohort(
-                3 * cases,
-                len(set(patient.values())),
-                2.0 * cases,
-                cases,
-                {site: len(indices) for site, indices in named.items()},
-                leaked,
-                f"digest of {benchmark}",
-                {"classes": dict.fromkeys(CLASSES, cases)},
-                dict.fromkeys(learnt, 2 * cases),
-            ),
+            data,
             tuple(seeds),
-            on(every),
-            {site: on(indices) for site, indices in named.items()},
-            on(every[leaked:]) if leaked else None,
+            measured(rows, range(CASES), patient, observer),
+            {site: measured(rows, indices, patient, observer) for site, indices in named.items()},
+            measured(rows, range(leaked, CASES), patient, observer) if leaked else None,
             tuple(published),  # type: ignore[arg-type]
-            tuple(fits),
+            write_fits(tmp_path / "fits" / benchmark / encoder.replace("/", "_"), rows, folds, patient),
             CLASSES,
             True,
             {"split": {"validation": 0.2}, "training": {"epochs": 3, "frozen": True}},
@@ -161,7 +160,3 @@ def three(make: Make, write: Write) -> list[Path]:
     ]
     chest = [make("chest", name, skill, of_patient=0, folds=3) for name, skill in [*skills.items(), ("byol", 1.3)]]
     return [write("brain", *brain), write("retina", *retina), write("chest", *chest)]
-
-
-def changed(result: Result, **changes: object) -> Result:
-    return replace(result, **changes)  # type: ignore[arg-type]
