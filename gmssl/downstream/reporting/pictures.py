@@ -77,9 +77,9 @@ def draw_all(report: Report) -> list[Picture]:
 
 
 def _drawings(report: Report) -> Iterator[tuple[str, str, str, Callable[[Theme], Figure]]]:
-    yield "dots", "Scores with intervals", DOTS, lambda theme: dots(report, theme)
+    yield "dots", "Scores with intervals", DOTS, partial(dots, report)
     if len(axes_of(report)) >= FEWEST:
-        yield "radar", "All benchmarks", RADAR, lambda theme: radar(report, theme)
+        yield "radar", "All benchmarks", RADAR, partial(radar, report)
     for one in report.judged:
         found = matrices(one, report.rows.get(one.name, {}))
         if found:

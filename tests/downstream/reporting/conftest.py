@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ Make = Callable[..., Result]
 Write = Callable[..., Path]
 
 CLASSES = ("benign", "malignant", "normal")
+CASES = 60
 SOURCES = {"random": "random weights, seed 0", "ImageNet": "weights/imagenet.safetensors"}
 
 
@@ -90,7 +90,6 @@ def make(tmp_path: Path) -> Make:
         skill: float,
         *,
         seeds: Sequence[int] = (0, 1, 2),
-        cases: int = 60,
         of_patient: int = 2,
         folds: int = 1,
         sites: Mapping[str, Sequence[int]] | None = None,
@@ -98,9 +97,8 @@ def make(tmp_path: Path) -> Make:
         leaked: int = 0,
         observer: float | None = None,
         published: Sequence[dict[str, object]] = (),
-        metric: str = "accuracy",
     ) -> Result:
-        task = part("task", "classification", size=32, metric=metric)
+        task = part("task", "classification", size=32, metric="accuracy")
         salt = sum(map(ord, benchmark + encoder))
         rows = rows_of(skill, seeds, cases, salt)
         patient = {f"c{n:03d}": f"p{n // of_patient}" for n in range(cases)} if of_patient else {}
@@ -119,18 +117,25 @@ def make(tmp_path: Path) -> Make:
 
         every = list(range(cases))
         named = {site: list(indices) for site, indices in (sites or {}).items()}
+        counts = {site: len(indices) for site, indices in named.items()}
+        facts = {"classes": dict.fromkeys(CLASSES, CASES)}
+        data = Cohort(
+            *(3 * CASES, len(set(patient.values())), 2.0 * CASES, CASES, counts, leaked, f"digest of {benchmark}"),
+            facts,  # type: ignore[arg-type]
+            dict.fromkeys(learnt, 2 * CASES),
+        )
         return Result(
             benchmark,
             task.model_dump(mode="json"),
-            metric,
+            "accuracy",
             Subject(encoder, SOURCES.get(encoder, f"runs/{encoder}"), f"f{salt:015d}", True),
             cohort_of(benchmark, cases, len(set(patient.values())), named, leaked, learnt),
             tuple(seeds),
-            on(every),
-            {site: on(indices) for site, indices in named.items()},
-            on(every[leaked:]) if leaked else None,
+            measured(rows, range(CASES), patient, observer),
+            {site: measured(rows, indices, patient, observer) for site, indices in named.items()},
+            measured(rows, range(leaked, CASES), patient, observer) if leaked else None,
             tuple(published),  # type: ignore[arg-type]
-            tuple(fits),
+            write_fits(tmp_path / "fits" / benchmark / encoder.replace("/", "_"), rows, folds, patient),
             CLASSES,
             True,
             {"split": {"validation": 0.2}, "training": {"epochs": 3, "frozen": True}},
@@ -174,7 +179,3 @@ def three(make: Make, write: Write) -> list[Path]:
     ]
     chest = [make("chest", name, skill, of_patient=0, folds=3) for name, skill in [*skills.items(), ("byol", 1.3)]]
     return [write("brain", *brain), write("retina", *retina), write("chest", *chest)]
-
-
-def changed(result: Result, **changes: object) -> Result:
-    return replace(result, **changes)  # type: ignore[arg-type]
