@@ -67,8 +67,8 @@ def _line(
     assert isinstance(ax, PolarAxes)
     radii = [_radius(_means(one).get(encoder), worst, best) for one, worst, best in axes]
     closed = [*radii, radii[0]], [*angles, angles[0]]
-    (line,) = ax.plot(closed[1], closed[0], color=look.colour, linestyle=look.line, linewidth=1.8, clip_on=False)
-    line.set(marker=look.marker, markersize=5.5, label=look.label, zorder=3)
+    (curve,) = ax.plot(closed[1], closed[0], color=look.colour, label=look.label, clip_on=False, zorder=3)
+    curve.set(linestyle=look.line, linewidth=1.8, marker=look.marker, markersize=5.5)
 
 
 def _radius(value: float | None, worst: float, best: float) -> float:

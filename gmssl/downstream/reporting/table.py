@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Mark = Literal["", "best", "second"]
-BEST: Mark = "best"
-SECOND: Mark = "second"
+BEST: Final = "best"
+SECOND: Final = "second"
 
 _LATEX = {
     "\\": r"\textbackslash{}",
