@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gmssl.commands.common.options import Overrides, RecipePath, examples
+from gmssl.commands.evaluate.benchmark import check_benchmark, names_benchmark
 
 if TYPE_CHECKING:
     from gmssl.interfaces.part import Part
@@ -24,10 +25,14 @@ def check(
     overrides: Overrides = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Also run one tiny step, which needs the images.")] = False,
 ) -> None:
-    """Check a recipe without training: its keys, its values, and whether its parts fit each other."""
+    """Check a recipe or a benchmark without training: its keys, its values, and whether its parts fit each other."""
     from rich.console import Console
     from rich.table import Table
 
+    if names_benchmark(recipe):
+        if dry_run:
+            raise typer.BadParameter(f"--dry-run is for recipes, and {recipe} is a benchmark.")
+        return check_benchmark(recipe, overrides or [], Console(highlight=False))
     from gmssl.commands.common.pretrained import pretrained_weights
     from gmssl.commands.common.warnings import warnings
     from gmssl.recipe.recipe import load_recipe

@@ -92,3 +92,14 @@ def test_every_shipped_benchmark_is_right(name: str) -> None:
     from gmssl.downstream.published import rows_of
 
     assert len(rows_of(benchmark.published)) >= len(benchmark.published)
+
+
+def test_check_knows_benchmarks(benchmark: Path) -> None:
+    for name in (str(benchmark), "nuclei_unet"):
+        done = CliRunner().invoke(app, ["check", name])
+        assert done.exit_code == 0
+        assert "is a valid benchmark" in done.output
+    done = CliRunner().invoke(app, ["check", "nuclei_unet", "--set", "task.sise=3"])
+    assert done.exit_code == 2
+    assert "did you mean 'size'" in done.output
+    assert CliRunner().invoke(app, ["check", "nuclei_unet", "--dry-run"]).exit_code == 2

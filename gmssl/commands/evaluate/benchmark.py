@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from gmssl.downstream.results import Result
     from gmssl.downstream.running import Told
 
@@ -20,6 +22,33 @@ def is_benchmark(path: Path) -> bool:
     if path.is_dir():
         return False
     return path.suffix in (".yaml", ".yml") or located(path, "downstream") != path
+
+
+def names_benchmark(path: Path) -> bool:
+    """Whether a file that may be a recipe, too, is a benchmark: it has cases, or a shipped benchmark has its name."""
+    from gmssl.recipe.library import located
+
+    if path.is_file():
+        try:
+            return any(line.startswith("cases:") for line in path.read_text(encoding="utf-8").splitlines())
+        except (OSError, UnicodeDecodeError):
+            return False  # what is wrong is told where the file is read as a recipe
+    return located(path) == path and located(path, "downstream") != path
+
+
+def check_benchmark(path: Path, overrides: Sequence[str], console: Console) -> None:
+    """Load a benchmark and print what decides it; no case is listed."""
+    from rich.table import Table
+
+    from gmssl.downstream.recipe import load_benchmark
+
+    benchmark = load_benchmark(path, overrides)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in benchmark.model_dump(mode="json", exclude_defaults=True).items():
+        short = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+        table.add_row(name, ", ".join(map(str, short)) if isinstance(short, list) else str(short))
+    console.print(table, markup=False)
+    console.print(f"{path} is a valid benchmark.", markup=False, soft_wrap=True)
 
 
 def near(path: Path) -> str:
