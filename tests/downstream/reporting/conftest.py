@@ -50,34 +50,29 @@ def summarise(rows: Sequence[Row]) -> Scores:
     return {"accuracy": float(hits.mean()), "balanced_accuracy": float(np.mean(recalls))}
 
 
-def cohort_of(
-    benchmark: str, cases: int, patients: int, sites: Mapping[str, Sequence[int]], leaked: int, learnt: Sequence[str]
-) -> Cohort:
-    """Twice as many cases to learn from as are scored."""
-    return Cohort(
-        3 * cases,
-        patients,
-        2.0 * cases,
-        cases,
-        {site: len(indices) for site, indices in sites.items()},
-        leaked,
-        f"digest of {benchmark}",
-        {"classes": dict.fromkeys(CLASSES, cases)},
-        dict.fromkeys(learnt, 2 * cases),
-    )
-
-
-def fits_of(place: Path, name: str, rows: Rows, folds: int, patient: Mapping[str, str]) -> list[str]:
-    """Folders with the rows of each seed and fold."""
+def write_fits(root: Path, rows: Rows, folds: int, patient: Mapping[str, str]) -> tuple[str, ...]:
+    """A folder for each seed and fold, as trainings leave it."""
     fits = []
-    for seed in rows:
+    for seed, found in rows.items():
         for fold in range(folds):
-            folder = place / f"{name}-{seed}-{fold}"
+            folder = root / f"{seed}-{fold}"
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "rows.json").write_text(json.dumps({"rows": rows[seed][fold::folds], "history": []}))
+            (folder / "rows.json").write_text(json.dumps({"rows": found[fold::folds], "history": []}))
             (folder / "fit.json").write_text(json.dumps({"seed": seed, "patients": patient}))
             fits.append(str(folder))
-    return fits
+    return tuple(fits)
+
+
+def measured(
+    rows: Rows, indices: Sequence[int], patient: Mapping[str, str], observer: float | None
+) -> dict[str, Measured]:
+    """The scores of some cases, by the engine."""
+    kept = {seed: [found[i] for i in indices] for seed, found in rows.items()}
+    names = [str(row["case"]) for found in kept.values() for row in found]
+    scores = measure(kept, {name: patient.get(name, name) for name in names}, summarise, 100)
+    if observer is not None:
+        scores["observer accuracy"] = Measured(observer, 0.0, None, {str(seed): observer for seed in rows})
+    return scores
 
 
 @pytest.fixture
@@ -100,22 +95,8 @@ def make(tmp_path: Path) -> Make:
     ) -> Result:
         task = part("task", "classification", size=32, metric="accuracy")
         salt = sum(map(ord, benchmark + encoder))
-        rows = rows_of(skill, seeds, cases, salt)
-        patient = {f"c{n:03d}": f"p{n // of_patient}" for n in range(cases)} if of_patient else {}
-        fits = fits_of(tmp_path / "fits", f"{benchmark}-{encoder}".replace("/", "_"), rows, folds, patient)
-        unit_of = {
-            name: f"patient {patient[name]}" if name in patient else name
-            for name in (str(row["case"]) for row in rows[seeds[0]])
-        }
-
-        def on(indices: Sequence[int]) -> dict[str, Measured]:
-            kept = {seed: [found[i] for i in indices] for seed, found in rows.items()}
-            scores = measure(kept, unit_of, summarise, 100)
-            if observer is not None:
-                scores["observer accuracy"] = Measured(observer, 0.0, None, {str(seed): observer for seed in seeds})
-            return scores
-
-        every = list(range(cases))
+        rows = rows_of(skill, seeds, CASES, salt)
+        patient = {f"c{n:03d}": f"p{n // of_patient}" for n in range(CASES)} if of_patient else {}
         named = {site: list(indices) for site, indices in (sites or {}).items()}
         counts = {site: len(indices) for site, indices in named.items()}
         facts = {"classes": dict.fromkeys(CLASSES, CASES)}
@@ -129,7 +110,7 @@ def make(tmp_path: Path) -> Make:
             task.model_dump(mode="json"),
             "accuracy",
             Subject(encoder, SOURCES.get(encoder, f"runs/{encoder}"), f"f{salt:015d}", True),
-            cohort_of(benchmark, cases, len(set(patient.values())), named, leaked, learnt),
+            data,
             tuple(seeds),
             measured(rows, range(CASES), patient, observer),
             {site: measured(rows, indices, patient, observer) for site, indices in named.items()},
