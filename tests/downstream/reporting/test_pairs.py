@@ -14,6 +14,8 @@ from gmssl.downstream.reporting.drawn import Drawn, RowsError, draw, rows_of
 from gmssl.downstream.reporting.judged import Judged
 from gmssl.downstream.reporting.pairs import Pair, between, marks, pair_of, pairs_of
 from gmssl.downstream.results import Result
+from gmssl.interfaces.registry import find, kinds
+from gmssl.interfaces.task import Task
 from gmssl.system.statistics import summarise
 
 Make = Callable[..., Result]
@@ -127,3 +129,8 @@ def test_an_interval_over_patients_that_holds_zero_forbids_a_mark() -> None:
     assert Pair("b", "m", True, "one", "other", sure, (0.01, 0.2)).verdict == 1
     assert Pair("b", "m", True, "one", "other", sure, (-0.01, 0.2)).verdict == 0
     assert Pair("b", "m", True, "one", "other", summarise({0: 0.1}), None).verdict == 0
+
+
+@pytest.mark.parametrize("kind", kinds("task"))
+def test_every_task_scores_rows_without_the_cases(kind: str) -> None:
+    assert find("task", kind).summarise is not Task.summarise

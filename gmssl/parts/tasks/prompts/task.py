@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Opened, Task
+from gmssl.interfaces.task import Opened, Row, Scores, Task
 from gmssl.parts.tasks.prompts.settings import PromptSettings
 
 
@@ -26,6 +26,12 @@ class PromptedSegmentation(PromptSettings, Task):
     def image_size(self) -> int:
         """Side of the images."""
         return self.size
+
+    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
+        """Scores of rows, without the cases."""
+        from gmssl.parts.tasks.masks.metrics import summary
+
+        return summary(rows, classes)
 
     def open(self, cases: Sequence[Case], channels: int) -> Opened:
         """Read all masks, and find the boxes.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Task
+from gmssl.interfaces.task import Row, Scores, Task
 from gmssl.parts.tasks.volumes.slice_settings import SliceSettings
 
 if TYPE_CHECKING:
@@ -27,6 +27,12 @@ class VolumeSegmentation(SliceSettings, Task):
     def image_size(self) -> int:
         """Side of the slices that the backbone sees."""
         return self.size
+
+    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
+        """Scores of rows, without the cases."""
+        from gmssl.parts.tasks.masks.metrics import summary
+
+        return summary(rows, classes, unit="mm")
 
     def open(self, cases: Sequence[Case], channels: int) -> OpenedSlices:
         """Read all volumes once, and say what is wrong with them.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Task
+from gmssl.interfaces.task import Row, Scores, Task
 from gmssl.parts.tasks.volumes.whole.settings import WholeSettings
 
 if TYPE_CHECKING:
@@ -28,6 +28,12 @@ class VolumeNetwork(WholeSettings, Task):
     def image_size(self) -> int:
         """Rows of the grid; no other encoder than the network's own sees them."""
         return self.grid[1]
+
+    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
+        """Scores of rows, without the cases."""
+        from gmssl.parts.tasks.masks.metrics import summary
+
+        return summary(rows, classes, unit="mm")
 
     def open(self, cases: Sequence[Case], channels: int) -> OpenedWhole:
         """Read all volumes once, and say what is wrong with them; `channels` is not used.
