@@ -114,8 +114,10 @@ class _Run:
             self._known[channels] = self._benchmark.task.open(self._data.cases, channels)
         self._opened = self._known[channels]
         with torch.random.fork_rng(devices=[]):
-            self._opened.network(backbone)
-        self._fingerprint = "own" if backbone is None else fingerprint(backbone)
+            torch.manual_seed(0)
+            # Of all that is trained, since a task may read weights of its own from files.
+            self._whole = fingerprint(self._opened.network(backbone))  # type: ignore[arg-type]
+        self._fingerprint = self._whole if backbone is None else fingerprint(backbone)
         self._source = "the task's own network" if self._chosen.make is None else self._chosen.make(0).source
 
     def _backbone(self, seed: int) -> EncoderBackbone | None:
@@ -167,7 +169,7 @@ class _Run:
         names = [[self._data.cases[i].name for i in side] for side in (fold.train, fold.test)]
         split = benchmark.split.model_dump(mode="json", include={"validation", "labels"})
         task, training = benchmark.task.model_dump(mode="json"), benchmark.training.settled()
-        weights = [self._chosen.varies, self._fingerprint]
+        weights = [self._chosen.varies, self._whole]
         decisive = [_FORM, task, training, split, names, seed, weights, self._data.digest]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:20]
 
