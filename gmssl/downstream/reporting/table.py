@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Mark = Literal["", "best", "second"]
-BEST: Final = "best"
-SECOND: Final = "second"
+BEST: Mark = "best"
+SECOND: Mark = "second"
 
 _LATEX = {
     "\\": r"\textbackslash{}",
