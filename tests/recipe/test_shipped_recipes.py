@@ -130,7 +130,7 @@ def studied(target: str) -> list[Recipe]:
     return [load_recipe(settings) for settings in read_variants(file, recipe, overrides).values()]
 
 
-@pytest.mark.parametrize("target", ["study-brain", "study-gpu", "study-balance"])
+@pytest.mark.parametrize("target", ["study-brain", "study-gpu"])
 def test_a_study_compares_methods_only(target: str) -> None:
     """What is no part of a method is equal for all in the Makefile's command; as_released has its own crops there."""
     recipes = studied(target)

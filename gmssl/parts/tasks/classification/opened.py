@@ -67,7 +67,7 @@ class Classified:
         return {
             "images": torch.stack([example.image for example in examples]),
             "cases": [example.case for example in examples],
-            "labels": torch.tensor([example.label for example in examples]),
+            "labels": torch.tensor([example.label for example in examples], device="cpu"),
             "plain": all(example.plain for example in examples),
         }
 
@@ -81,7 +81,7 @@ class Classified:
             raise RecipeError("the task classification has no network of its own; give an encoder instead of `own`.")
         weights = None
         if self._task.balanced_loss:
-            counts = torch.bincount(torch.tensor(self._labels), minlength=len(self.classes)).clip(min=1)
+            counts = torch.bincount(torch.tensor(self._labels, device="cpu"), minlength=len(self.classes)).clip(min=1)
             weights = len(self._labels) / (len(self.classes) * counts.float())
         return Classifier(self._task, backbone, len(self.classes), weights, self._memories.setdefault(backbone, {}))
 

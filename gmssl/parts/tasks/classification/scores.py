@@ -25,8 +25,8 @@ def summary(rows: Sequence[Row], classes: int, grades: bool) -> Scores:
     names = ["accuracy", "balanced_accuracy", "auroc", "f1", *(["kappa"] if grades else [])]
     if not rows:
         return dict.fromkeys(names)
-    probabilities = torch.tensor([row["probabilities"] for row in rows], dtype=torch.float64)
-    truth = torch.tensor([row["truth"] for row in rows])
+    probabilities = torch.tensor([row["probabilities"] for row in rows], dtype=torch.float64, device="cpu")
+    truth = torch.tensor([row["truth"] for row in rows], device="cpu")
     chosen = probabilities.argmax(1)
     hits = (chosen == truth).double()
     present = truth.unique()

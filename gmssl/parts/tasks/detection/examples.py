@@ -62,9 +62,9 @@ class Pictures:
         truth = self.truths[case]
         seen = frame.image(read_image(self.files[case], self.channels))
         pixels = torch.from_numpy(numpy.array(seen)).view(seen.height, seen.width, -1).permute(2, 0, 1)
-        boxes, kept = frame.boxes(torch.tensor(truth.corners, dtype=torch.float64).view(-1, 4))
-        learnt = kept & ~torch.tensor(truth.crowd, dtype=torch.bool)
-        labels = torch.tensor(truth.labels, dtype=torch.int64) + 1
+        boxes, kept = frame.boxes(torch.tensor(truth.corners, dtype=torch.float64, device="cpu").view(-1, 4))
+        learnt = kept & ~torch.tensor(truth.crowd, dtype=torch.bool, device="cpu")
+        labels = torch.tensor(truth.labels, dtype=torch.int64, device="cpu") + 1
         return Example(image=pixels.contiguous(), boxes=boxes[learnt], labels=labels[learnt], case=case)
 
 
@@ -152,8 +152,8 @@ def collate(examples: Sequence[Example], size: int) -> Batch:
         place[:, : example["image"].shape[1], : example["image"].shape[2]] = example["image"]
     return Batch(
         images=images,
-        shapes=torch.tensor([example["image"].shape[1:] for example in examples]),
+        shapes=torch.tensor([example["image"].shape[1:] for example in examples], device="cpu"),
         boxes=[example["boxes"] for example in examples],
         labels=[example["labels"] for example in examples],
-        cases=torch.tensor([example["case"] for example in examples]),
+        cases=torch.tensor([example["case"] for example in examples], device="cpu"),
     )

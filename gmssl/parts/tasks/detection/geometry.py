@@ -41,7 +41,7 @@ class Frame:
     def boxes(self, corners: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Boxes `[n,4]` of the image on the grid, cut off at its edges `[n,4]`, and which of them to learn `[n]`."""
         on_grid = (corners.double() - self._offset) * self._scale
-        width_height = torch.tensor(self.grid, dtype=torch.float64)
+        width_height = torch.tensor(self.grid, dtype=torch.float64, device="cpu")
         limits = width_height.repeat(2)
         cut = on_grid.clamp(min=0).minimum(limits)
         sides, whole = cut[:, 2:] - cut[:, :2], on_grid[:, 2:] - on_grid[:, :2]
@@ -59,17 +59,19 @@ class Frame:
             if self.mirrored[axis]:
                 found[:, [axis, axis + 2]] = self.grid[axis] - found[:, [axis + 2, axis]]
         found = found / self._scale + self._offset
-        edges = torch.tensor(self.part, dtype=torch.float64)
+        edges = torch.tensor(self.part, dtype=torch.float64, device="cpu")
         return found.maximum(edges[:2].repeat(2)).minimum(edges[2:].repeat(2))
 
     @property
     def _offset(self) -> torch.Tensor:
-        return torch.tensor(self.part[:2], dtype=torch.float64).repeat(2)
+        return torch.tensor(self.part[:2], dtype=torch.float64, device="cpu").repeat(2)
 
     @property
     def _scale(self) -> torch.Tensor:
         x1, y1, x2, y2 = self.part
-        return torch.tensor([self.grid[0] / (x2 - x1), self.grid[1] / (y2 - y1)], dtype=torch.float64).repeat(2)
+        return torch.tensor(
+            [self.grid[0] / (x2 - x1), self.grid[1] / (y2 - y1)], dtype=torch.float64, device="cpu"
+        ).repeat(2)
 
 
 def grid_of(size: tuple[int, int], side: int, stretched: bool) -> tuple[int, int]:

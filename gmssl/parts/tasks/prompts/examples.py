@@ -89,7 +89,7 @@ class PromptedTraining:
         return Example(
             case=number,
             image=image_of(case, self.channels, side, self.settings.fit),
-            boxes=torch.tensor(boxes, dtype=torch.float32),
+            boxes=torch.tensor(boxes, dtype=torch.float32, device="cpu"),
             target=torch.from_numpy(self._targets(case, chosen)),
         )
 
@@ -122,14 +122,14 @@ class PromptedTest:
         return Example(
             case=number,
             image=image_of(case, self.channels, side, self.settings.fit),
-            boxes=torch.tensor(boxes, dtype=torch.float32).reshape(-1, 4),
+            boxes=torch.tensor(boxes, dtype=torch.float32, device="cpu").reshape(-1, 4),
         )
 
 
 def together(examples: Sequence[Example]) -> dict[str, Any]:
     """A batch; boxes stay apart where the images have different numbers of them."""
     batch: dict[str, Any] = {
-        "case": torch.tensor([example["case"] for example in examples]),
+        "case": torch.tensor([example["case"] for example in examples], device="cpu"),
         "image": torch.stack([example["image"] for example in examples]),
         "boxes": [example["boxes"] for example in examples],
     }

@@ -25,7 +25,7 @@ def resized_labels(labels: np.ndarray, size: tuple[int, int, int]) -> np.ndarray
         return labels
     present = np.unique(labels)
     best = np.zeros(size, np.uint8)
-    most = torch.full(size, -1.0)
+    most = torch.full(size, -1.0, dtype=torch.float32, device="cpu")
     for label in present:  # one share at a time
         share = resized(torch.from_numpy((labels == label).astype(np.float32))[None], size)[0]
         more = share > most
