@@ -19,7 +19,7 @@ SMALL = {
     "nuclei_unet": ["split.labels=0.1", "task.size=64"],
     "bccd_faster_rcnn": ["split.labels=0.1", "task.size=64"],
     "retina_sam": ["split.labels=0.2"],
-    "brain_progression_unet": ["split={train: {matrix: 320 wide}, test: {matrix: 512x512}}", "task.size=32"],
+    "brain_progression_unet": ["split={train: {patient: pgbm-001}, test: {patient: pgbm-003}}", "task.size=32"],
 }
 """A shipped benchmark of every task, made small."""
 
