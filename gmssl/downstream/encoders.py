@@ -42,15 +42,6 @@ class Chosen:
     make: Callable[[int], FrozenEncoder] | None
     varies: bool = False
 
-    @property
-    def own(self) -> bool:
-        """Whether the task brings a network of its own."""
-        return self.make is None
-
-    def channels(self) -> int:
-        """Channels of its images."""
-        return 3 if self.make is None else self.make(0).in_channels
-
     def backbone(self, seed: int, size: int, frozen: bool) -> EncoderBackbone | None:
         """Build it for a task; None where the task brings its own network."""
         return None if self.make is None else EncoderBackbone(self.make(seed), size, frozen)

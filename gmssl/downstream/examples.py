@@ -38,15 +38,19 @@ class _Tested(Dataset[Any]):
 def training_loader(
     opened: Opened, examples: TrainingExamples, epoch: int, batch: int, workers: int
 ) -> DataLoader[Any]:
-    """Batches of an epoch.
+    """Batches of an epoch."""
+    order = learnt_from(examples, epoch, batch)
+    return _loader(opened, _Places(examples, epoch, order), batch, workers)
+
+
+def learnt_from(examples: TrainingExamples, epoch: int, batch: int) -> list[int]:
+    """The order of an epoch.
 
     A last batch of a single example is left out where there are others, because batch normalisation of maps of one cell
     has no variance then.
     """
     order = list(examples.epoch(epoch))
-    if len(order) > batch and len(order) % batch == 1:
-        order.pop()
-    return _loader(opened, _Places(examples, epoch, order), batch, workers)
+    return order[:-1] if len(order) > batch and len(order) % batch == 1 else order
 
 
 def prediction_loader(opened: Opened, indices: Sequence[int], batch: int, workers: int) -> DataLoader[Any]:

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 
-from gmssl.downstream.examples import prediction_loader, training_loader
+from gmssl.downstream.examples import learnt_from, prediction_loader, training_loader
 from gmssl.downstream.recipe import Training
 from gmssl.downstream.splitting import Parts
 from gmssl.errors import TrainingError
-from gmssl.interfaces.task import Opened, Scores
+from gmssl.interfaces.task import Opened, Scores, Scoring
 
 _SEEDS = 2**31
 
@@ -33,12 +33,8 @@ class TaskModule(LightningModule):
         self._opened, self._training, self._parts, self._seed = opened, training, parts, seed
         self._examples = opened.training(parts.train, seed)
         self._losses: list[torch.Tensor] = []
-        self._scoring = None if not parts.validation else opened.scoring(parts.validation)
-        self._steps = self._steps_of_epoch()
-
-    def _steps_of_epoch(self) -> int:
-        size, batch = len(self._examples.epoch(0)), self._training.batch
-        return max(1, size // batch + (size % batch > 1 or (size % batch == 1 and size < batch)))
+        self._scoring: Scoring | None = None
+        self._steps = max(1, -(-len(learnt_from(self._examples, 0, training.batch)) // training.batch))
 
     def train_dataloader(self) -> Any:
         """Batches of the epoch that begins."""

@@ -118,7 +118,7 @@ class _Run:
             # Of all that is trained, since a task may read weights of its own from files.
             self._whole = fingerprint(self._opened.network(backbone))  # type: ignore[arg-type]
         self._fingerprint = self._whole if backbone is None else fingerprint(backbone)
-        self._source = "the task's own network" if self._chosen.make is None else self._chosen.make(0).source
+        self._source = "the task's own network" if backbone is None else backbone.source
 
     def _backbone(self, seed: int) -> EncoderBackbone | None:
         """The encoder as it is before training; one that is never changed is built once."""

@@ -22,6 +22,7 @@ class EncoderBackbone(nn.Module):
         encoder: the encoder, `[B,K,H,W] -> (map, pooled [B,C'])`.
         frozen: whether it is left as it is: no gradients, and evaluation mode whatever is asked for, because BatchNorm
             would adapt to the images.
+        source: where its weights came from, in words.
     """
 
     def __init__(self, given: FrozenEncoder, size: int, frozen: bool) -> None:
@@ -36,7 +37,7 @@ class EncoderBackbone(nn.Module):
                 f"how images are normalised for {given.source} is not known: its views do not tell. Give an encoder "
                 "whose run had views that state mean and std."
             )
-        self.encoder, self.frozen = given.encoder, frozen
+        self.encoder, self.frozen, self.source = given.encoder, frozen, given.source
         self.in_channels, self.mean, self.std = given.in_channels, given.mean, given.std
         self.requires_grad_(not frozen)
         self._taken: list[int] | None = None

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from gmssl.errors import DataError, RecipeError
 from gmssl.interfaces.task import Backbone, Row, Scores, Value
+from gmssl.parts.tasks.masks.batches import stacked
 from gmssl.parts.tasks.masks.metrics import beside_observer
 from gmssl.parts.tasks.masks.reading import FIELD_OF_VIEW, SECOND_OBSERVER
 from gmssl.parts.tasks.segmentation.annotation import Annotation
@@ -64,11 +63,7 @@ class OpenedSegmentation:
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """`images` uint8 `[B,K,S,S]`, `labels` uint8 `[B,S,S]`, and `cases`, their indices."""
-        return {
-            "images": torch.stack([example.image for example in examples]),
-            "labels": torch.stack([example.labels for example in examples]),
-            "cases": [example.case for example in examples],
-        }
+        return stacked(examples)
 
     def network(self, backbone: Backbone | None) -> Any:
         """The decoder on the backbone.

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from gmssl.errors import RecipeError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.task import Backbone, Row, Scores, Value
+from gmssl.parts.tasks.masks.batches import stacked
 from gmssl.parts.tasks.masks.metrics import summary
 from gmssl.parts.tasks.volumes.checking import Checked, facts_of, refuse_empty
 from gmssl.parts.tasks.volumes.examples import Example, Place, Prepared, Testing, Training
@@ -52,12 +51,7 @@ class OpenedSlices:
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """`images` uint8 `[B,K,S,S]`, `labels` uint8 `[B,S,S]`, and `cases` and `slices`, their indices."""
-        return {
-            "images": torch.stack([example.image for example in examples]),
-            "labels": torch.stack([example.labels for example in examples]),
-            "cases": [example.case for example in examples],
-            "slices": [example.slice for example in examples],
-        }
+        return {**stacked(examples), "slices": [example.slice for example in examples]}
 
     def network(self, backbone: Backbone | None) -> Any:
         """The decoder of single slices on the backbone.

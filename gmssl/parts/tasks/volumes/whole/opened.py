@@ -11,6 +11,7 @@ import torch
 from gmssl.errors import RecipeError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.task import Backbone, Row, Scores, Value
+from gmssl.parts.tasks.masks.batches import stacked
 from gmssl.parts.tasks.masks.metrics import summary
 from gmssl.parts.tasks.volumes.checking import Checked, facts_of, refuse_empty
 from gmssl.parts.tasks.volumes.scoring import VolumeScoring
@@ -49,11 +50,7 @@ class OpenedWhole:
 
     def collate(self, examples: Sequence[Example]) -> dict[str, Any]:
         """`images` uint8 `[B,K,D,H,W]`, `labels` uint8 `[B,D,H,W]`, and `cases`, their indices."""
-        return {
-            "images": torch.stack([example.image for example in examples]),
-            "labels": torch.stack([example.labels for example in examples]),
-            "cases": [example.case for example in examples],
-        }
+        return stacked(examples)
 
     def network(self, backbone: Backbone | None) -> Any:
         """The network, with the weights of the settings or with random ones.
