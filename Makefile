@@ -73,6 +73,13 @@ study-union: $(STAMP)
 study-balance: $(STORE)/store.json
 	$(STUDY) --set 'data={kind: store, path: $(STORE)}' --variants recipes/variants/balance_r18.yaml --seeds $(SEEDS) \
 		--data chest=$(SHARED)/chest_xray/index.csv --data ultrasound=$(SHARED)/breast_ultrasound/index.csv --out runs/study/balance
+# What a start is worth: images of five sets, none of which is in the test sets of the benchmarks that are apart by a list.
+study-starts: $(STORE)/store.json
+	OMP_NUM_THREADS=1 $(BIN)/gmssl sweep lvm_med_corrected_r18 --variants recipes/variants/starts_lite0.yaml --jobs 2 \
+		--set 'encoder={kind: timm, name: tf_efficientnet_lite0, in_channels: 3, output_stride: 16}' \
+		--set 'data={kind: store, path: $(STORE), where: {dataset: [brain_tumor, chest, breast, BCCD, retina]}}' \
+		--set train.batch=64 --set train.epochs=100 --set train.max_steps=80 --set train.workers=0 --set train.picture_every=100 \
+		--set 'schedule={kind: warmup_cosine, warmup: 0.25}' --seeds $(SEEDS) --out runs/study/starts
 $(STORE)/store.json: | $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/gmssl data build shared --set root=$(SHARED) --out $(STORE) --jobs 2
 study-ablations: $(STAMP)

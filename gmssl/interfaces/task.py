@@ -9,7 +9,7 @@ choices of rows and need no further work of a task.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -25,6 +25,9 @@ Row: TypeAlias = dict[str, Value]
 
 Scores: TypeAlias = dict[str, float | None]
 """Metric → value; None where it has no meaning for these cases (no image of a class, an empty mask)."""
+
+Resampled: TypeAlias = Callable[[Sequence[int]], float | None]
+"""Indices of rows, some of them several times → one score of these rows; None where it has no meaning for them."""
 
 
 class Backbone(Protocol):
@@ -202,6 +205,26 @@ class Task(Part):
             None where scores cannot be told from rows without the cases.
         """
         return None
+
+    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
+        """One score of choices of these rows, as a bootstrap draws them thousands of times.
+
+        A task overrides it to compute once what does not depend on the choice.
+
+        Args:
+            rows: of earlier predictions.
+            classes: `Opened.classes` of then.
+            metric: a score of `summarise`.
+
+        Returns:
+            what `summarise` has for this score.
+        """
+
+        def score(chosen: Sequence[int]) -> float | None:
+            found = self.summarise([rows[index] for index in chosen], classes)
+            return None if found is None else found.get(metric)
+
+        return score
 
     @abstractmethod
     def open(self, cases: Sequence[Case], channels: int) -> Opened:

@@ -13,7 +13,7 @@ from gmssl.downstream.reporting.judged import Judged
 from gmssl.downstream.results import ABOUT, ROWS, Result
 from gmssl.errors import GmsslError
 from gmssl.interfaces.registry import part_of
-from gmssl.interfaces.task import Row, Scores, Task
+from gmssl.interfaces.task import Resampled, Row, Scores, Task
 
 _EQUAL = 1e-6
 """Largest difference of a score from that of its rows; rows hold nine digits."""
@@ -81,8 +81,8 @@ def _read(folder: Path) -> tuple[list[Row], dict[str, str] | None]:
         raise RowsError(f"{folder / ROWS} holds no rows") from None
 
 
-def summariser(judged: Judged) -> Callable[[Sequence[Row]], Scores]:
-    """Scores of rows, by the task of a benchmark.
+def scoring(judged: Judged) -> tuple[Callable[[Sequence[Row]], Scores], Callable[[Sequence[Row]], Resampled]]:
+    """Scores of rows, and the score of tables of choices of rows, by the task of a benchmark.
 
     Raises:
         RowsError: the task is not installed, or its scores need the cases.
@@ -105,7 +105,7 @@ def summariser(judged: Judged) -> Callable[[Sequence[Row]], Scores]:
             raise RowsError(f"the task {task.kind} does not score rows without the cases")
         return found
 
-    return summarise
+    return summarise, lambda rows: task.resampled(rows, classes, judged.metric)
 
 
 def draw(judged: Judged, rows: dict[str, Rows], samples: int, told: Callable[[str], None]) -> Drawn:
@@ -120,7 +120,7 @@ def draw(judged: Judged, rows: dict[str, Rows], samples: int, told: Callable[[st
     Raises:
         RowsError: the rows are of other cases, or do not give the scores of the results.
     """
-    summarise = summariser(judged)
+    summarise, resampled = scoring(judged)
     cases = [{seed: _names(found) for seed, found in one.by_seed.items()} for one in rows.values()]
     if any(names != next(iter(cases[0].values())) for one in cases for names in one.values()):
         raise RowsError("the rows of its encoders and seeds are of different cases")
@@ -134,8 +134,8 @@ def draw(judged: Judged, rows: dict[str, Rows], samples: int, told: Callable[[st
         told(f"{judged.name}: {encoder}")
         _check(judged, encoder, one, summarise)
         scores[encoder] = {
-            seed: np.array([_score(judged, summarise, grouped, take) for take in chosen])
-            for seed, grouped in ((seed, _grouped(found, one.unit_of, units)) for seed, found in one.by_seed.items())
+            seed: _scores(resampled(found), _places(found, one.unit_of, units), chosen)
+            for seed, found in one.by_seed.items()
         }
     return Drawn(scores)
 
@@ -144,18 +144,18 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return sorted(str(row["case"]) for row in rows)
 
 
-def _grouped(rows: Sequence[Row], unit_of: dict[str, str], units: Sequence[str]) -> list[list[Row]]:
-    groups: dict[str, list[Row]] = {unit: [] for unit in units}
-    for row in rows:
-        groups[unit_of[str(row["case"])]].append(row)
-    return list(groups.values())
+def _places(rows: Sequence[Row], unit_of: dict[str, str], units: Sequence[str]) -> list[np.ndarray]:
+    """Indices of the rows of each unit."""
+    places: dict[str, list[int]] = {unit: [] for unit in units}
+    for place, row in enumerate(rows):
+        places[unit_of[str(row["case"])]].append(place)
+    return [np.array(of_unit, np.int64) for of_unit in places.values()]
 
 
-def _score(
-    judged: Judged, summarise: Callable[[Sequence[Row]], Scores], groups: Sequence[Sequence[Row]], take: np.ndarray
-) -> float:
-    value = summarise([row for unit in take for row in groups[unit]]).get(judged.metric)
-    return float("nan") if value is None else value
+def _scores(resampled: Resampled, places: Sequence[np.ndarray], chosen: np.ndarray) -> np.ndarray:
+    """The score of each sample of units, `[samples]`; NaN where it has no meaning."""
+    found = (resampled(np.concatenate([places[unit] for unit in take])) for take in chosen)  # type: ignore[arg-type]
+    return np.array([float("nan") if value is None else value for value in found])
 
 
 def _check(judged: Judged, encoder: str, rows: Rows, summarise: Callable[[Sequence[Row]], Scores]) -> None:

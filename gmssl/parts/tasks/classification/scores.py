@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
-from gmssl.interfaces.task import Row, Scores
+from gmssl.interfaces.task import Resampled, Row, Scores
+
+METRICS = ("accuracy", "balanced_accuracy", "auroc", "f1")
+"""Scores of all classifications; those of grades have `kappa`, too."""
 
 
 def summary(rows: Sequence[Row], classes: int, grades: bool) -> Scores:
@@ -20,28 +23,65 @@ def summary(rows: Sequence[Row], classes: int, grades: bool) -> Scores:
     Balanced accuracy, F1 and the area under the ROC curve are means over the classes that occur in the truth; the last
     is None where only one does, because then no image is of any other.
     """
-    from torchmetrics.functional.classification import binary_auroc, multiclass_cohen_kappa, multiclass_f1_score
-
-    names = ["accuracy", "balanced_accuracy", "auroc", "f1", *(["kappa"] if grades else [])]
+    names = [*METRICS, *(["kappa"] if grades else [])]
     if not rows:
         return dict.fromkeys(names)
+    probabilities, truth = _tensors(rows)
+    return {name: _SCORES[name](probabilities, truth, classes) for name in names}
+
+
+def resampled(rows: Sequence[Row], classes: int, metric: str) -> Resampled:
+    """One score of `summary` of choices of rows; see `gmssl.interfaces.task.Task.resampled`."""
+    probabilities, truth = _tensors(rows)
+    score = _SCORES[metric]
+
+    def of(chosen: Sequence[int]) -> float | None:
+        index = torch.as_tensor(chosen, device="cpu")
+        return score(probabilities[index], truth[index], classes) if len(chosen) else None
+
+    return of
+
+
+def _tensors(rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:
     probabilities = torch.tensor([row["probabilities"] for row in rows], dtype=torch.float64, device="cpu")
-    truth = torch.tensor([row["truth"] for row in rows], device="cpu")
-    chosen = probabilities.argmax(1)
-    hits = (chosen == truth).double()
-    present = truth.unique()
-    recalls = torch.stack([hits[truth == label].mean() for label in present])
-    f1 = multiclass_f1_score(chosen, truth, classes, average="none")[present].mean()
-    found: Scores = {
-        "accuracy": float(hits.mean()),
-        "balanced_accuracy": float(recalls.mean()),
-        "auroc": None,
-        "f1": float(f1),
-    }
-    if len(present) > 1:
-        areas = [binary_auroc(probabilities[:, label], (truth == label).long()) for label in present.tolist()]
-        found["auroc"] = float(torch.stack(areas).mean())
-    if grades:
-        kappa = multiclass_cohen_kappa(chosen, truth, classes, weights="quadratic")
-        found["kappa"] = float(kappa) if kappa.isfinite() else None
-    return found
+    return probabilities, torch.tensor([row["truth"] for row in rows], device="cpu")
+
+
+def _accuracy(probabilities: torch.Tensor, truth: torch.Tensor, classes: int) -> float:
+    return float((probabilities.argmax(1) == truth).double().mean())
+
+
+def _balanced_accuracy(probabilities: torch.Tensor, truth: torch.Tensor, classes: int) -> float:
+    hits = (probabilities.argmax(1) == truth).double()
+    return float(torch.stack([hits[truth == label].mean() for label in truth.unique()]).mean())
+
+
+def _auroc(probabilities: torch.Tensor, truth: torch.Tensor, classes: int) -> float | None:
+    from torchmetrics.functional.classification import binary_auroc
+
+    present = truth.unique().tolist()
+    if len(present) < 2:
+        return None
+    return float(torch.stack([binary_auroc(probabilities[:, k], (truth == k).long()) for k in present]).mean())
+
+
+def _f1(probabilities: torch.Tensor, truth: torch.Tensor, classes: int) -> float:
+    from torchmetrics.functional.classification import multiclass_f1_score
+
+    return float(multiclass_f1_score(probabilities.argmax(1), truth, classes, average="none")[truth.unique()].mean())
+
+
+def _kappa(probabilities: torch.Tensor, truth: torch.Tensor, classes: int) -> float | None:
+    from torchmetrics.functional.classification import multiclass_cohen_kappa
+
+    kappa = multiclass_cohen_kappa(probabilities.argmax(1), truth, classes, weights="quadratic")
+    return float(kappa) if kappa.isfinite() else None
+
+
+_SCORES: dict[str, Callable[[torch.Tensor, torch.Tensor, int], float | None]] = {
+    "accuracy": _accuracy,
+    "balanced_accuracy": _balanced_accuracy,
+    "auroc": _auroc,
+    "f1": _f1,
+    "kappa": _kappa,
+}

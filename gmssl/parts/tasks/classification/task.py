@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Row, Scores, Task, told
+from gmssl.interfaces.task import Resampled, Row, Scores, Task, told
 from gmssl.parts.tasks.classification.settings import ClassificationSettings
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ class Classification(Task, ClassificationSettings):
         from gmssl.parts.tasks.classification.scores import summary
 
         return summary(rows, len(classes), self.grades)
+
+    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
+        """One score of choices of rows, which are made tensors once."""
+        from gmssl.parts.tasks.classification.scores import resampled
+
+        return resampled(rows, len(classes), metric)
 
     def open(self, cases: Sequence[Case], channels: int) -> Classified:
         """Check that every case has a label.

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from gmssl.interfaces.task import Row
-from gmssl.parts.tasks.classification.scores import summary
+from gmssl.parts.tasks.classification.scores import METRICS, resampled, summary
 
 
 @st.composite
@@ -53,3 +53,14 @@ def test_scores_are_those_of_scikit_learn(given_: tuple[int, np.ndarray, np.ndar
 def test_scores_of_nothing_are_none() -> None:
     assert set(summary([], 3, grades=True).values()) == {None}
     assert "kappa" not in summary([], 3, grades=False)
+
+
+@given(predicted(), st.data())
+def test_resampled_scores_are_those_of_the_chosen_rows(
+    given_: tuple[int, np.ndarray, np.ndarray], data: st.DataObject
+) -> None:
+    classes, truth, probabilities = given_
+    every = rows(truth, probabilities)
+    chosen = data.draw(st.lists(st.integers(0, len(every) - 1), max_size=len(every)))
+    wanted = summary([every[index] for index in chosen], classes, grades=True)
+    assert {name: resampled(every, classes, name)(chosen) for name in (*METRICS, "kappa")} == wanted
