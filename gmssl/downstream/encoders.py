@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +25,9 @@ _ALIAS = re.compile(r"(?P<alias>[\w .+-]+)=(?P<rest>.+)")
 FORMS = "RUN, timm:NAME, timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, transformers:REPO, random, own"
 """How encoders are named; a run is a folder of `gmssl train`. A name for tables may stand before: `ours=RUN`."""
 
+SEED = "{seed}"
+"""Where it stands in a name, there is an encoder for each seed: `ours=runs/ours_{seed}`."""
+
 OWN = "own"
 
 
@@ -36,11 +39,13 @@ class Chosen:
         name: for tables.
         make: builds it for a seed; weights that are loaded are the same for all seeds.
         varies: whether its weights depend on the seed.
+        listed: whether each seed names weights of its own, and not only a draw of random ones.
     """
 
     name: str
     make: Callable[[int], FrozenEncoder] | None
     varies: bool = False
+    listed: bool = False
 
     def backbone(self, seed: int, size: int, frozen: bool) -> EncoderBackbone | None:
         """Build it for a task; None where the task brings its own network."""
@@ -63,6 +68,8 @@ def choose(name: str, size: int, fallback: Encoder | None) -> Chosen:
     if given is not None:
         return replace(choose(given["rest"], size, fallback), name=given["alias"])
     form, _, rest = name.partition(":")
+    if SEED in name:
+        return Chosen(name, lambda seed: _of_seed(name, seed, size, fallback), varies=True, listed=True)
     if name == OWN:
         return Chosen(name, None)
     if name == "random":
@@ -79,6 +86,12 @@ def choose(name: str, size: int, fallback: Encoder | None) -> Chosen:
     if Path(name).exists():
         return Chosen(name, lambda seed: load_encoder(name))
     raise RecipeError(f"--encoder {name!r} is no run folder and none of the forms {FORMS}. Give one of these.")
+
+
+def _of_seed(name: str, seed: int, size: int, fallback: Encoder | None) -> FrozenEncoder:
+    make = choose(name.replace(SEED, str(seed)), size, fallback).make
+    assert make is not None  # only the word `own` has none
+    return make(seed)
 
 
 def _needed(fallback: Encoder | None, name: str) -> Encoder:
@@ -129,3 +142,10 @@ def fingerprint(module: torch.nn.Module) -> str:
         digest.update(f"{key} {tuple(tensor.shape)} {tensor.dtype} ".encode())
         digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def joined(fingerprints: Sequence[str]) -> str:
+    """One fingerprint of several modules; that of a single one is its own."""
+    if len(fingerprints) == 1:
+        return fingerprints[0]
+    return hashlib.sha256(" ".join(fingerprints).encode()).hexdigest()[:16]

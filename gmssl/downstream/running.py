@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from gmssl.downstream.cohort import Listed, listed
-from gmssl.downstream.encoders import Chosen, choose, fingerprint
+from gmssl.downstream.encoders import Chosen, choose, fingerprint, joined
 from gmssl.downstream.fitting import Fit, Fitted, done, run_fit
 from gmssl.downstream.measures import Measured, measure
 from gmssl.downstream.published import rows_of
@@ -104,11 +104,22 @@ class _Run:
     ) -> None:
         self._benchmark, self._name, self._chosen = benchmark, name, chosen
         self._data, self._folds, self._out, self._known = data, folds, out, opened
-        self._unchanging: EncoderBackbone | None = None
+        self._kept: tuple[int, EncoderBackbone | None] | None = None
+        self._whole: dict[int, str] = {}
+        self._source = ""
 
     def check(self) -> None:
-        """Build the encoder once and open the cases, so that all faults are told before the first training."""
-        backbone = self._backbone(0)  # seed 0, so that fits are known again when other seeds are asked for
+        """Build the encoder and open the cases, so that all faults are told before the first training."""
+        # Random weights are told apart by those of seed 0, so that fits are known again when other seeds are asked for.
+        seeds = self._benchmark.seeds if self._chosen.listed else (0,)
+        alone = [self._checked(seed) for seed in seeds]
+        self._fingerprint = joined(alone)
+        if self._chosen.listed:
+            self._source = f"{self._source} for seed {seeds[-1]}, and one for each other seed"
+
+    def _checked(self, seed: int) -> str:
+        """Build the encoder of a seed and all that is trained; the fingerprint of the former."""
+        backbone = self._backbone(seed)
         channels = 3 if backbone is None else backbone.in_channels
         if channels not in self._known:
             self._known[channels] = self._benchmark.task.open(self._data.cases, channels)
@@ -116,16 +127,16 @@ class _Run:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             # Of all that is trained, since a task may read weights of its own from files.
-            self._whole = fingerprint(self._opened.network(backbone))  # type: ignore[arg-type]
-        self._fingerprint = self._whole if backbone is None else fingerprint(backbone)
+            self._whole[seed] = fingerprint(self._opened.network(backbone))  # type: ignore[arg-type]
         self._source = "the task's own network" if backbone is None else backbone.source
+        return self._whole[seed] if backbone is None else fingerprint(backbone)
 
     def _backbone(self, seed: int) -> EncoderBackbone | None:
-        """The encoder as it is before training; one that is never changed is built once."""
-        frozen = self._benchmark.training.frozen
-        if self._unchanging is None or not frozen or self._chosen.varies:
-            self._unchanging = self._chosen.backbone(seed, self._benchmark.task.image_size, frozen)
-        return self._unchanging
+        """The encoder as it is before training; one that is never changed is built once for each of its weights."""
+        frozen, of = self._benchmark.training.frozen, seed if self._chosen.varies else 0
+        if not frozen or self._kept is None or self._kept[0] != of:
+            self._kept = of, self._chosen.backbone(seed, self._benchmark.task.image_size, frozen)
+        return self._kept[1]
 
     def result(self, published: tuple[dict[str, Value], ...], listener: Listener, before: int, total: int) -> Result:
         """Train and test on every fold for every seed, and measure."""
@@ -169,7 +180,7 @@ class _Run:
         names = [[self._data.cases[i].name for i in side] for side in (fold.train, fold.test)]
         split = benchmark.split.model_dump(mode="json", include={"validation", "labels"})
         task, training = benchmark.task.model_dump(mode="json"), benchmark.training.settled()
-        weights = [self._chosen.varies, self._whole]
+        weights = [self._chosen.varies, self._whole[seed if self._chosen.listed else 0]]
         decisive = [_FORM, task, training, split, names, seed, weights, self._data.digest]
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:20]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from gmssl.downstream.encoders import choose, fingerprint
 from gmssl.downstream.recipe import load_benchmark
@@ -121,6 +122,31 @@ def test_layers_nearer_to_the_input_learn_more_slowly() -> None:
 def test_encoders_have_names_for_tables(settings: Settings, tmp_path: Path) -> None:
     results = judge(settings | {"seeds": [0]}, tmp_path, "untrained=random", "other one=timm:resnet18@random")
     assert [one.encoder.name for one in results] == ["untrained", "other one"]
+
+
+def test_an_encoder_for_each_seed(settings: Settings, tmp_path: Path) -> None:
+    """What is scored for a seed is the encoder of that seed, and changing one changes only its fits."""
+    encoder = part("encoder", "timm", name="resnet18", in_channels=1, channels=[8, 8, 8, 16])
+
+    def write(place: int, weights: int) -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(weights)
+            state = encoder.build().network.state_dict()
+        save_file({key: value.contiguous() for key, value in state.items()}, tmp_path / f"{place}.safetensors")
+
+    for seed in (0, 1):
+        write(seed, seed)
+    several = f"ours=file:{tmp_path}/{{seed}}.safetensors"
+    (found,) = judge(settings, tmp_path, several)
+    for seed in (0, 1):
+        (alone,) = judge(settings | {"seeds": [seed]}, tmp_path / "alone", f"file:{tmp_path}/{seed}.safetensors")
+        assert alone.scores["auroc"].per_seed[str(seed)] == found.scores["auroc"].per_seed[str(seed)]
+    write(1, 5)
+    (changed,) = judge(settings, tmp_path, several)
+    assert [one == other for one, other in zip(found.fits, changed.fits, strict=True)] == [True, False]
+    assert found.encoder.fingerprint != changed.encoder.fingerprint
+    with pytest.raises(GmsslError, match=r"2\.safetensors"):
+        judge(settings | {"seeds": [0, 1, 2]}, tmp_path, several)
 
 
 def test_learning_works(settings: Settings, tmp_path: Path) -> None:

@@ -69,8 +69,7 @@ Encoders: TypeAlias = Annotated[
         "--encoder",
         metavar="E",
         help="Of a benchmark: RUN, timm:NAME (timm's weights), timm:NAME@random, timm:NAME@FILE, file:PATH, hf:REPO, "
-        "transformers:REPO, "
-        "random or own. Repeatable.",
+        "transformers:REPO, random or own. {seed} in it stands for the seed. Repeatable.",
     ),
 ]
 Test: TypeAlias = Annotated[

@@ -10,6 +10,7 @@ from pathlib import Path
 from gmssl.downstream.measures import Measured
 from gmssl.downstream.results import Result, read_results
 from gmssl.errors import DataError
+from gmssl.recipe.statistics import ENCODER
 
 _UNIT = re.compile(r"_(mm|px|um|s)$")
 """Ends the name of a score that is no share; those of tasks are distances, of which less is better."""
@@ -60,11 +61,14 @@ def is_share(metric: str) -> bool:
 
 
 def role_of(result: Result) -> int:
-    """`RANDOM`, `IMAGENET` or `TRAINED`, by the name of the encoder and the source of its weights."""
-    words = f"{result.encoder.name} {result.encoder.source}".lower()
-    if result.encoder.source.lower().startswith("random") or result.encoder.name.lower() == "random":
+    """`RANDOM`, `IMAGENET` or `TRAINED`, by the name of the encoder and the source of its weights.
+
+    A run that began with one of the former is trained, whatever it is called.
+    """
+    name, source = result.encoder.name.lower(), result.encoder.source.lower()
+    if source.startswith("random") or name == "random":
         return RANDOM
-    return IMAGENET if "imagenet" in words else TRAINED
+    return IMAGENET if ENCODER not in source and "imagenet" in f"{name} {source}" else TRAINED
 
 
 def encoders_of(judged: Sequence[Judged]) -> list[str]:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gmssl.downstream.reporting.confusion import matrices, matrix
-from gmssl.downstream.reporting.judged import encoders_of, read_all
+from gmssl.downstream.reporting.judged import IMAGENET, RANDOM, TRAINED, encoders_of, read_all, role_of
 from gmssl.downstream.reporting.records import files as csv_files
 from gmssl.downstream.reporting.report import compare
 from gmssl.downstream.reporting.sites import Sites, drop_of
@@ -68,6 +68,22 @@ def test_an_encoder_below_imagenet_is_called_worse(make: Make, write: Write) -> 
     notes = "\n".join(all_tables(compare([file], samples=0))[0].notes)
     assert "ours against ImageNet: WORSE on b (accuracy ↑ −" in notes
     assert "b: random weights not evaluated" in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "role"),
+    [
+        ("ours", "runs/from_imagenet/encoder.safetensors", TRAINED),
+        ("ours from ImageNet", "runs/a_0/encoder.safetensors for seed 0, and one for each other seed", TRAINED),
+        ("from random", "runs/random_0/encoder.safetensors", TRAINED),
+        ("ImageNet", "pretrained weights of timm", IMAGENET),
+        ("lite0", "294 tensors of weights/lite0_imagenet.safetensors", IMAGENET),
+        ("small", "random weights, seed 0", RANDOM),
+    ],
+)
+def test_what_began_with_a_reference_is_none(make: Make, name: str, source: str, role: int) -> None:
+    result = make("b", name, 0.4)
+    assert role_of(replace(result, encoder=replace(result.encoder, source=source))) == role
 
 
 def test_the_change_between_sites_is_paired_over_seeds(three: list[Path]) -> None:
