@@ -62,7 +62,7 @@ STUDY_GPU = $(BIN)/gmssl sweep --set 'data={kind: folder, root: $(IMAGES)}' --se
 	--set train.batch=3200 --set train.epochs=100 --set encoder.pretrained=true --set 'views.large_scale=[0.2, 1.0]' \
 	--set views.greyscale=0 --evaluate knn --evaluate linear --data $(LABELLED) --seeds $(SEEDS)
 
-.PHONY: study-brain study-chest study-union study-balance study-ablations study-ladder study-gpu study-gpu-ablations
+.PHONY: study-brain study-chest study-union study-balance study-starts judge-starts study-ablations study-ladder study-gpu study-gpu-ablations
 study-brain: $(STAMP)
 	$(METHODS) --set 'data=$(BRAIN)' --seeds $(SEEDS) --out runs/study/brain \
 		--data official=$(SHARED)/brain_tumor_mri/train --test official=$(SHARED)/brain_tumor_mri/test
@@ -80,6 +80,26 @@ study-starts: $(STORE)/store.json
 		--set 'data={kind: store, path: $(STORE), where: {dataset: [brain_tumor, chest, breast, BCCD, retina]}}' \
 		--set train.batch=64 --set train.epochs=100 --set train.max_steps=80 --set train.workers=0 --set train.picture_every=100 \
 		--set 'schedule={kind: warmup_cosine, warmup: 0.25}' --seeds $(SEEDS) --out runs/study/starts
+# Judged: benchmarks for all encoders, with all labels and with a tenth of them; a JSON for each, and the report of all.
+STARTS = runs/study/starts
+ONE = --encoder '$(1) from $(2)=$(STARTS)/runs/variant=$(3)_from_$(4)_seed={seed}'
+START = $(call ONE,$(1),random,$(2),random) $(call ONE,$(1),ImageNet,$(2),imagenet)
+ENCODERS = $(call START,SimCLR,simclr) $(call START,VICRegL,vicregl) $(call START,LVM-Med,lvm_med) \
+	$(call START,LVM-Med local,lvm_med_local) --encoder random \
+	--encoder 'ImageNet=file:$(SHARED)/weights/tf_efficientnet_lite0_imagenet.safetensors' --set 'encoders=[]' \
+	--set 'encoder={kind: timm, name: tf_efficientnet_lite0, in_channels: 3, output_stride: 16}'
+LINEAR = --set task.size=64 --set training.frozen=true --set training.epochs=20 --set task.standardise=true --set 'task.augmentation={}'
+NUCLEI = --set task.size=96 --set training.epochs=6
+BENCHMARKS = brain chest ultrasound nuclei
+SHIPPED_brain = brain_tumor_linear $(LINEAR)
+SHIPPED_chest = chest_finetune $(LINEAR)
+SHIPPED_ultrasound = breast_ultrasound_linear $(LINEAR)
+SHIPPED_nuclei = nuclei_unet $(NUCLEI)
+judge-starts: $(foreach name,$(BENCHMARKS),$(STARTS)/$(name).json $(STARTS)/$(name)_tenth.json)
+	$(BIN)/gmssl report $^ --out $(STARTS)/report
+$(STARTS)/%.json: | $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/gmssl evaluate $(SHIPPED_$(*:_tenth=)) $(ENCODERS) --set name=$* --set published=[] --set seeds=[0,1,2] \
+		$(if $(findstring _tenth,$*),--set split.labels=0.1 $(if $(findstring nuclei,$*),--set task.repeats=5)) --json $@
 $(STORE)/store.json: | $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/gmssl data build shared --set root=$(SHARED) --out $(STORE) --jobs 2
 study-ablations: $(STAMP)

@@ -95,6 +95,9 @@ class Published(Settings):
 class Benchmark(Settings):
     """One table: cases, split, task, training, seeds, and the encoders that every table has."""
 
+    name: str | None = Field(
+        None, pattern=r"^[\w.-]+$", description="what reports call it; default: the name of the file"
+    )
     cases: field_of(Cases)  # type: ignore[valid-type]
     split: Split
     task: field_of(Task)  # type: ignore[valid-type]

@@ -59,6 +59,16 @@ def test_results_are_printed_and_written(benchmark: Path, tmp_path: Path) -> Non
     assert set(found["scores"]["accuracy"]) == {"mean", "deviation", "interval", "per_seed", "per_site"}
 
 
+def test_settings_of_one_benchmark_have_names_of_their_own(benchmark: Path, tmp_path: Path) -> None:
+    """Fits stay where they are found again, whatever they are called."""
+    for name, shown in (("", "small"), ("tenth", "tenth")):
+        named = ["--set", f"name={name}"] if name else []
+        code, said = run(benchmark, "--out", tmp_path / "o", "--json", tmp_path / f"{shown}.json", *named)
+        assert (code, f"{shown}: 12 cases" in said) == (0, True)
+    one, other = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("small", "tenth"))
+    assert one["fits"] == other["fits"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

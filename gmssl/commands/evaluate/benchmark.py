@@ -85,7 +85,7 @@ def run(path: Path, encoders: Sequence[str], json: Path | None, out: Path | None
 
     with _Progress() as progress:
         results = run_benchmark(
-            benchmark, path.stem, encoders, out or Path("runs/downstream") / path.stem, progress.tell
+            benchmark, benchmark.name or path.stem, encoders, out or Path("runs/downstream") / path.stem, progress.tell
         )
     if json is not None:
         write_whole(json, to_json(results))
