@@ -59,8 +59,10 @@ class Outcome:
 
     @property
     def faults(self) -> list[tuple[str, str]]:
-        """What is broken: names with their reasons."""
-        return [(left.name, left.reason) for left in self.found.left_out if left.fault] + self.tally.faults
+        """What is broken: names with their reasons, of those that are cut into several pieces the first one."""
+        found = dict(reversed(self.tally.faults))
+        named = {name: found[name] for name, _ in self.tally.faults}
+        return [(left.name, left.reason) for left in self.found.left_out if left.fault] + list(named.items())
 
     def as_json(self) -> Report:
         """For the report."""

@@ -65,6 +65,13 @@ def _truncated_dicom(root: Path) -> None:
     cut_off(root / "bad.dcm", 0.97)
 
 
+def _frames_that_are_not_there(root: Path) -> None:
+    """As many as would fill the memory, if they were listed."""
+    data = pydicom.dcmread(WHEEL / "MR_small_RLE.dcm")
+    data.NumberOfFrames = 70_000
+    data.save_as(root / "bad.dcm")
+
+
 def _dicom_cut_in_its_header(root: Path) -> None:
     (root / "bad.dcm").write_bytes((WHEEL / "CT_small.dcm").read_bytes()[:900])
 
@@ -237,6 +244,7 @@ def _pictures(broken: Callable[[Path], object], said: str) -> Case:
 CASES = {
     "truncated DICOM": _dicom(_truncated_dicom, "it is truncated: the last"),
     "DICOM cut in its header": _dicom(_dicom_cut_in_its_header, "has no pixels, or ends before them"),
+    "frames that are not there": _dicom(_frames_that_are_not_there, "its header asks for 70000 frames, but"),
     "missing slices": _dicom(
         _missing_slices, "1 missing between 32 and 36 mm; refused", name="[0-9a-f]{12}", gaps="refuse"
     ),

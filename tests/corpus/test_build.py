@@ -210,6 +210,15 @@ def test_what_is_broken_is_counted_up_to_the_limit(settings: dict[str, Any], tmp
     assert len(Store(path=tmp_path / "store").images()) == 11 + 12
 
 
+def test_what_is_cut_into_pieces_is_one_fault(settings: dict[str, Any], tmp_path: Path, monkeypatch: Any) -> None:
+    """As many pieces of one volume cannot be read, and the first reason stands for all."""
+    monkeypatch.setattr(planning, "LONG", 2)
+    damaged = tmp_path / "archives" / "mr" / "Smith^0" / "scan0.nii.gz"
+    damaged.write_bytes(damaged.read_bytes()[:-200])
+    with pytest.raises(DataError, match=r"1 of 15 acquisitions are broken"):
+        built(settings, tmp_path / "store", max_unreadable=0)
+
+
 def test_names_that_are_no_text_are_told(settings: dict[str, Any], tmp_path: Path) -> None:
     strange = os.fsencode(tmp_path / "archives" / "photos" / "good") + b"/\xff.png"
     try:

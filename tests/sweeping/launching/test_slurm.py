@@ -50,11 +50,16 @@ def test_tasks_and_the_sweep_may_be_killed(long: Sweep) -> None:
     sweep = long.start("slurm", *long.launch)
     until(lambda: min(long.rows("slurm", SLOW), long.rows("slurm", FAST)) > 5, "rows")
     first, second = sorted(in_queue())
-    subprocess.run(["scancel", "--signal=KILL", "--full", first], check=True)
+    # Only its script, as if the system had killed it: SLURM calls a task cancelled whose processes it is asked to kill.
+    subprocess.run(["scancel", "--signal=KILL", "--batch", first], check=True)
     subprocess.run(["scancel", "--signal=USR2", second], check=True)
     until(lambda: in_queue().get(second) == "PENDING", "SLURM to put the second one back into the queue")
     assert (long.place / "slurm" / "runs" / FAST / "last.ckpt").exists()
-    until(lambda: len(in_queue()) == 2 and first not in in_queue(), "the sweep to send the first one again")
+    until(
+        lambda: sweep.poll() is not None or (len(in_queue()) == 2 and first not in in_queue()),
+        "the sweep to send the first one again",
+    )
+    assert sweep.poll() is None, sweep.communicate()[1]
     sweep.kill()
     sweep.communicate()
     tasks = in_queue()

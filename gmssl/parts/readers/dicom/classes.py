@@ -107,6 +107,12 @@ def _check(header: Header) -> None:
         raise FaultError(f"it has {samples} samples for each pixel, where 1 (grey) and 3 (colour) are read")
     if native and bits:
         _check_length(header, rows * columns * samples * header.frames * bits)
+    # A compressed frame has a header of eight bytes; frames are listed, and false numbers of them fill the memory.
+    follow = header.size - header.offset
+    if not native and 8 * header.frames > max(follow, 8):
+        raise FaultError(
+            f"its header asks for {header.frames} frames, but {follow} bytes of pixels follow; it is cut off or damaged"
+        )
 
 
 def _check_length(header: Header, bits: int) -> None:
