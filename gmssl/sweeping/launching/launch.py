@@ -126,7 +126,8 @@ class _Array:
             done, why = task.result()
             return done, why
         told = f"see {task.paths.stderr}"
-        if state == "CANCELLED":
+        # SLURM forgets a task of an array that is cancelled while it waits; one that has begun has a log.
+        if state == "CANCELLED" or (self._cluster.queues and not state and not task.paths.stdout.exists()):
             return "", f"its task {task.job_id} was cancelled; {told}"
         if state == "OUT_OF_MEMORY":
             return "", f"its task {task.job_id} was killed for want of memory; give more, as --launch mem_gb=32; {told}"

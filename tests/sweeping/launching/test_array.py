@@ -25,7 +25,7 @@ from gmssl.system.cluster.tasks import Cluster
 
 pytest.importorskip("submitit")
 
-DONE, DIES, LOST, CANCELLED, MEMORY = "done", "dies", "lost", "cancelled", "memory"
+DONE, DIES, LOST, WITHDRAWN, CANCELLED, MEMORY = "done", "dies", "lost", "withdrawn", "cancelled", "memory"
 STATES = {DONE: "COMPLETED", DIES: "FAILED", CANCELLED: "CANCELLED", MEMORY: "OUT_OF_MEMORY"}
 
 
@@ -42,7 +42,8 @@ class Played:
     def paths(self) -> SimpleNamespace:
         result = SimpleNamespace(exists=lambda: self.end == DONE)
         pickle = SimpleNamespace(unlink=lambda missing_ok: None)
-        return SimpleNamespace(result_pickle=result, submitted_pickle=pickle, stderr=f"{self.job_id}.err")
+        log = SimpleNamespace(exists=lambda: self.end != WITHDRAWN)
+        return SimpleNamespace(result_pickle=result, submitted_pickle=pickle, stdout=log, stderr=f"{self.job_id}.err")
 
     def exception(self) -> None:
         return None
@@ -88,7 +89,7 @@ class Stage(Cluster):
                 continue
             if task.end == DONE:
                 self.train(task.call.work.folder.run(task.call.work.name))
-            if task.end != LOST:
+            if task.end in STATES:
                 found[task.job_id] = STATES[task.end]
         return found
 
@@ -188,7 +189,12 @@ def test_deaths_of_a_run_that_comes_further_do_not_count(plan_in: Callable[[], P
 
 
 @pytest.mark.parametrize(
-    ("end", "words"), [(CANCELLED, "was cancelled"), (MEMORY, "want of memory; give more, as --launch")]
+    ("end", "words"),
+    [
+        (CANCELLED, "was cancelled"),
+        (WITHDRAWN, "was cancelled"),  # while it waited: SLURM knows it no more, and it has no log
+        (MEMORY, "want of memory; give more, as --launch"),
+    ],
 )
 def test_what_another_task_would_not_mend_is_told(plan_in: Callable[[], Plan], a_run, end: str, words: str) -> None:
     stage = staged(a_run, part={NAMES[1]: [end]})
