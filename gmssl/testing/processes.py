@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import distributed
@@ -21,13 +22,12 @@ def in_processes(work: Callable[..., None], *arguments: object, number: int = 2)
     Raises:
         torch.multiprocessing.ProcessRaisedException: `work` failed; the message holds its traceback.
     """
-    port = 20000 + os.getpid() % 20000
-    spawn(_enter, (number, port, work, arguments), nprocs=number)
+    with tempfile.TemporaryDirectory() as folder:  # a file where they meet is nobody else's, as a port may be
+        spawn(_enter, (number, f"{Path(folder).as_uri()}/meeting", work, arguments), nprocs=number)
 
 
-def _enter(rank: int, number: int, port: int, work: Callable[..., None], arguments: tuple[object, ...]) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+def _enter(rank: int, number: int, meeting: str, work: Callable[..., None], arguments: tuple[object, ...]) -> None:
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo", rank=rank, world_size=number)
+    distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=number)
     work(rank, *arguments)
     distributed.destroy_process_group()

@@ -53,7 +53,7 @@ class Runner:
                 [sys.executable, str(self.place / "driver.py"), *arguments],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
+                env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONFAULTHANDLER": "1"},
                 start_new_session=True,
             )
 
@@ -67,10 +67,19 @@ class Runner:
                 os.killpg(process.pid, number) if group else process.send_signal(number)
                 break
             time.sleep(0.005)
-        return process.wait(timeout=120)
+        return self.code(process, 120)
+
+    def code(self, process: subprocess.Popen[bytes], seconds: float = 300) -> int:
+        """Exit code of a run; one that hangs says in its log what all of its processes wait for."""
+        try:
+            return process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGABRT)
+            process.wait(timeout=30)
+            pytest.fail(f"it did not end in {seconds} s:\n{self.log.read_text()}")
 
     def finish(self) -> None:
-        assert self.start(resume=True).wait(timeout=300) == 0, self.log.read_text()
+        assert self.code(self.start(resume=True)) == 0, self.log.read_text()
 
 
 def _rows(run: Path) -> int:
@@ -133,7 +142,7 @@ def test_interrupted_and_resumed(
     recipe = tiny("train.epochs=6", *how)
     (tmp_path / "a").mkdir()
     whole = Runner(tmp_path / "a", recipe)
-    assert whole.start(resume=False).wait(timeout=300) == 0, whole.log.read_text()
+    assert whole.code(whole.start(resume=False)) == 0, whole.log.read_text()
     runner = Runner(tmp_path, recipe)
     code = runner.interrupt(6, number, group=number == signal.SIGKILL)
     assert code == (-number if number == signal.SIGKILL else 128 + number), runner.log.read_text()
@@ -147,7 +156,7 @@ def test_interrupted_and_resumed(
 def test_two_ranks_stop_together_and_the_first_speaks(tiny: Callable[..., Recipe], tmp_path: Path) -> None:
     """An error that all ranks meet is told once, and nobody waits for ever for a rank that has gone."""
     runner = Runner(tmp_path, tiny("train.devices=2", "optimiser.learning_rate=1.0e+30", "train.epochs=4"))
-    assert runner.start(resume=False).wait(timeout=200) == 1
+    assert runner.code(runner.start(resume=False), 200) == 1
     text = runner.log.read_text()
     assert text.count("Error: ") == 1, text
     assert "finite" in text
