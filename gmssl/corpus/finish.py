@@ -29,7 +29,10 @@ Report = dict[str, Any]
 
 @dataclass
 class Content:
-    """What a store holds of a modality of a source: images, and the names of patients and volumes."""
+    """What a store holds of a modality of a source: images, and the names of patients and volumes.
+
+    An image that is by itself is the only slice of its file, number 0, and no volume.
+    """
 
     images: int = 0
     patients: set[str] = field(default_factory=set)
@@ -158,18 +161,19 @@ def _count_rows(outcomes: Sequence[Outcome], folder: Path, files: Sequence[str])
     import pyarrow
 
     named = {outcome.source.name: outcome for outcome in outcomes}
-    columns = ["dataset", "modality", "patient", "volume", "height", "width"]
+    columns = ["dataset", "modality", "patient", "volume", "slice", "height", "width"]
     for name in files:
         with pyarrow.memory_map(str(folder / name)) as mapped:
             table = pyarrow.ipc.open_stream(mapped).read_all().select(columns)
-            for dataset, modality, patient, volume, height, width in zip(
+            for dataset, modality, patient, volume, number, height, width in zip(
                 *(column.to_pylist() for column in table.columns), strict=True
             ):
                 outcome = named[dataset]
                 outcome.sizes[height, width] += 1
                 content = outcome.modalities.setdefault(modality or "unknown", Content())
                 content.images += 1
-                content.volumes.add(volume)
+                if number:
+                    content.volumes.add(volume)
                 if patient is not None:
                     content.patients.add(patient)
 

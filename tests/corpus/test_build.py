@@ -207,6 +207,7 @@ def test_what_is_broken_is_counted_up_to_the_limit(settings: dict[str, Any], tmp
         built(settings, tmp_path / "store")
     outcomes = build_store(corpus_of({**settings, "max_unreadable": 0.2}), tmp_path / "store", 1, ignored, ignored)
     assert [len(o["faults"]) for o in outcomes] == [1, 1]
+    assert sorted((o["images"], o["volumes"]) for o in outcomes) == [(11, 0), (12, 2)]  # pictures are no volumes
     assert len(Store(path=tmp_path / "store").images()) == 11 + 12
 
 
