@@ -18,7 +18,7 @@ from gmssl.downstream.measures import Measured, measure
 from gmssl.downstream.published import rows_of
 from gmssl.downstream.recipe import Benchmark
 from gmssl.downstream.results import ABOUT, Cohort, Result, Subject
-from gmssl.downstream.splitting import Fold, folds_of, parts_of
+from gmssl.downstream.splitting import Fold, folds_of, parts_of, refuse_missing
 from gmssl.errors import DataError
 from gmssl.evaluation.backbone import EncoderBackbone
 from gmssl.interfaces.task import Opened, Row, Value
@@ -69,6 +69,7 @@ def run_benchmark(
     published = rows_of(benchmark.published)
     data = _listed(benchmark)
     folds = folds_of(data.cases, benchmark.split, data.images)
+    refuse_missing(data.cases, folds)
     opened: dict[int, Opened] = {}
     runs = [_Run(benchmark, name, one, data, folds, out, opened) for one in chosen]
     for run in runs:

@@ -80,6 +80,23 @@ def folds_of(cases: Sequence[Case], split: Split, digests: Sequence[str]) -> lis
     return found
 
 
+def refuse_missing(cases: Sequence[Case], folds: Sequence[Fold]) -> None:
+    """Refuse classes of which nothing is learnt, or nothing is scored: no number would say so.
+
+    Raises:
+        DataError: names them, and the fold.
+    """
+    learnt = [{cases[i].label for i in fold.train} for fold in folds]
+    scored = [{cases[i].label for i in fold.test} for fold in folds]
+    every = sorted(label for label in set().union(*learnt) - set().union(*scored) if label is not None)
+    faults = [f"no scored case has the label {label!r}, which is learnt" for label in every]
+    for fold, known, asked in zip(folds, learnt, scored, strict=True):
+        new = sorted(label for label in asked - known if label is not None)
+        faults += [f"fold {fold.name} scores cases of {label!r}, and has none to learn from" for label in new]
+    if faults:
+        raise DataError(told(faults, "Divide the cases otherwise (split), or leave the class out (cases.where)."))
+
+
 def parts_of(cases: Sequence[Case], fold: Fold, split: Split, seed: int) -> Parts:
     """Divide the training cases of a fold, in shares of the patients of each label.
 

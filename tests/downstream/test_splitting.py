@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmssl.downstream.recipe import Split
-from gmssl.downstream.splitting import folds_of, parts_of
+from gmssl.downstream.splitting import folds_of, parts_of, refuse_missing
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
 
@@ -92,3 +92,18 @@ def test_faults_are_told(split: Split, message: str) -> None:
     cases = [case(0, "p0", site="A"), case(1, "p1", site="B"), case(2, "p1", site="C"), case(3, "p2", site="A")]
     with pytest.raises(DataError, match=message):
         folds_of(cases, split, [c.name for c in cases])
+
+
+def test_classes_that_are_not_learnt_or_not_scored_are_refused() -> None:
+    cases = [case(0, label="x", split="train"), case(1, label="y", split="train"), case(2, label="x", split="test")]
+    split, digests = Split(test={"split": "test"}), ["0", "1", "2", "3"]
+    with pytest.raises(DataError, match="no scored case has the label 'y', which is learnt"):
+        refuse_missing(cases, folds_of(cases, split, digests))
+    more = [*cases, case(3, label="y", split="test")]
+    refuse_missing(more, folds_of(more, split, digests))
+    with pytest.raises(DataError, match="fold test scores cases of 'y', and has none to learn from"):
+        refuse_missing(
+            more, folds_of(more, Split(test={"split": "test"}, train={"split": "train", "label": "x"}), digests)
+        )
+    plain = [case(n, split=("train", "test")[n % 2]) for n in range(4)]  # of tasks without labels
+    refuse_missing(plain, folds_of(plain, split, digests))
