@@ -13,11 +13,12 @@ and e_{s,t}, the cost of laying e upon the pair (s, t), 0 if that is no right ed
     fine      t_e(s) = E_e(v) − min_t min(0, e_{s,t})                     if the tail goes to s, wherever the head goes
               h_e(t) = max(0, E_e(v) − e_{v(i),t})                        if the head goes to t and the tail stays
 
-where M is the largest number of equal right edges (1 in a kNN graph). Fine charges hold because a gain is at most t_e
-if the tail changes, and then h_e ≥ 0 adds to it, and at most h_e if it does not. They know where a row goes, and
-charge an edge whose ends both change once instead of twice. In batched operations, on a GPU, they take some three times
-as long, hence they are asked about the instances only that coarse ones leave open; compiled, on the CPU, they are all
-there is, and costs of equal right edges are added up instead of multiplied by M.
+where M is the largest number of equal right edges (1 in a kNN graph), and h_e = 0 for a self-loop, whose head is its
+tail. Fine charges hold because a gain is at most t_e if the tail changes, and then h_e ≥ 0 adds to it, and at most h_e
+if it does not. They know where a row goes, and charge an edge whose ends both change once instead of twice. In batched
+operations, on a GPU, they take some three times as long, hence they are asked about the instances only that coarse ones
+leave open; compiled, on the CPU, they are all there is, and costs of equal right edges are added up instead of
+multiplied by M.
 
 Under the target costs of I-MLE with λ = 80 and bounded affinities coarse charges decide nearly every instance: the
 upstream gradient of the Hamming loss, ±1, dominates everything else. Fine ones reach down to λ = 20.
@@ -183,7 +184,8 @@ def _fine(problem: Problem, candidate: torch.Tensor) -> torch.Tensor:
     # Where right edges repeat, `places` knows one of them. What the head could gain at most is a larger charge, and
     # larger charges only prove less.
     upon = torch.where(equal[..., None] == 1, upon, least.gather(2, stays))
-    charges = torch.cat([now - least, (now - upon).clamp(min=0)], 1)
+    loop = (topology.left[..., 0] == topology.left[..., 1])[..., None]  # has no head that moves alone
+    charges = torch.cat([now - least, (now - upon).clamp(min=0).masked_fill(loop, 0)], 1)
     return _sums(charges, topology.left.mT.flatten(1), candidate.shape[1])
 
 

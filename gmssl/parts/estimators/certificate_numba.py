@@ -73,6 +73,8 @@ def _charge(edge, left, right, column, m, brackets):
             # If the tail moves, e gains at most down to its least cost there, wherever the head goes; if the head moves
             # alone, down to what the tail's old place offers.
             brackets[tail, s] -= now - least[s]
+            if head == tail:  # a self-loop has no head that moves alone
+                continue
             image = place[stays, s]
             upon = cost[image] if image >= 0 else 0.0
             brackets[head, s] -= max(0.0, now - upon)
