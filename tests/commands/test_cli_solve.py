@@ -32,7 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs `gmssl solve` in a folder of small files, wide enough that no line of a table is cut."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr("gmssl.commands.solve._EVERY", float("inf"))  # on a slow machine, too, nothing but the results is told
+    monkeypatch.setattr("gmssl.commands.solve._EVERY", float("inf"))  # tell nothing, on slow machines, too
     write_dat("small.dat", A, B)
     write_dat("known.dat", A, B)
     write_sln("known.sln", least(), [0, 1, 2])
