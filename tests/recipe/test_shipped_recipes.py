@@ -93,6 +93,7 @@ VARIANTS = {
     "methods_r18": ("lvm_med_corrected_r18", [MANY]),
     "balance_r18": ("lvm_med_corrected_r18", [MANY]),
     "methods_r50": ("lvm_med_corrected_r50", []),
+    "starts_lite0": ("lvm_med_corrected_r18", ["encoder={kind: timm, name: tf_efficientnet_lite0, output_stride: 16}"]),
 }
 
 
