@@ -48,7 +48,7 @@ def to_html(facts: Sequence[dict[str, Any]], folder: Path, files: Sequence[str],
         sections.append({**source, "thumbnails": _thumbnails(images, start, source["images"]), "bars": _bars(source)})
         start += source["images"]
     made = pages.environment("gmssl.corpus.page")
-    totals = {name: sum(source[name] for source in facts) for name in ("images", "volumes", "patients")}
+    totals = {name: sum(source[name] for source in facts) for name in ("images", "acquisitions", "patients")}
     faults = sum(len(source["faults"]) for source in facts)
     names = {"sources": sections, "totals": totals, "faults": faults, "shown": SHOWN}
     return pages.render(made, "store.html.jinja", names)
