@@ -89,6 +89,9 @@ def refuse_missing(cases: Sequence[Case], folds: Sequence[Fold]) -> None:
     learnt = [{cases[i].label for i in fold.train} for fold in folds]
     scored = [{cases[i].label for i in fold.test} for fold in folds]
     every = sorted(label for label in set().union(*learnt) - set().union(*scored) if label is not None)
+    alone = set().union(*learnt, *scored)
+    if len(alone) == 1 and None not in alone:
+        raise DataError(f"all cases of the split have the label {alone.pop()!r}, so there is nothing to tell apart.")
     faults = [f"no scored case has the label {label!r}, which is learnt" for label in every]
     for fold, known, asked in zip(folds, learnt, scored, strict=True):
         new = sorted(label for label in asked - known if label is not None)

@@ -186,6 +186,9 @@ class Task(Part):
 
     slot: ClassVar[str] = "task"
 
+    learns_labels: ClassVar[bool] = False
+    """Whether the labels of cases are what is learnt, so that each of them must be learnt and scored."""
+
     extra: ClassVar[str | None] = None
     """The extra of gmssl that its libraries come with (`seg`, `med`, `det`, `sam`); None if it needs none."""
 

@@ -105,5 +105,7 @@ def test_classes_that_are_not_learnt_or_not_scored_are_refused() -> None:
         refuse_missing(
             more, folds_of(more, Split(test={"split": "test"}, train={"split": "train", "label": "x"}), digests)
         )
+    with pytest.raises(DataError, match="all cases of the split have the label 'x'"):
+        refuse_missing(more, folds_of(more, Split(folds=2, train={"label": "x"}), digests))
     plain = [case(n, split=("train", "test")[n % 2]) for n in range(4)]  # of tasks without labels
     refuse_missing(plain, folds_of(plain, split, digests))

@@ -24,6 +24,7 @@ class Classification(Task, ClassificationSettings):
     """
 
     kind: ClassVar[str] = "classification"
+    learns_labels: ClassVar[bool] = True
 
     @property
     def image_size(self) -> int:
