@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from gmssl.training.module import MatchingModule
 
 ENCODER_FILE = "encoder.safetensors"
+
+_LAUNCHED = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "WORLD_SIZE")
+"""What Lightning tells the other processes of a run by, and leaves in the environment."""
+_with_others: set[str] = set()
+"""Those of them that a run of this process has made."""
 
 
 def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, console: Console) -> Path:
@@ -59,6 +65,7 @@ def train(recipe: Recipe, name: str, out: Path | None, resume: Path | None, cons
         recipe = open_folder(resume, recipe, console)
         step = _step_of(resume, console)
     refuse_other_number(recipe.train.devices, recipe.train.nodes)
+    _refuse_second(recipe.train.devices)
     plan = make_plan(recipe)
     folder = resume if resume is not None else choose_folder(name, out)
     if step is not None and step >= plan.steps and (folder / ENCODER_FILE).is_file():
@@ -139,9 +146,11 @@ def _fit(
         callbacks = [*_callbacks(recipe, plan, folder, console), checkpoints]
         trainer = _trainer(recipe, plan, folder, callbacks, loggers)
         os.environ[FOLDER_VARIABLE] = str(folder.absolute())  # for the processes that DDP starts
+        before = {name: os.environ.get(name) for name in _LAUNCHED}
         try:
             path = None if step is None else str(checkpoints.last)
             trainer.fit(module, datamodule=TrainingData(recipe, plan), ckpt_path=path)
+            _leave()
         except BaseException as error:
             _end_other_ranks(trainer, module, error)
             cleaned = _of_worker(error)
@@ -150,7 +159,32 @@ def _fit(
             raise
         finally:
             del os.environ[FOLDER_VARIABLE]
+            _restore(before)
     return module
+
+
+def _refuse_second(devices: int) -> None:
+    """The other processes of a run begin the program anew, so that they would train its first run again."""
+    if devices > 1 and _with_others:
+        raise TrainingError(
+            f"train.devices is {devices}, and this program has trained with several processes before. Start a program "
+            "for each such run, as `gmssl train` or `gmssl sweep` does."
+        )
+
+
+def _leave() -> None:
+    """End the group of processes, so that what this one does next waits for none of them."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def _restore(before: Mapping[str, str | None]) -> None:
+    """The environment as it was, so that what this process starts later is not taken for a part of its run."""
+    for name, value in before.items():
+        if value is None and os.environ.pop(name, None) is not None:
+            _with_others.add(name)
+        elif value is not None:
+            os.environ[name] = value
 
 
 def _callbacks(recipe: Recipe, plan: Plan, folder: Path, console: Console) -> list[Callback]:

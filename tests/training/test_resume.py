@@ -161,3 +161,33 @@ def test_two_ranks_stop_together_and_the_first_speaks(tiny: Callable[..., Recipe
     assert text.count("Error: ") == 1, text
     assert "finite" in text
     assert "step" in text
+
+
+_TWICE = """
+import os, sys
+from pathlib import Path
+import gmssl
+from gmssl.errors import TrainingError
+
+if __name__ == "__main__":
+    gmssl.train(sys.argv[1], out="first", quiet=True)
+    assert not {"MASTER_ADDR", "MASTER_PORT", "LOCAL_RANK", "WORLD_SIZE", "GMSSL_RUN_FOLDER"} & set(os.environ)
+    try:
+        gmssl.train(sys.argv[1], out="second", quiet=True)
+    except TrainingError as error:
+        print("refused:", error)
+    gmssl.train(sys.argv[1], ["train.devices=1"], out="third", quiet=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_program_trains_with_several_processes_once(tiny: Callable[..., Recipe], tmp_path: Path) -> None:
+    """A second time they would begin with its first run; alone it trains as often as it likes."""
+    (tmp_path / "twice.py").write_text(_TWICE)
+    (tmp_path / "recipe.yaml").write_text(tiny("train.devices=2", "train.epochs=1").dump())
+    words = [sys.executable, "twice.py", "recipe.yaml"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "refused: train.devices is 2, and this program has trained with several processes before" in done.stdout
+    assert not (tmp_path / "second").exists()
+    assert (tmp_path / "third" / "encoder.safetensors").is_file()
