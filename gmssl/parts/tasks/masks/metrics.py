@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Any, cast
 
 from gmssl.errors import DataError
-from gmssl.interfaces.task import Row, Scores, Value
+from gmssl.interfaces.task import Resampled, Row, Scores, Value
 from gmssl.lazy import numpy
 
 MEASURES = ("dice", "iou", "hd95", "surface_dice")
@@ -116,10 +116,36 @@ def summary(rows: Sequence[Row], classes: Sequence[str], unit: str = "px", key: 
     - `dice.CLASS`, `hd95_UNIT.CLASS`: mean over the cases of this class, where there are several.
     - `empty.both`, `empty.one`: how many pairs of a case and a class have no cell in both masks, or in one only.
     """
+    return _of_cells(_cells(rows, classes, key)[0], classes, unit)
+
+
+def resampled(rows: Sequence[Row], classes: Sequence[str], metric: str, unit: str = "px") -> Resampled:
+    """One score of `summary`, or of `beside_observer`, of choices of rows.
+
+    See `gmssl.interfaces.task.Task.resampled`.
+    """
+    human = metric.startswith(OBSERVER)
+    cells, places = _cells(rows, classes, "observer" if human else "scores")
+    name = metric.removeprefix(OBSERVER)
+
+    def score(chosen: Sequence[int]) -> float | None:
+        kept = places[numpy.asarray(chosen, numpy.int64)]
+        return _of_cells(cells[kept[kept >= 0]], classes, unit)[name]
+
+    return score
+
+
+def _cells(rows: Sequence[Row], classes: Sequence[str], key: str) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """`[cases, classes, measures and counts]` of the rows that hold `key`, None as NaN; place of each row, −1: none."""
     tables = [table for row in rows if isinstance(table := row.get(key), Mapping)]
-    # [cases, classes, measures and counts]; None becomes NaN.
     cells = numpy.array([[_KEYS(cast(Any, table[name])) for name in classes] for table in tables], numpy.float64)
-    cells = cells.reshape(len(tables), len(classes), len(MEASURES) + len(COUNTS))
+    held = numpy.array([isinstance(row.get(key), Mapping) for row in rows], bool)
+    return cells.reshape(len(tables), len(classes), len(MEASURES) + len(COUNTS)), numpy.where(
+        held, held.cumsum() - 1, -1
+    )
+
+
+def _of_cells(cells: numpy.ndarray, classes: Sequence[str], unit: str) -> Scores:
     measures, (both, ours, theirs) = cells[..., : len(MEASURES)], numpy.moveaxis(cells[..., len(MEASURES) :], 2, 0)
     names = {name: f"hd95_{unit}" if name == "hd95" else name for name in MEASURES}
     found: Scores = {names[name]: _mean(_means(measures[..., place])) for place, name in enumerate(MEASURES)}
@@ -135,6 +161,8 @@ def summary(rows: Sequence[Row], classes: Sequence[str], unit: str = "px", key: 
 
 
 _KEYS = itemgetter(*MEASURES, *COUNTS)
+OBSERVER = "observer "
+"""What scores of a second observer begin with."""
 
 
 def beside_observer(rows: Sequence[Row], classes: Sequence[str]) -> Scores:
@@ -143,7 +171,7 @@ def beside_observer(rows: Sequence[Row], classes: Sequence[str]) -> Scores:
     if not any("observer" in row for row in rows):
         return found
     human = summary(rows, classes, key="observer")
-    return found | {f"observer {name}": value for name, value in human.items() if "." not in name}
+    return found | {f"{OBSERVER}{name}": value for name, value in human.items() if "." not in name}
 
 
 def _means(values: numpy.ndarray) -> numpy.ndarray:

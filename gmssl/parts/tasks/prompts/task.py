@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Opened, Row, Scores, Task
+from gmssl.interfaces.task import Opened, Resampled, Row, Scores, Task
 from gmssl.parts.tasks.prompts.settings import PromptSettings
 
 
@@ -32,6 +32,12 @@ class PromptedSegmentation(PromptSettings, Task):
         from gmssl.parts.tasks.masks.metrics import summary
 
         return summary(rows, classes)
+
+    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
+        """One score of choices of rows, which are made an array once."""
+        from gmssl.parts.tasks.masks.metrics import resampled
+
+        return resampled(rows, classes, metric)
 
     def open(self, cases: Sequence[Case], channels: int) -> Opened:
         """Read all masks, and find the boxes.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Row, Scores, Task
+from gmssl.interfaces.task import Resampled, Row, Scores, Task
 from gmssl.parts.tasks.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ class Segmentation(SegmentationSettings, Task):
         from gmssl.parts.tasks.masks.metrics import beside_observer
 
         return beside_observer(rows, classes)
+
+    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
+        """One score of choices of rows, which are made an array once."""
+        from gmssl.parts.tasks.masks.metrics import resampled
+
+        return resampled(rows, classes, metric)
 
     def open(self, cases: Sequence[Case], channels: int) -> OpenedSegmentation:
         """Read all masks once, and say what is wrong with them.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Row, Scores, Task
+from gmssl.interfaces.task import Resampled, Row, Scores, Task
 from gmssl.parts.tasks.volumes.slice_settings import SliceSettings
 
 if TYPE_CHECKING:
@@ -33,6 +33,12 @@ class VolumeSegmentation(SliceSettings, Task):
         from gmssl.parts.tasks.masks.metrics import summary
 
         return summary(rows, classes, unit="mm")
+
+    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
+        """One score of choices of rows, which are made an array once."""
+        from gmssl.parts.tasks.masks.metrics import resampled
+
+        return resampled(rows, classes, metric, "mm")
 
     def open(self, cases: Sequence[Case], channels: int) -> OpenedSlices:
         """Read all volumes once, and say what is wrong with them.

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import ndimage
 
-from gmssl.parts.tasks.masks.metrics import MEASURES, by_class, measured, summary
+from gmssl.parts.tasks.masks.metrics import (
+    COUNTS,
+    MEASURES,
+    beside_observer,
+    by_class,
+    measured,
+    resampled,
+    summary,
+)
 
 pytest.importorskip("monai")
 
@@ -146,6 +154,19 @@ def test_pooled_dice_is_the_dice_of_all_cells_together() -> None:
     ours, theirs = (np.concatenate(masks) for masks in zip(*pairs, strict=True))
     whole = 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum())
     assert summary(rows, ["x"])["dice_pooled"] == pytest.approx(whole)
+
+
+@given(st.data())
+def test_resampled_scores_are_those_of_the_chosen_rows(data) -> None:
+    """Of masks with and without a second observer, whose scores some rows lack."""
+    value = st.none() | st.sampled_from([0.0, 0.25, 1.0])
+    cell = st.fixed_dictionaries(dict.fromkeys(MEASURES, value) | dict.fromkeys(COUNTS, st.integers(0, 9)))
+    table = st.fixed_dictionaries({"a": cell, "b": cell})
+    rows = data.draw(st.lists(st.fixed_dictionaries({"scores": table}, optional={"observer": table}), min_size=1))
+    chosen = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=9))
+    wanted = beside_observer([rows[index] for index in chosen], ("a", "b"))
+    for metric in beside_observer(rows, ("a", "b")):
+        assert resampled(rows, ("a", "b"), metric)(chosen) == wanted.get(metric), metric
 
 
 def test_without_monai_a_sentence_names_the_extra(monkeypatch) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Row, Scores, Task
+from gmssl.interfaces.task import Resampled, Row, Scores, Task
 from gmssl.parts.tasks.volumes.whole.settings import WholeSettings
 
 if TYPE_CHECKING:
@@ -34,6 +34,12 @@ class VolumeNetwork(WholeSettings, Task):
         from gmssl.parts.tasks.masks.metrics import summary
 
         return summary(rows, classes, unit="mm")
+
+    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
+        """One score of choices of rows, which are made an array once."""
+        from gmssl.parts.tasks.masks.metrics import resampled
+
+        return resampled(rows, classes, metric, "mm")
 
     def open(self, cases: Sequence[Case], channels: int) -> OpenedWhole:
         """Read all volumes once, and say what is wrong with them; `channels` is not used.
