@@ -65,12 +65,8 @@ def level(row: Row) -> str:
 
 def gain(row: Row) -> str:
     """A difference in points and its interval over seeds; bold where that over patients excludes 0, too."""
-
-    def interval(over: str) -> tuple[float, float] | None:
-        low, high = row[f"{over}_low"], row[f"{over}_high"]
-        return (float(low), float(high)) if low else None
-
-    text = with_interval(float(row["mean"]), interval("seeds"))
+    low, high = row["seeds_low"], row["seeds_high"]
+    text = with_interval(float(row["mean"]), (float(low), float(high)) if low else None)
     return f"**{text}**" if row["told_apart"] not in ("0", "") else text
 
 

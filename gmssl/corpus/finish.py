@@ -63,8 +63,9 @@ class Outcome:
     @property
     def faults(self) -> list[tuple[str, str]]:
         """What is broken: names with their reasons, of those that are cut into several pieces the first one."""
-        found = dict(reversed(self.tally.faults))
-        named = {name: found[name] for name, _ in self.tally.faults}
+        named: dict[str, str] = {}
+        for name, reason in self.tally.faults:
+            named.setdefault(name, reason)
         return [(left.name, left.reason) for left in self.found.left_out if left.fault] + list(named.items())
 
     def as_json(self) -> Report:

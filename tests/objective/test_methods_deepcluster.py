@@ -122,10 +122,8 @@ def test_value_and_gradient(relative, dtype, seed, size, small, numbers, batch, 
             theirs = reference(model, seen, images, index, own)
             assert ours.item() == pytest.approx(theirs.item(), rel=relative, abs=relative)
             found, wanted = (torch.autograd.grad(loss, images) for loss in (ours, theirs))
-            # Where the softmax is sure, gradients are what cancels of terms of this size, and rounding is of the terms.
-            terms = 0.01 / temperature
             for mine, other in zip(found, wanted, strict=True):
-                torch.testing.assert_close(mine, other, rtol=0, atol=relative * max(float(other.abs().max()), terms))
+                torch.testing.assert_close(mine, other, rtol=0, atol=relative * max(float(other.abs().max()), 1e-3))
             for view in range(2):
                 seen[view][index] = images[view].detach()
 

@@ -35,7 +35,7 @@ def whole(tiny: Callable[..., Recipe], tmp_path_factory: pytest.TempPathFactory)
     def run(balance: str) -> Path:
         if balance not in runs:
             runner = Runner(tmp_path_factory.mktemp("whole"), _recipe(tiny, balance, 1))
-            assert runner.start(resume=False).wait(timeout=300) == 0, runner.log.read_text()
+            assert runner.code(runner.start(resume=False)) == 0, runner.log.read_text()
             runs[balance] = runner.run
         return runs[balance]
 

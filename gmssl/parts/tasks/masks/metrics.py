@@ -137,12 +137,14 @@ def resampled(rows: Sequence[Row], classes: Sequence[str], metric: str, unit: st
 
 def _cells(rows: Sequence[Row], classes: Sequence[str], key: str) -> tuple[numpy.ndarray, numpy.ndarray]:
     """`[cases, classes, measures and counts]` of the rows that hold `key`, None as NaN; place of each row, −1: none."""
-    tables = [table for row in rows if isinstance(table := row.get(key), Mapping)]
-    cells = numpy.array([[_KEYS(cast(Any, table[name])) for name in classes] for table in tables], numpy.float64)
-    held = numpy.array([isinstance(row.get(key), Mapping) for row in rows], bool)
-    return cells.reshape(len(tables), len(classes), len(MEASURES) + len(COUNTS)), numpy.where(
-        held, held.cumsum() - 1, -1
-    )
+    places = numpy.full(len(rows), -1)
+    tables: list[Any] = []
+    for at, row in enumerate(rows):
+        if isinstance(table := row.get(key), Mapping):
+            places[at] = len(tables)
+            tables.append([_KEYS(cast(Any, table[name])) for name in classes])
+    cells = numpy.array(tables, numpy.float64).reshape(len(tables), len(classes), len(MEASURES) + len(COUNTS))
+    return cells, places
 
 
 def _of_cells(cells: numpy.ndarray, classes: Sequence[str], unit: str) -> Scores:
