@@ -191,7 +191,7 @@ def _pooled(job: Job, numbers: Sequence[int], jobs: int) -> Iterator[int]:
     """
     context = multiprocessing.get_context("spawn")  # readers hold libraries with threads, which do not survive a fork
     settings, excluded = job.corpus.model_dump(mode="json"), job.excluded
-    with ProcessPoolExecutor(jobs, context, _begin, (settings, excluded)) as pool:
+    with _single_threaded(), ProcessPoolExecutor(jobs, context, _begin, (settings, excluded)) as pool:
         running: dict[Future[None], int] = {}
         queue = list(reversed(numbers))
         try:
@@ -218,14 +218,28 @@ _excluded: frozenset[str]
 def _begin(settings: dict[str, object], excluded: frozenset[str]) -> None:
     """What a process of the pool keeps for all its units."""
     global _corpus, _excluded
-    one_thread()
     _corpus, _excluded = corpus_of(settings), excluded
+
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 
 
 def one_thread() -> None:
     """Ask libraries that this process has not loaded yet for one thread; one process a core is enough."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"):
+    for name in _THREADS:
         os.environ.setdefault(name, "1")
+
+
+@contextmanager
+def _single_threaded() -> Iterator[None]:
+    """Processes that start in this block have libraries of one thread; they load NumPy before anything of ours runs."""
+    unset = [name for name in _THREADS if name not in os.environ]
+    one_thread()
+    try:
+        yield
+    finally:
+        for name in unset:
+            os.environ.pop(name, None)
 
 
 def _work(unit: tuple, arrow: Path, told: Path) -> None:  # type: ignore[type-arg]

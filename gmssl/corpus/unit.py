@@ -13,7 +13,7 @@ import numpy as np
 from gmssl.corpus.grey import encoded, is_empty, perceptual_hash, resized, shown, size_of, to_grey
 from gmssl.corpus.plan import Piece, as_bytes
 from gmssl.corpus.recipe import Corpus, Source
-from gmssl.corpus.schema import COLUMNS, arrow_schema
+from gmssl.corpus.schema import COLUMNS, arrow_schema, batch_of
 from gmssl.corpus.slices import Slice, SlicePolicy, cut
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import LibraryError, Scan
@@ -74,10 +74,10 @@ def build_unit(corpus: Corpus, pieces: tuple[Piece, ...], excluded: frozenset[st
                 rows.append(row)
                 size += len(row["image"]["bytes"])
                 if len(rows) == ROWS or size >= BYTES:
-                    writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema))
+                    writer.write_batch(batch_of(rows, schema))
                     rows, size = [], 0
         if rows:
-            writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema))
+            writer.write_batch(batch_of(rows, schema))
     with replacing(told) as file:
         of_sources = {str(source): vars(tally) for source, tally in tallies.items()}
         file.write(as_bytes({"sha256": sha256_of(arrow), "tallies": of_sources}))

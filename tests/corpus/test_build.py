@@ -275,3 +275,13 @@ def test_strange_folders_are_left_alone(settings: dict[str, Any], tmp_path: Path
     child.join()
     with pytest.raises(DataError, match=r"unfinished store of another corpus"):
         built(settings, tmp_path / "begun", bits=16)
+
+
+def test_processes_have_libraries_of_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [*building._THREADS]
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(names[0], "3")  # the user's own
+    with building._single_threaded():
+        assert [os.environ[name] for name in names] == ["3", *["1"] * (len(names) - 1)]
+    assert [os.environ.get(name) for name in names] == ["3", *[None] * (len(names) - 1)]
