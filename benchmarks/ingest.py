@@ -177,11 +177,15 @@ def memories(every: Path, fifth: Path, root: Path) -> dict[str, float]:
     return found
 
 
-def all_killed(every: Path, root: Path, kills: int) -> list[dict[str, Any]]:
-    """Builds with 1 and 2 processes that are killed, on average after a `kills`-th of the time of one in one go."""
-    wall, _, _ = build(every, root / "whole", 2)
-    whole = bytes_of(root / "whole")
-    return [killed(every, root / f"killed{jobs}", jobs, kills, 2 * wall / kills, whole) for jobs in (1, 2)]
+def all_killed(every: Path, first: Path, root: Path, kills: int) -> list[dict[str, Any]]:
+    """Builds with 1 and 2 processes that are killed, on average a `kills`-th of their time after they have started."""
+    found = []
+    for jobs in (1, 2):
+        start, _, _ = build(first, root / f"started{jobs}", jobs)
+        wall, _, _ = build(every, root / f"whole{jobs}", jobs)
+        whole = bytes_of(root / f"whole{jobs}")
+        found.append(killed(every, root / f"killed{jobs}", jobs, kills, 2 * (start + wall / kills), whole))
+    return found
 
 
 def main() -> None:
@@ -209,7 +213,7 @@ def main() -> None:
             "start": lambda: started_up(first, root),
             "speed": lambda: speeds(every, root, options.rounds),
             "memory": lambda: memories(every, fifth, root),
-            "kills": lambda: all_killed(every, root, options.kills),
+            "kills": lambda: all_killed(every, first, root, options.kills),
         }
         for stage in options.stages:
             facts = measures[stage]()

@@ -8,9 +8,12 @@ from statistics import fmean, stdev
 
 import numpy as np
 
-from gmssl.interfaces.task import Row, Scores
+from gmssl.interfaces.task import Resampled, Row, Scores
 
 Summarise = Callable[[Sequence[Row]], Scores]
+
+Prepare = Callable[[Sequence[Row]], Resampled | None]
+"""What `gmssl.interfaces.task.Task.resampled` makes of rows."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,11 @@ class Measured:
 
 
 def measure(
-    by_seed: Mapping[int, Sequence[Row]], unit_of: Mapping[str, str], summarise: Summarise, samples: int
+    by_seed: Mapping[int, Sequence[Row]],
+    unit_of: Mapping[str, str],
+    summarise: Summarise,
+    samples: int,
+    prepare: Prepare | None = None,
 ) -> dict[str, Measured]:
     """All metrics of some cases.
 
@@ -41,9 +48,11 @@ def measure(
         unit_of: case → what is drawn with replacement: its patient, or itself.
         summarise: the task's scores of any choice of rows.
         samples: number of bootstrap samples; 0 for no intervals.
+        prepare: computes once what bootstrap samples have in common.
     """
     scores = {seed: summarise(rows) for seed, rows in by_seed.items()}
-    intervals = _intervals(by_seed, unit_of, summarise, samples) if samples else {}
+    choices = [_scored(rows, summarise, prepare) for rows in by_seed.values()] if samples else []
+    intervals = _intervals(by_seed, unit_of, choices, samples) if samples else {}
     found = {}
     for metric in dict.fromkeys(name for one in scores.values() for name in one):
         per_seed = {str(seed): one.get(metric) for seed, one in scores.items()}
@@ -54,23 +63,34 @@ def measure(
     return found
 
 
+def places_of(rows: Sequence[Row], unit_of: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Unit → indices of its rows, by name."""
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(unit_of[str(row["case"])], []).append(place)
+    return {unit: np.array(places[unit], np.int64) for unit in sorted(places)}
+
+
+def _scored(rows: Sequence[Row], summarise: Summarise, prepare: Prepare | None) -> Resampled:
+    prepared = None if prepare is None else prepare(rows)
+    return prepared or (lambda chosen: summarise([rows[index] for index in chosen]))
+
+
 def _intervals(
-    by_seed: Mapping[int, Sequence[Row]], unit_of: Mapping[str, str], summarise: Summarise, samples: int
+    by_seed: Mapping[int, Sequence[Row]], unit_of: Mapping[str, str], choices: Sequence[Resampled], samples: int
 ) -> dict[str, tuple[float, float]]:
-    rows_of: list[dict[str, list[Row]]] = []
-    for rows in by_seed.values():
-        grouped: dict[str, list[Row]] = {}
-        for row in rows:
-            grouped.setdefault(unit_of[str(row["case"])], []).append(row)
-        rows_of.append(grouped)
-    units = sorted(rows_of[0]) if rows_of else []
+    places = [places_of(rows, unit_of) for rows in by_seed.values()]
+    units = list(places[0]) if places else []
     if len(units) < 2:
         return {}
-    generator = np.random.default_rng(0)
+    generator, none = np.random.default_rng(0), np.array([], np.int64)
     drawn: dict[str, list[float]] = {}
     for _ in range(samples):
         chosen = [units[n] for n in generator.integers(len(units), size=len(units))]
-        every = [summarise([row for unit in chosen for row in grouped.get(unit, [])]) for grouped in rows_of]
+        every = [
+            scores(np.concatenate([of_unit.get(unit, none) for unit in chosen]).tolist())
+            for scores, of_unit in zip(choices, places, strict=True)
+        ]
         for metric in every[0]:
             values = [one[metric] for one in every if one.get(metric) is not None]
             if values:

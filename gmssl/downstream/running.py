@@ -191,11 +191,11 @@ class _Run:
     ) -> Result:
         benchmark, cases = self._benchmark, self._data.cases
         unit_of = {case.name: case.unit for case in cases}
-        summarise, samples = self._opened.summarise, benchmark.bootstrap
+        summarise, samples, classes = self._opened.summarise, benchmark.bootstrap, tuple(self._opened.classes)
 
         def on(names: set[str]) -> dict[str, Measured]:
             kept = {seed: [row for row in rows if row["case"] in names] for seed, rows in by_seed.items()}
-            return measure(kept, unit_of, summarise, samples)
+            return measure(kept, unit_of, summarise, samples, lambda rows: benchmark.task.resampled(rows, classes))
 
         tested = {str(row["case"]) for row in by_seed[benchmark.seeds[0]]}
         leaked = self._leaked()
@@ -224,7 +224,7 @@ class _Run:
             on(tested - leaked) if leaked and tested - leaked else None,
             published,
             folders,
-            tuple(self._opened.classes),
+            classes,
             self._opened.higher_is_better,
             {"split": benchmark.split.model_dump(mode="json"), "training": benchmark.training.settled()},
         )

@@ -26,8 +26,8 @@ Row: TypeAlias = dict[str, Value]
 Scores: TypeAlias = dict[str, float | None]
 """Metric → value; None where it has no meaning for these cases (no image of a class, an empty mask)."""
 
-Resampled: TypeAlias = Callable[[Sequence[int]], float | None]
-"""Indices of rows, some of them several times → one score of these rows; None where it has no meaning for them."""
+Resampled: TypeAlias = Callable[[Sequence[int]], Scores]
+"""Indices of rows, some of them several times → the scores of these rows."""
 
 
 class Backbone(Protocol):
@@ -209,25 +209,20 @@ class Task(Part):
         """
         return None
 
-    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
-        """One score of choices of these rows, as a bootstrap draws them thousands of times.
+    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str | None = None) -> Resampled | None:
+        """The scores of choices of these rows, as a bootstrap draws them thousands of times.
 
         A task overrides it to compute once what does not depend on the choice.
 
         Args:
             rows: of earlier predictions.
             classes: `Opened.classes` of then.
-            metric: a score of `summarise`.
+            metric: the only score that is looked at; None for all.
 
         Returns:
-            what `summarise` has for this score.
+            what `summarise` has for them; None where `summarise` is to be asked each time.
         """
-
-        def score(chosen: Sequence[int]) -> float | None:
-            found = self.summarise([rows[index] for index in chosen], classes)
-            return None if found is None else found.get(metric)
-
-        return score
+        return None
 
     @abstractmethod
     def open(self, cases: Sequence[Case], channels: int) -> Opened:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import fmean, stdev
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmssl.downstream.measures import measure
-from gmssl.interfaces.task import Row, Scores
+from gmssl.interfaces.task import Resampled, Row, Scores
 
 
 def mean_of(rows: list[Row]) -> Scores:
@@ -45,6 +46,22 @@ def test_cases_of_one_patient_are_drawn_together() -> None:
     low, high = measure({0: rows(values)}, units, mean_of, 500)["value"].interval  # type: ignore[misc]
     alone = measure({0: rows(values)}, {str(n): str(n) for n in range(200)}, mean_of, 500)["value"].interval
     assert high - low > 3 * (alone[1] - alone[0])  # type: ignore[index]
+
+
+def test_what_samples_have_in_common_may_be_computed_once() -> None:
+    generator = np.random.default_rng(2)
+    by_seed = {seed: rows(list(generator.random(60))) for seed in range(2)}
+    units = {str(n): f"p{n % 25}" for n in range(60)}
+    prepared = 0
+
+    def prepare(found: Sequence[Row]) -> Resampled:
+        nonlocal prepared
+        prepared += 1
+        return lambda chosen: mean_of([found[index] for index in chosen])
+
+    assert measure(by_seed, units, mean_of, 50, prepare) == measure(by_seed, units, mean_of, 50)
+    assert measure(by_seed, units, mean_of, 50, lambda _: None) == measure(by_seed, units, mean_of, 50)
+    assert prepared == 2
 
 
 def test_scores_without_meaning_are_left_out() -> None:

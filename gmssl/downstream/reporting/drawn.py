@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from gmssl.downstream.measures import places_of
 from gmssl.downstream.reporting.judged import Judged
 from gmssl.downstream.results import ABOUT, ROWS, Result
 from gmssl.errors import GmsslError
@@ -82,7 +83,7 @@ def _read(folder: Path) -> tuple[list[Row], dict[str, str] | None]:
 
 
 def scoring(judged: Judged) -> tuple[Callable[[Sequence[Row]], Scores], Callable[[Sequence[Row]], Resampled]]:
-    """Scores of rows, and the score of tables of choices of rows, by the task of a benchmark.
+    """Scores of rows, and those of choices of rows, by the task of a benchmark.
 
     Raises:
         RowsError: the task is not installed, or its scores need the cases.
@@ -105,7 +106,11 @@ def scoring(judged: Judged) -> tuple[Callable[[Sequence[Row]], Scores], Callable
             raise RowsError(f"the task {task.kind} does not score rows without the cases")
         return found
 
-    return summarise, lambda rows: task.resampled(rows, classes, judged.metric)
+    def resampled(rows: Sequence[Row]) -> Resampled:
+        prepared = task.resampled(rows, classes, judged.metric)
+        return prepared or (lambda chosen: summarise([rows[index] for index in chosen]))
+
+    return summarise, resampled
 
 
 def draw(judged: Judged, rows: dict[str, Rows], samples: int, told: Callable[[str], None]) -> Drawn:
@@ -134,7 +139,7 @@ def draw(judged: Judged, rows: dict[str, Rows], samples: int, told: Callable[[st
         told(f"{judged.name}: {encoder}")
         _check(judged, encoder, one, summarise)
         scores[encoder] = {
-            seed: _scores(resampled(found), _places(found, one.unit_of, units), chosen)
+            seed: _scores(resampled(found), judged.metric, places_of(found, one.unit_of), chosen)
             for seed, found in one.by_seed.items()
         }
     return Drawn(scores)
@@ -144,17 +149,11 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return sorted(str(row["case"]) for row in rows)
 
 
-def _places(rows: Sequence[Row], unit_of: dict[str, str], units: Sequence[str]) -> list[np.ndarray]:
-    """Indices of the rows of each unit."""
-    places: dict[str, list[int]] = {unit: [] for unit in units}
-    for place, row in enumerate(rows):
-        places[unit_of[str(row["case"])]].append(place)
-    return [np.array(of_unit, np.int64) for of_unit in places.values()]
-
-
-def _scores(resampled: Resampled, places: Sequence[np.ndarray], chosen: np.ndarray) -> np.ndarray:
+def _scores(resampled: Resampled, metric: str, places: Mapping[str, np.ndarray], chosen: np.ndarray) -> np.ndarray:
     """The score of each sample of units, `[samples]`; NaN where it has no meaning."""
-    found = (resampled(np.concatenate([places[unit] for unit in take])) for take in chosen)  # type: ignore[arg-type]
+    of_unit = list(places.values())
+    samples = (np.concatenate([of_unit[unit] for unit in take]).tolist() for take in chosen)
+    found = (resampled(sample).get(metric) for sample in samples)
     return np.array([float("nan") if value is None else value for value in found])
 
 

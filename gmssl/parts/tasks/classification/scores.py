@@ -23,23 +23,25 @@ def summary(rows: Sequence[Row], classes: int, grades: bool) -> Scores:
     Balanced accuracy, F1 and the area under the ROC curve are means over the classes that occur in the truth; the last
     is None where only one does, because then no image is of any other.
     """
-    names = [*METRICS, *(["kappa"] if grades else [])]
-    if not rows:
-        return dict.fromkeys(names)
+    return resampled(rows, classes, names_of(grades))(range(len(rows)))
+
+
+def names_of(grades: bool) -> tuple[str, ...]:
+    """The scores of `summary`."""
+    return (*METRICS, "kappa") if grades else METRICS
+
+
+def resampled(rows: Sequence[Row], classes: int, names: Sequence[str]) -> Resampled:
+    """Scores of `summary` of choices of rows; see `gmssl.interfaces.task.Task.resampled`."""
     probabilities, truth = _tensors(rows)
-    return {name: _SCORES[name](probabilities, truth, classes) for name in names}
 
-
-def resampled(rows: Sequence[Row], classes: int, metric: str) -> Resampled:
-    """One score of `summary` of choices of rows; see `gmssl.interfaces.task.Task.resampled`."""
-    probabilities, truth = _tensors(rows)
-    score = _SCORES[metric]
-
-    def of(chosen: Sequence[int]) -> float | None:
+    def scores(chosen: Sequence[int]) -> Scores:
+        if not len(chosen):
+            return dict.fromkeys(names)
         index = torch.as_tensor(chosen, device="cpu")
-        return score(probabilities[index], truth[index], classes) if len(chosen) else None
+        return {name: _SCORES[name](probabilities[index], truth[index], classes) for name in names}
 
-    return of
+    return scores
 
 
 def _tensors(rows: Sequence[Row]) -> tuple[torch.Tensor, torch.Tensor]:

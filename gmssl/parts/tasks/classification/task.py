@@ -37,11 +37,11 @@ class Classification(Task, ClassificationSettings):
 
         return summary(rows, len(classes), self.grades)
 
-    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
-        """One score of choices of rows, which are made tensors once."""
-        from gmssl.parts.tasks.classification.scores import resampled
+    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str | None = None) -> Resampled:
+        """The scores of choices of rows, which are made tensors once."""
+        from gmssl.parts.tasks.classification.scores import names_of, resampled
 
-        return resampled(rows, len(classes), metric)
+        return resampled(rows, len(classes), names_of(self.grades) if metric is None else [metric])
 
     def open(self, cases: Sequence[Case], channels: int) -> Classified:
         """Check that every case has a label.

@@ -11,10 +11,10 @@ from pydantic import Field, field_validator
 
 from gmssl.errors import RecipeError
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Backbone, Row, Scores, Task, Value
+from gmssl.interfaces.task import Backbone, Resampled, Row, Scores, Task, Value
 from gmssl.parts.tasks.detection.checking import Reading, read_truths
 from gmssl.parts.tasks.detection.examples import Augmentation, Batch, Example, Pictures, Testing, Training, collate
-from gmssl.parts.tasks.detection.precision import library, scores_of
+from gmssl.parts.tasks.detection.precision import library, resampled, scores_of
 from gmssl.parts.tasks.detection.scoring import BoxScoring
 
 if TYPE_CHECKING:
@@ -84,6 +84,10 @@ class Detection(Task):
     def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
         """Scores of rows, without the cases."""
         return scores_of(rows, classes, self.most)
+
+    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str | None = None) -> Resampled | None:
+        """The scores of choices of rows, whose boxes are matched once."""
+        return resampled(rows, classes, self.most)
 
     def open(self, cases: Sequence[Case], channels: int) -> OpenedDetection:
         """See `Task.open`. Images are opened for their size only."""

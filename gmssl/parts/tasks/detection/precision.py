@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gmssl.errors import DataError
-from gmssl.interfaces.task import Row, Scores
+from gmssl.interfaces.task import Resampled, Row, Scores
 from gmssl.lazy import numpy
 
 _ALL = [[0.0, 1e10]]
@@ -40,7 +40,43 @@ def scores_of(rows: Sequence[Row], classes: Sequence[str], most: int) -> Scores:
         classes: all names that labels may be.
         most: boxes of an image that are looked at, those with the highest scores.
     """
-    precision, recall = _tables(rows, classes, most)
+    if not any(row["true_boxes"] for row in rows):
+        library()
+        return _scores(*_without_truth(len(classes)), classes)
+    run = _matched(rows, classes, most)
+    run.accumulate()
+    return _scores(*_tables(run), classes)
+
+
+def resampled(rows: Sequence[Row], classes: Sequence[str], most: int) -> Resampled | None:
+    """The scores of choices of rows; see `gmssl.interfaces.task.Task.resampled`.
+
+    Boxes are matched within each image, so that what takes most of the time is done once for all choices.
+    """
+    if not any(row["true_boxes"] for row in rows):
+        return None
+    run, images = _matched(rows, classes, most), len(rows)
+    matches, settings = getattr(run, "_evalImgs_cpp", None), getattr(run, "_paramsEval", None)
+    if not isinstance(matches, list) or len(matches) != len(classes) * images or settings is None:
+        return None  # another version of the library, which keeps them elsewhere
+
+    def scores(chosen: Sequence[int]) -> Scores:
+        if not chosen:
+            return _scores(*_without_truth(len(classes)), classes)
+        run._evalImgs_cpp = [matches[at * images + image] for at in range(len(classes)) for image in chosen]
+        settings.imgIds = list(range(1, len(chosen) + 1))
+        run.accumulate()
+        return _scores(*_tables(run), classes)
+
+    return scores
+
+
+def _without_truth(classes: int) -> tuple[Any, Any]:
+    """The tables of images that show no box."""
+    return numpy.full((10, 101, classes), -1.0), numpy.full((10, classes), -1.0)
+
+
+def _scores(precision: Any, recall: Any, classes: Sequence[str]) -> Scores:
     of_class = {name: _mean(precision[0, :, at]) for at, name in enumerate(classes)}
     return {
         "AP50": _mean(precision[0]),
@@ -57,11 +93,14 @@ def _mean(values: Any) -> float | None:
     return float(known.mean()) if known.size else None
 
 
-def _tables(rows: Sequence[Row], classes: Sequence[str], most: int) -> tuple[Any, Any]:
+def _tables(run: Any) -> tuple[Any, Any]:
     """Precision [IoU, recall, class] and recall [IoU, class] of IoU 0.50, 0.55 … 0.95 and recall 0, 0.01 … 1."""
+    return run.eval["precision"][:, :, :, 0, 0], run.eval["recall"][:, :, 0, 0]
+
+
+def _matched(rows: Sequence[Row], classes: Sequence[str], most: int) -> Any:
+    """The library's evaluation of rows, whose images have been evaluated one by one: class by class, in their order."""
     coco = library()
-    if not any(row["true_boxes"] for row in rows):
-        return numpy.full((10, 101, len(classes)), -1.0), numpy.full((10, len(classes)), -1.0)
     listed = {
         "images": [{"id": at} for at in range(1, len(rows) + 1)],
         "categories": [{"id": at, "name": name} for at, name in enumerate(classes, 1)],
@@ -70,12 +109,14 @@ def _tables(rows: Sequence[Row], classes: Sequence[str], most: int) -> tuple[Any
     truth = _annotations(rows, "true_boxes", "true_labels", "true_crowd", "iscrowd", place)
     found = _annotations(rows, "boxes", "labels", "scores", "score", place)
     run = coco.COCOeval_faster(
-        coco.COCO({**listed, "annotations": truth}), coco.COCO({**listed, "annotations": found}), iouType="bbox"
+        coco.COCO({**listed, "annotations": truth}),
+        coco.COCO({**listed, "annotations": found}),
+        iouType="bbox",
+        separate_eval=True,
     )
     run.params.areaRng, run.params.areaRngLbl, run.params.maxDets = _ALL, ["all"], [most]
     run.evaluate()
-    run.accumulate()
-    return run.eval["precision"][:, :, :, 0, 0], run.eval["recall"][:, :, 0, 0]
+    return run
 
 
 def _annotations(

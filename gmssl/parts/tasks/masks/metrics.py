@@ -119,20 +119,19 @@ def summary(rows: Sequence[Row], classes: Sequence[str], unit: str = "px", key: 
     return _of_cells(_cells(rows, classes, key)[0], classes, unit)
 
 
-def resampled(rows: Sequence[Row], classes: Sequence[str], metric: str, unit: str = "px") -> Resampled:
-    """One score of `summary`, or of `beside_observer`, of choices of rows.
+def resampled(rows: Sequence[Row], classes: Sequence[str], unit: str = "px") -> Resampled:
+    """The scores of `beside_observer` of choices of rows, which are made arrays once."""
+    tables = {"": _cells(rows, classes, "scores"), OBSERVER: _cells(rows, classes, "observer")}
 
-    See `gmssl.interfaces.task.Task.resampled`.
-    """
-    human = metric.startswith(OBSERVER)
-    cells, places = _cells(rows, classes, "observer" if human else "scores")
-    name = metric.removeprefix(OBSERVER)
+    def scores(chosen: Sequence[int]) -> Scores:
+        found: Scores = {}
+        for whose, (cells, places) in tables.items():
+            kept = places[numpy.asarray(chosen, numpy.int64)]
+            if not whose or (kept >= 0).any():
+                found |= _named(_of_cells(cells[kept[kept >= 0]], classes, unit), whose)
+        return found
 
-    def score(chosen: Sequence[int]) -> float | None:
-        kept = places[numpy.asarray(chosen, numpy.int64)]
-        return _of_cells(cells[kept[kept >= 0]], classes, unit)[name]
-
-    return score
+    return scores
 
 
 def _cells(rows: Sequence[Row], classes: Sequence[str], key: str) -> tuple[numpy.ndarray, numpy.ndarray]:
@@ -167,13 +166,17 @@ OBSERVER = "observer "
 """What scores of a second observer begin with."""
 
 
-def beside_observer(rows: Sequence[Row], classes: Sequence[str]) -> Scores:
+def beside_observer(rows: Sequence[Row], classes: Sequence[str], unit: str = "px") -> Scores:
     """The scores of `summary`, and those of the second observer beside them where rows have one."""
-    found = summary(rows, classes)
+    found = summary(rows, classes, unit)
     if not any("observer" in row for row in rows):
         return found
-    human = summary(rows, classes, key="observer")
-    return found | {f"{OBSERVER}{name}": value for name, value in human.items() if "." not in name}
+    return found | _named(summary(rows, classes, unit, key="observer"), OBSERVER)
+
+
+def _named(scores: Scores, whose: str) -> Scores:
+    """A person's scores of classes and counts of empty masks are left out."""
+    return {f"{whose}{name}": value for name, value in scores.items() if not whose or "." not in name}
 
 
 def _means(values: numpy.ndarray) -> numpy.ndarray:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Opened, Resampled, Row, Scores, Task
+from gmssl.interfaces.task import Opened
+from gmssl.parts.tasks.masks.scored import MaskTask
 from gmssl.parts.tasks.prompts.settings import PromptSettings
 
 
-class PromptedSegmentation(PromptSettings, Task):
+class PromptedSegmentation(PromptSettings, MaskTask):
     """Masks of what boxes show, by Segment Anything (SAM).
 
     The boxes come from the annotation, in tests, too: scores say how well a network outlines what it was shown, and not
@@ -26,18 +27,6 @@ class PromptedSegmentation(PromptSettings, Task):
     def image_size(self) -> int:
         """Side of the images."""
         return self.size
-
-    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
-        """Scores of rows, without the cases."""
-        from gmssl.parts.tasks.masks.metrics import summary
-
-        return summary(rows, classes)
-
-    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
-        """One score of choices of rows, which are made an array once."""
-        from gmssl.parts.tasks.masks.metrics import resampled
-
-        return resampled(rows, classes, metric)
 
     def open(self, cases: Sequence[Case], channels: int) -> Opened:
         """Read all masks, and find the boxes.

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Resampled, Row, Scores, Task
+from gmssl.parts.tasks.masks.scored import MaskTask
 from gmssl.parts.tasks.segmentation.settings import SegmentationSettings
 
 if TYPE_CHECKING:
     from gmssl.parts.tasks.segmentation.opened import OpenedSegmentation
 
 
-class Segmentation(SegmentationSettings, Task):
+class Segmentation(SegmentationSettings, MaskTask):
     """The class of each pixel of an image, learnt from masks, with a decoder on the pyramid of the encoder.
 
     Networks: `unet` and `unet++`; `attention_unet`, a U-Net with scSE attention in its decoder; `dpt`, which fuses the
@@ -29,18 +29,6 @@ class Segmentation(SegmentationSettings, Task):
     def image_size(self) -> int:
         """Side of the images that the backbone sees."""
         return self.size
-
-    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
-        """Scores of rows, without the cases."""
-        from gmssl.parts.tasks.masks.metrics import beside_observer
-
-        return beside_observer(rows, classes)
-
-    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
-        """One score of choices of rows, which are made an array once."""
-        from gmssl.parts.tasks.masks.metrics import resampled
-
-        return resampled(rows, classes, metric)
 
     def open(self, cases: Sequence[Case], channels: int) -> OpenedSegmentation:
         """Read all masks once, and say what is wrong with them.

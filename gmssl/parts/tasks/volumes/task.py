@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Resampled, Row, Scores, Task
+from gmssl.parts.tasks.masks.scored import MaskTask
 from gmssl.parts.tasks.volumes.slice_settings import SliceSettings
 
 if TYPE_CHECKING:
     from gmssl.parts.tasks.volumes.opened import OpenedSlices
 
 
-class VolumeSegmentation(SliceSettings, Task):
+class VolumeSegmentation(SliceSettings, MaskTask):
     """The class of each voxel of a volume: slices by a decoder on the encoder, merged into a volume and scored in mm.
 
     Cases have the roles `image` and `mask`, files of one grid. Of several `images` each is a channel where the encoder
@@ -22,23 +22,12 @@ class VolumeSegmentation(SliceSettings, Task):
 
     kind: ClassVar[str] = "volume_segmentation"
     extra: ClassVar[str | None] = "seg"
+    unit: ClassVar[str] = "mm"
 
     @property
     def image_size(self) -> int:
         """Side of the slices that the backbone sees."""
         return self.size
-
-    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
-        """Scores of rows, without the cases."""
-        from gmssl.parts.tasks.masks.metrics import summary
-
-        return summary(rows, classes, unit="mm")
-
-    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
-        """One score of choices of rows, which are made an array once."""
-        from gmssl.parts.tasks.masks.metrics import resampled
-
-        return resampled(rows, classes, metric, "mm")
 
     def open(self, cases: Sequence[Case], channels: int) -> OpenedSlices:
         """Read all volumes once, and say what is wrong with them.

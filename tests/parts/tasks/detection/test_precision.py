@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gmssl.errors import DataError
-from gmssl.parts.tasks.detection.precision import scores_of
+from gmssl.parts.tasks.detection.precision import resampled, scores_of
 
 CLASSES = ("a", "b", "c")
 MOST = 5
@@ -160,6 +160,17 @@ def test_a_row_may_come_twice() -> None:
     box = [0.0, 0.0, 10.0, 10.0]
     one = single([box], [box])
     assert assert_equal([one, one, one])["AP50"] == 1.0
+
+
+@given(st.lists(row(), min_size=1, max_size=5), st.data())
+def test_resampled_scores_are_those_of_the_chosen_rows(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+    choices = st.lists(st.integers(0, len(rows) - 1), max_size=8)
+    scores = resampled(rows, CLASSES, MOST)
+    if scores is None:
+        assert not any(one["true_boxes"] for one in rows)
+        return
+    for chosen in data.draw(st.lists(choices, min_size=1, max_size=3)):  # one after the other, with the same matches
+        assert scores(chosen) == scores_of([rows[index] for index in chosen], CLASSES, MOST)
 
 
 def test_no_more_than_so_many_boxes_of_an_image_count() -> None:

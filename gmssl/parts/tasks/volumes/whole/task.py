@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gmssl.interfaces.cases import Case
-from gmssl.interfaces.task import Resampled, Row, Scores, Task
+from gmssl.parts.tasks.masks.scored import MaskTask
 from gmssl.parts.tasks.volumes.whole.settings import WholeSettings
 
 if TYPE_CHECKING:
     from gmssl.parts.tasks.volumes.whole.opened import OpenedWhole
 
 
-class VolumeNetwork(WholeSettings, Task):
+class VolumeNetwork(WholeSettings, MaskTask):
     """The class of each voxel by a three-dimensional network of MONAI, which is the encoder, too (`--encoder own`).
 
     Volumes are resampled to a grid of slices, rows and columns, learnt from whole or in patches of it, and predicted by
@@ -23,23 +23,12 @@ class VolumeNetwork(WholeSettings, Task):
 
     kind: ClassVar[str] = "volume_network"
     extra: ClassVar[str | None] = "seg"
+    unit: ClassVar[str] = "mm"
 
     @property
     def image_size(self) -> int:
         """Rows of the grid; no other encoder than the network's own sees them."""
         return self.grid[1]
-
-    def summarise(self, rows: Sequence[Row], classes: Sequence[str]) -> Scores:
-        """Scores of rows, without the cases."""
-        from gmssl.parts.tasks.masks.metrics import summary
-
-        return summary(rows, classes, unit="mm")
-
-    def resampled(self, rows: Sequence[Row], classes: Sequence[str], metric: str) -> Resampled:
-        """One score of choices of rows, which are made an array once."""
-        from gmssl.parts.tasks.masks.metrics import resampled
-
-        return resampled(rows, classes, metric, "mm")
 
     def open(self, cases: Sequence[Case], channels: int) -> OpenedWhole:
         """Read all volumes once, and say what is wrong with them; `channels` is not used.
