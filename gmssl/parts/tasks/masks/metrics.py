@@ -9,6 +9,7 @@ Overlap is counted; distances of boundaries are MONAI's. What becomes of empty m
 
 from __future__ import annotations
 
+import importlib
 import math
 import warnings
 from collections.abc import Mapping, Sequence
@@ -61,20 +62,29 @@ def _boundaries(
     predicted: numpy.ndarray, truth: numpy.ndarray, tolerance: float, spacing: list[float]
 ) -> tuple[float, float]:
     """HD95 and surface Dice of masks that are not empty: what MONAI's metrics give, from edges found once."""
-    try:
-        from monai.metrics.utils import get_mask_edges, get_surface_distance
-    except ImportError:
-        raise DataError("Distances of boundaries need MONAI: run pip install 'gmssl[seg]'.") from None
+    library = boundaries()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of an argument that MONAI gives to itself
-        edges = get_mask_edges(*_cut(predicted, truth), crop=False)
+        edges = library.get_mask_edges(*_cut(predicted, truth), crop=False)
     ours, theirs = (numpy.asarray(edge, dtype=bool) for edge in edges)
-    there = numpy.asarray(get_surface_distance(ours, theirs, spacing=spacing), dtype=numpy.float64)
-    back = numpy.asarray(get_surface_distance(theirs, ours, spacing=spacing), dtype=numpy.float64)
+    there = numpy.asarray(library.get_surface_distance(ours, theirs, spacing=spacing), dtype=numpy.float64)
+    back = numpy.asarray(library.get_surface_distance(theirs, ours, spacing=spacing), dtype=numpy.float64)
     hd95 = max(float(numpy.percentile(distances, 95)) for distances in (there, back))
     # Distances have the precision of float32, which must not put a boundary beyond the tolerance.
     near = sum(int(numpy.count_nonzero(distances <= tolerance * (1 + 1e-6))) for distances in (there, back))
     return hd95, near / (len(there) + len(back))
+
+
+def boundaries() -> Any:
+    """MONAI's functions of boundaries; a task that scores them asks before it trains.
+
+    Raises:
+        DataError: MONAI is not installed.
+    """
+    try:
+        return importlib.import_module("monai.metrics.utils")
+    except ImportError:
+        raise DataError("Distances of boundaries need MONAI: run pip install 'gmssl[seg]'.") from None
 
 
 def _cut(predicted: numpy.ndarray, truth: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:

@@ -9,7 +9,7 @@ from typing import Any
 from gmssl.errors import DataError, RecipeError
 from gmssl.interfaces.task import Backbone, Row, Scores, Value
 from gmssl.parts.tasks.masks.batches import stacked
-from gmssl.parts.tasks.masks.metrics import beside_observer
+from gmssl.parts.tasks.masks.metrics import beside_observer, boundaries
 from gmssl.parts.tasks.masks.reading import FIELD_OF_VIEW, SECOND_OBSERVER
 from gmssl.parts.tasks.segmentation.annotation import Annotation
 from gmssl.parts.tasks.segmentation.examples import Example, Prepared, Testing, Training
@@ -25,6 +25,7 @@ class OpenedSegmentation:
     higher_is_better: bool = True
 
     def __post_init__(self) -> None:
+        boundaries()
         annotation = self.annotation
         self.settings, self.cases = annotation.settings, annotation.cases
         self.checked = annotation.check()

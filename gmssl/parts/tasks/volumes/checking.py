@@ -13,6 +13,7 @@ from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.reader import LibraryError, Scan
 from gmssl.interfaces.task import Value, told
+from gmssl.parts.tasks.masks.metrics import boundaries
 from gmssl.parts.tasks.volumes.cutting import Cut
 from gmssl.parts.tasks.volumes.reading import SHARE, apart, labels_of, mask_file, read_scan, values_of
 from gmssl.parts.tasks.volumes.settings import VolumeSettings
@@ -169,4 +170,5 @@ def _libraries() -> None:
     try:
         import nibabel  # noqa: F401
     except ImportError:
-        raise DataError("Volumes need nibabel: run pip install 'gmssl[med]'.") from None
+        raise DataError("Volumes need nibabel and MONAI: run pip install 'gmssl[seg,med]'.") from None
+    boundaries()

@@ -85,7 +85,7 @@ class Prepared:
         ]
         path = mask_file(case, settings)
         labels = check.cut.slices(labels_of(read_scan(path, settings.reader), path, settings))
-        if len(volumes) not in (1, self.channels):
+        if len(volumes) > max(1, self.channels):
             volumes = [np.rint(np.mean(volumes, axis=0, dtype=np.float32)).astype(np.uint8)]
         place = Fitted.of(labels.shape[1:], settings.size, settings.fit)
         out = np.empty((len(labels), len(volumes) + 1, settings.size, settings.size), np.uint8)
@@ -100,6 +100,8 @@ class Prepared:
         index, number = place
         planes = np.array(self[index][number])
         image, labels = planes[:-1], planes[-1]
+        if len(image) > 1:  # here and not at the end: pictures have one channel or three, and so have their changes
+            image = image[[channel % len(image) for channel in range(self.channels)]]
         if change != UNCHANGED:
             drawn = Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
             changed = np.array(change.image(drawn))

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class VolumeSegmentation(SliceSettings, MaskTask):
     """The class of each voxel of a volume: slices by a decoder on the encoder, merged into a volume and scored in mm.
 
-    Cases have the roles `image` and `mask`, files of one grid. Of several `images` each is a channel where the encoder
-    has as many channels; otherwise all channels are their mean.
+    Cases have the roles `image` and `mask`, files of one grid. Of several `images` each is a channel, the first ones
+    again where the encoder has more channels; where it has fewer, all are their mean.
     """
 
     kind: ClassVar[str] = "volume_segmentation"

@@ -109,6 +109,12 @@ def test_without_the_library_a_sentence_names_the_extra(monkeypatch) -> None:
         network("unet")
 
 
+def test_what_scores_boundaries_is_asked_for_before_training(monkeypatch, tmp_path) -> None:
+    monkeypatch.setitem(sys.modules, "monai.metrics.utils", None)
+    with pytest.raises(DataError, match=r"MONAI.*pip install 'gmssl\[seg\]'"):
+        Segmentation(size=64).open(discs(2, tmp_path), 1)
+
+
 def test_half_a_pixel_is_not_lost_on_the_way_to_tokens() -> None:
     """A pyramid from tokens is centred where the tokens are."""
     from gmssl.parts.tasks.segmentation.pyramid import TokenLevels

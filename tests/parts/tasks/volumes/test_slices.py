@@ -142,7 +142,7 @@ def test_examples_come_from_seed_epoch_and_index_and_not_from_memory(tmp_path) -
     assert not torch.equal(one[2, 0].image, one[3, 0].image)
 
 
-def test_several_sequences_are_channels_or_their_mean(tmp_path) -> None:
+def test_several_sequences_are_channels_in_turn_or_their_mean(tmp_path) -> None:
     cases = []
     for case in blobs(1, tmp_path):
         values = np.random.default_rng(9).integers(0, 900, (2, *SHAPE)).astype(np.int16)
@@ -155,9 +155,20 @@ def test_several_sequences_are_channels_or_their_mean(tmp_path) -> None:
     single = [planes((role,), 1)[0] for role in ("image", "other0", "other1")]
     assert torch.equal(planes(("image", "other0", "other1"), 3), torch.stack(single))
     assert torch.equal(planes(("image",), 3), torch.stack([single[0]] * 3))
-    mean = planes(("image", "other0"), 3)
-    assert torch.equal(mean[0], mean[2])
-    assert (mean[0] - (single[0] + single[1]) / 2).abs().max() <= 1.5
+    assert torch.equal(planes(("image", "other0"), 3), torch.stack([single[0], single[1], single[0]]))
+    for roles in [("image", "other0"), ("image", "other0", "other1")]:
+        (mean,) = planes(roles, 1)
+        assert (mean - torch.stack(single[: len(roles)]).mean(0)).abs().max() <= 1.5
+    # Changed for training, they have what each alone would have.
+    settings = {"size": 32, "augmentation": {"rotation": 20, "brightness": 0.2}}
+
+    def changed(roles, channels):
+        training = part("task", "volume_segmentation", images=roles, **settings).open(cases, channels).training([0], 5)
+        return training[1, training.epoch(1)[0]].image
+
+    both = changed(("image", "other0"), 3)
+    assert torch.equal(both[0], both[2])
+    assert torch.equal(both[0], changed(("image",), 1)[0])
 
 
 def test_a_network_learns_blobs_and_predictions_do_not_depend_on_the_batch(tmp_path) -> None:
