@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
+from torch.nn.functional import interpolate
 
 from gmssl.parts.tasks.masks.augmentation import UNCHANGED, Augmentation, Change
 from gmssl.parts.tasks.masks.fitting import Fitted
@@ -115,14 +116,21 @@ def test_what_goes_onto_the_grid_comes_back(height: int, width: int, fit) -> Non
     labels = place.labels(drawn.astype(np.uint8))
     scale = np.array(place.inner[::-1]) / (width, height)
     expected = centre_of(drawn.astype(float)) * scale + place.corner[::-1]
-    assert centre_of((labels == 1).astype(float)) == pytest.approx(expected, abs=0.25)
+    covered = interpolate(torch.from_numpy(drawn)[None, None].double(), place.inner, mode="bilinear", antialias=True)[
+        0, 0
+    ].numpy()
+    (top, left), inner = place.corner, labels != UNCOUNTED
+    assert inner.sum() == inner[top : top + place.inner[0], left : left + place.inner[1]].sum() == covered.size
+    certain = abs(covered - 0.5) > 0.01  # shares are rounded to 1/255
+    assert np.array_equal(labels[inner].reshape(place.inner)[certain], (covered > 0.5)[certain])
     image = np.asarray(place.image(Image.fromarray(drawn.astype(np.uint8) * 255)), float)
     assert centre_of(image) == pytest.approx(expected, abs=0.15)
     assert ((labels == UNCOUNTED).sum() == 0) == (place.inner == (side, side))
     scores = torch.stack([torch.from_numpy(labels == label).float() for label in (0, 1)])
     back = place.back(scores).argmax(0).numpy()
     assert back.shape == (height, width)
-    assert 2 * (back & drawn).sum() / (back.sum() + drawn.sum()) > 0.9
+    least = min(0.9, 1 - 0.4 / (radius * min(scale)))  # discs of few pixels on the grid lose more at their edge
+    assert 2 * (back & drawn).sum() / (back.sum() + drawn.sum()) > least
     assert centre_of(back.astype(float)) == pytest.approx(
         centre_of(drawn.astype(float)), abs=0.4 * max(1, 1 / min(scale))
     )
