@@ -18,7 +18,7 @@ from gmssl.downstream.measures import Measured, measure
 from gmssl.downstream.published import rows_of
 from gmssl.downstream.recipe import Benchmark
 from gmssl.downstream.results import ABOUT, Cohort, Result, Subject
-from gmssl.downstream.splitting import Fold, folds_of, parts_of, refuse_missing
+from gmssl.downstream.splitting import Fold, folds_of, parts_of, refuse_missing, value_of
 from gmssl.errors import DataError
 from gmssl.evaluation.backbone import EncoderBackbone
 from gmssl.interfaces.task import Opened, Row, Value
@@ -242,7 +242,7 @@ class _Run:
         if fact is None:
             return {}
         learnt = {i for fold in self._folds for i in fold.train}
-        return dict(sorted(Counter(self._data.cases[i].facts.get(fact, "unknown") for i in learnt).items()))
+        return dict(sorted(Counter(value_of(self._data.cases[i], fact) or "unknown" for i in learnt).items()))
 
     def _sites(self, tested: set[str]) -> dict[str, set[str]]:
         fact = self._benchmark.split.site
@@ -251,5 +251,5 @@ class _Run:
         found: dict[str, set[str]] = {}
         for case in self._data.cases:
             if case.name in tested:
-                found.setdefault(case.facts.get(fact, "unknown"), set()).add(case.name)
+                found.setdefault(value_of(case, fact) or "unknown", set()).add(case.name)
         return dict(sorted(found.items()))

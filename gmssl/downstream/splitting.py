@@ -45,6 +45,11 @@ def folds_of(cases: Sequence[Case], split: Split, digests: Sequence[str]) -> lis
     Raises:
         DataError: a fact that no case has, an empty side, one patient on both sides, or fewer patients than folds.
     """
+    if split.site is not None and all(value_of(case, split.site) is None for case in cases):
+        raise DataError(
+            f"split.site: no case has {split.site!r}; they have "
+            f"{', '.join(sorted({fact for case in cases for fact in case.facts})) or 'no facts'}. Name one of these."
+        )
     if split.test is not None:
         test = _chosen(cases, split.test, "split.test")
         rest = [i for i in range(len(cases)) if i not in set(test)]
@@ -65,7 +70,7 @@ def folds_of(cases: Sequence[Case], split: Split, digests: Sequence[str]) -> lis
         keys = [f"fold {number + 1}" for number in fold_of]
     else:
         assert split.leave_out is not None
-        keys = [_value(cases[i], split.leave_out) or "" for i in known]
+        keys = [value_of(cases[i], split.leave_out) or "" for i in known]
         if "" in keys:
             raise DataError(
                 f"split.leave_out: {cases[known[keys.index('')]].name} has no {split.leave_out!r}; it has "
@@ -141,21 +146,23 @@ def _share(cases: Sequence[Case], indices: Sequence[int], share: float, seed: Se
     return sorted(kept)
 
 
-def _value(case: Case, fact: str) -> str | None:
+def value_of(case: Case, fact: str) -> str | None:
+    """What is known of a case: its patient, its label or another fact."""
     return case.patient if fact == "patient" else case.label if fact == "label" else case.facts.get(fact)
 
 
 def meets(case: Case, conditions: Mapping[str, str | tuple[str, ...]]) -> bool:
     """Whether a case has the facts that are asked for."""
     return all(
-        _value(case, fact) in ((wanted,) if isinstance(wanted, str) else wanted) for fact, wanted in conditions.items()
+        value_of(case, fact) in ((wanted,) if isinstance(wanted, str) else wanted)
+        for fact, wanted in conditions.items()
     )
 
 
 def _chosen(cases: Sequence[Case], conditions: Conditions, place: str) -> list[int]:
     found = [index for index, case in enumerate(cases) if meets(case, conditions)]
     if not found:
-        known = {fact: sorted({str(_value(case, fact)) for case in cases})[:8] for fact in conditions}
+        known = {fact: sorted({str(value_of(case, fact)) for case in cases})[:8] for fact in conditions}
         raise DataError(
             f"{place}: not one of {len(cases)} cases has {dict(conditions)}; they have {known}. Correct the conditions."
         )

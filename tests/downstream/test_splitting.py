@@ -84,6 +84,7 @@ def test_conditions_choose_by_facts_and_lists_of_values() -> None:
         (Split(test={"site": "D"}), r"split.test: not one of 4 cases has .*they have \{'site': \['A', 'B', 'C'\]\}"),
         (Split(test={"site": "B"}), "patient p1 stands on both sides of the split"),
         (Split(leave_out="scanner"), "c0 has no 'scanner'; it has site"),
+        (Split(folds=2, site="hospital"), r"split\.site: no case has 'hospital'; they have site"),
         (Split(folds=4), "cannot be split into 4 folds"),
         (Split(test={"site": ("A", "B", "C")}), "there is no case to learn from"),
     ],
@@ -92,6 +93,12 @@ def test_faults_are_told(split: Split, message: str) -> None:
     cases = [case(0, "p0", site="A"), case(1, "p1", site="B"), case(2, "p1", site="C"), case(3, "p2", site="A")]
     with pytest.raises(DataError, match=message):
         folds_of(cases, split, [c.name for c in cases])
+
+
+def test_patients_and_labels_are_sites_too() -> None:
+    cases = [case(number, f"p{number % 2}", label="xy"[number % 2]) for number in range(4)]
+    for fact in ("patient", "label"):
+        assert folds_of(cases, Split(leave_out="patient", site=fact), [c.name for c in cases])
 
 
 def test_classes_that_are_not_learnt_or_not_scored_are_refused() -> None:
