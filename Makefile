@@ -95,10 +95,14 @@ SHIPPED_brain = brain_tumor_linear $(LINEAR)
 SHIPPED_chest = chest_finetune $(LINEAR)
 SHIPPED_ultrasound = breast_ultrasound_linear $(LINEAR)
 SHIPPED_nuclei = nuclei_unet $(NUCLEI)
+# Trained whole, and dear: for encoders that are named, such as make runs/study/starts/bccd.json ENCODERS="…".
+SHIPPED_bccd = bccd_faster_rcnn --set training.epochs=6
+SHIPPED_brain_tuned = brain_tumor_finetune
+SHIPPED_chest_tuned = chest_finetune
 judge-starts: $(BENCHMARKS:%=$(STARTS)/%.json)
 	$(BIN)/gmssl report $^ --out $(STARTS)/report
 $(STARTS)/%.json: | $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/gmssl evaluate $(SHIPPED_$(*:_tenth=)) $(ENCODERS) --set name=$* --set published=[] --set seeds=[0,1,2] \
+	OMP_NUM_THREADS=1 $(BIN)/gmssl evaluate $(SHIPPED_$(*:_tenth=)) $(ENCODERS) --set name=$* --set published=[] --set pictures=false --set seeds=[0,1,2] \
 		$(if $(findstring _tenth,$*),--set split.labels=0.1) --json $@
 $(STORE)/store.json: | $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/gmssl data build shared --set root=$(SHARED) --out $(STORE) --jobs 2

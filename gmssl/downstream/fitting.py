@@ -38,6 +38,7 @@ class Fit:
     parts: Parts
     seed: int
     folder: Path
+    pictures: bool = True
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def run_fit(fit: Fit, backbone: EncoderBackbone | None, on_epoch: Callable[[int]
             module.restore(module.best)
         device = torch.device("cuda" if torch.cuda.is_available() and fit.training.accelerator != "cpu" else "cpu")
         rows = predict(fit, network.to(device), fit.fold.test, device).rows()
-        shown = _to_show(fit, rows)
+        shown = _to_show(fit, rows) if fit.pictures else []
         if shown:
             predict(fit, network, shown, device, keep=True).write(fit.folder / "pictures")
     fitted = Fitted(rows, module.history)

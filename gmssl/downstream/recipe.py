@@ -110,6 +110,7 @@ class Benchmark(Settings):
     published: tuple[Published, ...] = ()
     protocol: Literal["corrected", "as_released"] = "corrected"
     bootstrap: int = Field(1000, ge=0, description="samples of patients for the intervals; 0 for none")
+    pictures: bool = Field(True, description="draw the cases that each fit predicted worst, at the median and best")
     obtain: str | None = Field(None, description="how to get the data, told where it is not there")
 
     @field_validator("seeds")

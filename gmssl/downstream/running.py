@@ -166,7 +166,7 @@ class _Run:
         if found is None:
             parts = parts_of(self._data.cases, fold, benchmark.split, seed)
             told(-1)
-            fit = Fit(self._opened, benchmark.training, fold, parts, seed, folder)
+            fit = Fit(self._opened, benchmark.training, fold, parts, seed, folder, benchmark.pictures)
             found = run_fit(fit, self._backbone(seed), told)
         if not (folder / ABOUT).is_file():
             tested = [self._data.cases[i] for i in fold.test]

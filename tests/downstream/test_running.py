@@ -56,6 +56,17 @@ def test_a_benchmark_is_scored_by_seed_and_site(settings: Settings, tmp_path: Pa
     assert found["accuracy"] == accuracy.per_seed["1"]
 
 
+def test_pictures_are_drawn_or_not_and_change_nothing(settings: Settings, tmp_path: Path) -> None:
+    one_seed = {**settings, "seeds": [0]}
+    drawn = judge(one_seed, tmp_path / "drawn", "random")
+    bare = judge({**one_seed, "pictures": False}, tmp_path / "bare", "random")
+    assert scores(drawn) == scores(bare)
+    assert [len(list((tmp_path / name).glob("fits/*/pictures/*.png"))) > 0 for name in ("drawn", "bare")] == [
+        True,
+        False,
+    ]
+
+
 def test_equal_fits_are_read_and_changed_ones_are_not(settings: Settings, tmp_path: Path) -> None:
     heard: list[Told] = []
     first = judge(settings, tmp_path, "random", listener=heard.append)
