@@ -73,8 +73,8 @@ def cut(scan: Scan, policy: SlicePolicy, start: int = 0, stop: int | None = None
         return
     axes, signs = lying(scan.affine)
     along = axes.index(0) if policy.axis == "acquired" else ANATOMICAL[policy.axis]
-    volume, valid = _upright(scan.frames, axes, signs), scan.valid
-    valid = None if valid is None else _upright(valid, axes, signs)
+    volume = _upright(scan.frames, axes, signs)
+    valid = None if scan.valid is None else _upright(np.asarray(scan.valid), axes, signs)
     spacing = _sizes(scan.affine)[list(axes)].tolist()
     rows, columns = (axis for axis in (Z, Y, X) if axis != along)
     shown = (spacing[rows], spacing[columns])

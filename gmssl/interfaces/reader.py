@@ -87,7 +87,8 @@ class Scan:
         affine: float64 `[4,4]` from (k, row, column, 1) to mm in LPS, at centres of voxels; None for pictures.
         unit: "HU" where values are Hounsfield units, otherwise None.
         inverted: small values are bright (MONOCHROME1).
-        valid: bool like `frames` without colour; False where the scanner padded. None where all are valid.
+        valid: bool `[K,H,W]`, an array where `frames` are one; False where the scanner padded. None: all are
+            valid.
         window: (lower, upper) bound that the file itself asks to be shown with; None where it does not.
         encoded: for each frame the bytes of a JPEG, PNG … file that decodes to exactly this 8-bit frame, so that a
             store may keep them as they are; None otherwise.
@@ -97,7 +98,7 @@ class Scan:
     affine: numpy.ndarray | None = None
     unit: str | None = None
     inverted: bool = False
-    valid: numpy.ndarray | None = None
+    valid: Frames | None = None
     window: tuple[float, float] | None = None
     encoded: tuple[bytes, ...] | None = None
 

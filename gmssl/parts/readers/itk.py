@@ -143,6 +143,8 @@ class _Volume:
             )
         if min(reader.GetSize()) < 1:
             raise RefusedError(f"its dimensions {reader.GetSize()} hold no value")
+        if 0 in reader.GetSpacing():  # ITK reads such headers and then refuses the values as if they were damaged
+            raise RefusedError(f"its header gives voxels a spacing of {reader.GetSpacing()}; correct it")
 
     @property
     def colour(self) -> bool:

@@ -98,6 +98,22 @@ def test_vectors_are_no_images(tmp_path, values, colour, reason):
         assert reason in left.reason
 
 
+@pytest.mark.parametrize(
+    ("ending", "before", "after"),
+    [(".mha", b"ElementSpacing = 1 1 1", b"ElementSpacing = 0 1 1"), (".nrrd", b"(1,0,0) (0,", b"(0,0,0) (0,")],
+)
+def test_a_spacing_of_zero_is_named(tmp_path, ending, before, after):
+    """ITK reads the header, and refuses the values."""
+    write(tmp_path / f"x{ending}", VALUES)
+    content = (tmp_path / f"x{ending}").read_bytes()
+    assert before in content
+    (tmp_path / f"x{ending}").write_bytes(content.replace(before, after))
+    listing = Itk().listing(tmp_path, [f"x{ending}"])
+    assert not listing.acquisitions
+    assert [left.fault for left in listing.left_out] == [True]
+    assert "a spacing of (0.0, 1.0, 1.0)" in listing.left_out[0].reason
+
+
 def test_missing_values_are_named(tmp_path, read_all):
     for name in ("a.mhd", "b.nhdr"):
         write(tmp_path / name, VALUES)

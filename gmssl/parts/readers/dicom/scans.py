@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import Scan
@@ -15,6 +15,9 @@ from gmssl.parts.readers.dicom.stacks import Stack
 from gmssl.parts.readers.dicom.values import Frame, frames_of, type_of, whole_type
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
+
+_Read = tuple[numpy.ndarray, numpy.ndarray | None]
+"""Values of a frame, and where they are valid."""
 
 
 def read_volume(stack: Stack, headers: Mapping[str, Header]) -> Scan:
@@ -44,9 +47,9 @@ def read_picture(header: Header) -> Scan:
     frames = frames_of([(header, index) for index in range(header.frames)])
     first = frames[0]
     if len(frames) > 1:
-        return Scan(
-            OneByOne(tuple(frames), type_of(frames)), None, first.unit or None, first.inverted, None, first.window
-        )
+        one_by_one = OneByOne(tuple(frames), type_of(frames))
+        padding = Validity(one_by_one) if first.padded else None
+        return Scan(one_by_one, None, first.unit or None, first.inverted, padding, first.window)
     values, valid = _filled(frames)
     return Scan(values, None, first.unit or None, first.inverted, valid, first.window, _encoded(frames, values))
 
@@ -57,15 +60,43 @@ class OneByOne:
 
     frames: tuple[Frame, ...]
     dtype: numpy.dtype
+    _last: dict[int, _Read] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def __getitem__(self, index: int) -> numpy.ndarray:
-        values, _ = self.frames[index].read()
+        values, _ = self._read(index)
         if not _fits(values, self.dtype):
             raise DataError(f"{self.frames[index].header.name} has values of more bits than its header says.")
         return values.astype(self.dtype, copy=False)
+
+    def valid(self, index: int) -> numpy.ndarray:
+        """Where the values of a frame are valid, bool `[H,W]`."""
+        values, where = self._read(index)
+        return numpy.ones(values.shape[:2], dtype=bool) if where is None else where
+
+    def _read(self, index: int) -> _Read:
+        if not self.frames[index].padded:
+            return self.frames[index].read()
+        if index not in self._last:  # values and validity are asked for in turn, and decoded once
+            found = self.frames[index].read()
+            self._last.clear()
+            self._last[index] = found
+        return self._last[index]
+
+
+@dataclass(frozen=True, eq=False)
+class Validity:
+    """Where the frames of a file are valid, decoded with them."""
+
+    of: OneByOne
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def __getitem__(self, index: int) -> numpy.ndarray:
+        return self.of.valid(index)
 
 
 def _filled(frames: Sequence[Frame]) -> tuple[numpy.ndarray, numpy.ndarray | None]:

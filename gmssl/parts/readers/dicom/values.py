@@ -51,6 +51,14 @@ class Frame:
         return "PALETTE" in self._shown or self.pixels.options.get("samples_per_pixel", 1) == 3
 
     @property
+    def padded(self) -> bool:
+        """Whether some of its values may not be valid."""
+        if self.colour:
+            return False
+        fractions = self.header.keyword != "PixelData"  # which may be no numbers
+        return fractions or bool(text(self.header.fields, "PixelPaddingValue"))
+
+    @property
     def inverted(self) -> bool:
         """Whether small values are bright."""
         return self._shown == "MONOCHROME1"

@@ -20,7 +20,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from gmssl.corpus.grey import to_grey
+from gmssl.corpus.slices import SlicePolicy, cut
 from gmssl.parts.readers.dicom.reader import Dicom
+from gmssl.parts.readers.windows import Percentiles
 
 WHEEL = Path(pydicom.data.__file__).parent / "test_files"
 
@@ -130,6 +133,20 @@ def test_padding_is_not_valid(dicom, tmp_path, dtype, padding, limit, gone, synt
     scan = scan_of(dicom, tmp_path, data, syntax=syntax)
     assert np.array_equal(scan.valid[0], ~np.isin(values, gone))
     assert np.array_equal(scan.frames[0], values.astype(float) - 100)
+
+
+def test_padding_in_frames_without_a_place_is_neither_seen_nor_counted(dicom, tmp_path):
+    values = stored(np.uint16, 100, 3000, (3, 4, 6))
+    values[:, 0], values[1, 3] = 60000, 60000
+    data = dicom.image(values, NumberOfFrames=3, PixelPaddingValue=60000, Modality="XA")
+    scan = scan_of(dicom, tmp_path, data)
+    padded = values == 60000
+    assert np.array_equal([scan.valid[k] for k in range(3)], ~padded)
+    low, high = Percentiles().bounds(scan, "x-ray")
+    np.testing.assert_allclose((low, high), np.percentile(values[~padded], [0.5, 99.5]))
+    greys = [to_grey(piece, (low, high), inverted=True, bits=8) for piece in cut(scan, SlicePolicy())]
+    assert not np.stack(greys)[padded].any()
+    assert scan_of(dicom, tmp_path, dicom.image(values, NumberOfFrames=3, Modality="XA")).valid is None
 
 
 def test_padding_whose_sign_is_written_wrong(dicom, tmp_path):
