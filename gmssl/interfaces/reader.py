@@ -43,7 +43,7 @@ class Acquisition:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """Files that give no image.
+    """Files that give no image, and what is to be told of those that do, which is no fault.
 
     Attributes:
         name: path below the root, or name of the series.

@@ -65,14 +65,16 @@ def telling(root: Path, name: str) -> Iterator[None]:
         raise DataError(f"{name} cannot be read: {_words(root, name, error)}.") from None
 
 
-def listed(root: Path, names: Sequence[str], header: Callable[[str], Iterable[Acquisition]]) -> Listing:
+def listed(root: Path, names: Sequence[str], header: Callable[[str], Iterable[Acquisition | LeftOut]]) -> Listing:
     """One call of `header` a name, in order; what it raises becomes the reason why the file is left out."""
     acquisitions: list[Acquisition] = []
     left_out: list[LeftOut] = []
     for name in names:
         try:
             with _quiet():
-                acquisitions += header(name)
+                found = list(header(name))
+            acquisitions += [one for one in found if isinstance(one, Acquisition)]
+            left_out += [one for one in found if isinstance(one, LeftOut)]
         except DataError:  # a library is missing
             raise
         except Exception as error:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from gmssl.interfaces.reader import Acquisition, Listing, Reader, Scan
+from gmssl.interfaces.reader import Acquisition, LeftOut, Listing, Reader, Scan
 from gmssl.lazy import numpy
 from gmssl.parts.readers.files import NoImageError, RefusedError, library, listed, muted, number_of, numbered, telling
 from gmssl.parts.readers.volumes import RAS_TO_LPS, check_size, finite, is_real, placed, scaled
@@ -61,12 +61,14 @@ class Nifti(Reader):
         library("nibabel")
         given = set(names)
 
-        def header(name: str) -> list[Acquisition]:
+        def header(name: str) -> list[Acquisition | LeftOut]:
             own = _header_of(root, name)
             if own != name and own in given:
                 return []
             with closing(_Volume.load(root, own)) as volume:
-                return numbered(own, volume.files, volume.number, volume.shape[0])
+                found = numbered(own, volume.files, volume.number, volume.shape[0])
+                lost = volume.lost
+            return [*found, *([LeftOut(own, lost, fault=False)] if lost else [])]
 
         return listed(root, names, header)
 
@@ -200,6 +202,14 @@ class _Volume:
             return None
         order = [0, 1, 2, 3] if self.minc else [2, 1, 0, 3]
         return placed(numpy.diag(RAS_TO_LPS) @ affine[:, order], self.shape)
+
+    @property
+    def lost(self) -> str | None:
+        """Why a volume of several slices has no place in space; None if it has one, or needs none."""
+        if len(self.extent) < 3 or self.affine is not None:
+            return None
+        why = "its voxels have a size of 0" if self._flat() else "its place in space is not finite, or has no extent"
+        return f"{why} in its header; it is read without positions in mm."
 
     def _flat(self) -> bool:
         """Whether the header gives an axis of several voxels a size of 0, which nibabel takes for 1 mm."""

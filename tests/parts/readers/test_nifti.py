@@ -220,6 +220,10 @@ def test_a_spacing_of_zero_says_no_place(tmp_path, ending, axis, qform, length):
     place.write_bytes(gzip.compress(content) if zipped else content)
     affine = Nifti().read(tmp_path, Acquisition(f"x.{ending}", (f"x.{ending}",))).affine
     assert (affine is None) == (axis < 3 or length > 1)
+    # It is told, as of a DICOM series, and is no fault; of several files for one volume, once.
+    told = Nifti().listing(tmp_path, sorted(path.name for path in tmp_path.iterdir())).left_out
+    assert [(left.name, left.fault) for left in told] == ([(place.name, False)] if affine is None else [])
+    assert all("size of 0" in left.reason and "without positions" in left.reason for left in told)
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ def read_scan(path: Path, reader: Reader) -> Scan:
         DataError: it cannot be read, holds several volumes or colours, or does not say how it lies in space.
     """
     listing = reader.listing(path.parent, [path.name])
-    if listing.left_out:
-        raise DataError(f"{path} cannot be read: {listing.left_out[0].reason}")
+    if listing.left_out:  # what is no fault for pictures of slices (gaps, no place in space) is one for volumes in mm
+        raise DataError(f"{path} cannot be read as a volume: {listing.left_out[0].reason}")
     if len(listing.acquisitions) != 1:
         raise DataError(
             f"{path} holds {len(listing.acquisitions)} volumes (4-D), where a case has one; write the one that is "
