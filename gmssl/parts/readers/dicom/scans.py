@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from gmssl.errors import DataError
 from gmssl.interfaces.reader import Scan
@@ -16,7 +17,7 @@ from gmssl.parts.readers.dicom.values import Frame, frames_of, type_of, whole_ty
 
 JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
 
-_Read = tuple[numpy.ndarray, numpy.ndarray | None]
+_Read: TypeAlias = "tuple[numpy.ndarray, numpy.ndarray | None]"
 """Values of a frame, and where they are valid."""
 
 
