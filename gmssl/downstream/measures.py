@@ -51,7 +51,7 @@ def measure(
         prepare: computes once what bootstrap samples have in common.
     """
     scores = {seed: summarise(rows) for seed, rows in by_seed.items()}
-    choices = [_scored(rows, summarise, prepare) for rows in by_seed.values()] if samples else []
+    choices = [resampling(rows, summarise, prepare) for rows in by_seed.values()] if samples else []
     intervals = _intervals(by_seed, unit_of, choices, samples) if samples else {}
     found = {}
     for metric in dict.fromkeys(name for one in scores.values() for name in one):
@@ -71,7 +71,8 @@ def places_of(rows: Sequence[Row], unit_of: Mapping[str, str]) -> dict[str, np.n
     return {unit: np.array(places[unit], np.int64) for unit in sorted(places)}
 
 
-def _scored(rows: Sequence[Row], summarise: Summarise, prepare: Prepare | None) -> Resampled:
+def resampling(rows: Sequence[Row], summarise: Summarise, prepare: Prepare | None) -> Resampled:
+    """The scores of choices of rows: what was prepared for them, or else a summary each time."""
     prepared = None if prepare is None else prepare(rows)
     return prepared or (lambda chosen: summarise([rows[index] for index in chosen]))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gmssl.downstream.measures import places_of
+from gmssl.downstream.measures import places_of, resampling
 from gmssl.downstream.reporting.judged import Judged
 from gmssl.downstream.results import ABOUT, ROWS, Result
 from gmssl.errors import GmsslError
@@ -106,11 +106,10 @@ def scoring(judged: Judged) -> tuple[Callable[[Sequence[Row]], Scores], Callable
             raise RowsError(f"the task {task.kind} does not score rows without the cases")
         return found
 
-    def resampled(rows: Sequence[Row]) -> Resampled:
-        prepared = task.resampled(rows, classes, judged.metric)
-        return prepared or (lambda chosen: summarise([rows[index] for index in chosen]))
+    def prepare(rows: Sequence[Row]) -> Resampled | None:
+        return task.resampled(rows, classes, judged.metric)
 
-    return summarise, resampled
+    return summarise, lambda rows: resampling(rows, summarise, prepare)
 
 
 def draw(judged: Judged, rows: dict[str, Rows], samples: int, told: Callable[[str], None]) -> Drawn:

@@ -116,9 +116,8 @@ def test_what_goes_onto_the_grid_comes_back(height: int, width: int, fit) -> Non
     labels = place.labels(drawn.astype(np.uint8))
     scale = np.array(place.inner[::-1]) / (width, height)
     expected = centre_of(drawn.astype(float)) * scale + place.corner[::-1]
-    covered = interpolate(torch.from_numpy(drawn)[None, None].double(), place.inner, mode="bilinear", antialias=True)[
-        0, 0
-    ].numpy()
+    alone = torch.from_numpy(drawn)[None, None].double()
+    covered = interpolate(alone, place.inner, mode="bilinear", antialias=True)[0, 0].numpy()
     (top, left), inner = place.corner, labels != UNCOUNTED
     assert inner.sum() == inner[top : top + place.inner[0], left : left + place.inner[1]].sum() == covered.size
     certain = abs(covered - 0.5) > 0.01  # shares are rounded to 1/255
