@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +20,7 @@ def in_processes(work: Callable[..., None], *arguments: object, number: int = 2)
     Args:
         work: a function of a module that fresh processes can import; what it finds it writes to files.
         arguments: what can be pickled.
-        number: of processes, each with one thread.
+        number: of processes, each with one thread. They end without Python's teardown: `atexit` is not called.
 
     Raises:
         torch.multiprocessing.ProcessRaisedException: `work` failed; the message holds its traceback.
@@ -27,7 +30,13 @@ def in_processes(work: Callable[..., None], *arguments: object, number: int = 2)
 
 
 def _enter(rank: int, number: int, meeting: str, work: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    faulthandler.enable()  # a process that aborts says where
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=meeting, rank=rank, world_size=number)
     work(rank, *arguments)
     distributed.destroy_process_group()
+    # DDP keeps gloo's threads alive. One that still drops the tensors of the last collective needs the interpreter, and
+    # aborts the process if that is being torn down (PyTorch issues 117762 and 190489), so it is not torn down.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
