@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from gmssl.errors import RecipeError
 from gmssl.interfaces.cases import Cases
@@ -26,11 +26,16 @@ Conditions: TypeAlias = dict[str, str | tuple[str, ...]]
 class Split(Settings):
     """Which cases are learnt from and which are scored; exactly one of `test`, `folds` and `leave_out`.
 
-    Patients are never divided. Cross-validation is over pixel-different images among those that `train` chooses.
+    Patients are never divided. Cross-validation, and a `test` that is a share, are over pixel-different images among
+    those that `train` chooses.
     """
 
     train: Conditions = Field({}, description="facts of the cases to learn from; default: all that are no test cases")
-    test: Conditions | None = Field(None, description="facts of the cases that are scored")
+    test: float | Conditions | None = Field(
+        None,
+        description="facts of the cases that are scored, or a share of the patients of each label, drawn by `seed` and "
+        "the same in all repetitions",
+    )
     folds: int | None = Field(None, ge=2, description="cross-validate in so many folds, stratified by label")
     leave_out: str | None = Field(None, description="cross-validate, leaving out one value of this fact, or `patient`")
     validation: float | Conditions = Field(
@@ -38,7 +43,7 @@ class Split(Settings):
     )
     labels: float = Field(1.0, gt=0, le=1, description="share of the patients, by seed, that are learnt from at all")
     site: str | None = Field(None, description="fact by which scores are reported apart, such as a hospital")
-    seed: int = Field(0, ge=0, description="seed of the folds")
+    seed: int = Field(0, ge=0, description="seed of the folds, and of a share to test")
 
     @model_validator(mode="after")
     def _one_way_is_chosen(self) -> Split:
@@ -47,12 +52,14 @@ class Split(Settings):
             raise ValueError(f"{' and '.join(chosen) or 'none'} given; give exactly one of test, folds, leave_out")
         return self
 
-    @field_validator("validation")
+    @field_validator("validation", "test")
     @classmethod
-    def _a_share_is_below_one(cls, validation: float | Conditions) -> float | Conditions:
-        if isinstance(validation, float) and not 0 <= validation < 1:
-            raise ValueError(f"{validation} is no share below 1; use for example 0.2, or 0 for none")
-        return validation
+    def _a_share_is_below_one(cls, share: float | Conditions | None, info: ValidationInfo) -> float | Conditions | None:
+        if isinstance(share, float) and not 0 <= share < 1:
+            raise ValueError(f"{share} is no share below 1; use for example 0.2, or 0 for none")
+        if share == 0 and info.field_name == "test":
+            raise ValueError("a share of 0 leaves nothing to score; use for example 0.2")
+        return share
 
 
 class Training(Settings):

@@ -13,7 +13,7 @@ from gmssl.evaluation.folds import split as deal
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.task import told
 
-_VALIDATION, _LABELS = 1, 2
+_VALIDATION, _LABELS, _TEST = 1, 2, 3
 """Streams of random numbers, so that one choice does not change the other."""
 
 
@@ -40,7 +40,7 @@ def folds_of(cases: Sequence[Case], split: Split, digests: Sequence[str]) -> lis
     Args:
         cases: all cases.
         split: how they are divided.
-        digests: of each case's image; copies of an earlier image take no part in cross-validation.
+        digests: of each case's image; copies of an earlier image take no part, but where `test` names facts.
 
     Raises:
         DataError: a fact that no case has, an empty side, one patient on both sides, or fewer patients than folds.
@@ -50,12 +50,12 @@ def folds_of(cases: Sequence[Case], split: Split, digests: Sequence[str]) -> lis
             f"split.site: no case has {split.site!r}; they have "
             f"{', '.join(sorted({fact for case in cases for fact in case.facts})) or 'no facts'}. Name one of these."
         )
-    if split.test is not None:
+    if isinstance(split.test, dict):
         test = _chosen(cases, split.test, "split.test")
         rest = [i for i in range(len(cases)) if i not in set(test)]
         train = _chosen(cases, split.train, "split.train") if split.train else rest
         validated = (
-            set() if isinstance(split.validation, float) else set(_chosen(cases, split.validation, "validation"))
+            set() if isinstance(split.validation, float) else set(_chosen(cases, split.validation, "split.validation"))
         )
         _refuse_divided(cases, [*train, *validated], test)
         return [_filled("test", train, test)]
@@ -63,6 +63,9 @@ def folds_of(cases: Sequence[Case], split: Split, digests: Sequence[str]) -> lis
     for index in _chosen(cases, split.train, "split.train") if split.train else range(len(cases)):
         first.setdefault(digests[index], index)
     known = sorted(first.values())
+    if isinstance(split.test, float):
+        test = _share(cases, known, split.test, [split.seed, _TEST], all_but=1)
+        return [_apart(cases, "test", known, test, split)]
     if split.folds is not None:
         names = sorted({cases[i].label or "" for i in known})
         labels = [names.index(cases[i].label or "") for i in known]
@@ -79,10 +82,17 @@ def folds_of(cases: Sequence[Case], split: Split, digests: Sequence[str]) -> lis
     found = []
     for key in sorted(set(keys)):
         test = [i for i, other in zip(known, keys, strict=True) if other == key]
-        train = [i for i, other in zip(known, keys, strict=True) if other != key]
-        _refuse_divided(cases, train, test)
-        found.append(_filled(key, train, test))
+        found.append(_apart(cases, key, known, test, split))
     return found
+
+
+def _apart(cases: Sequence[Case], name: str, known: Sequence[int], test: Sequence[int], split: Split) -> Fold:
+    """The fold of test cases that were chosen among those that are known; validation cases may be beside these."""
+    scored = set(test)
+    train = [i for i in known if i not in scored]
+    validated = [] if isinstance(split.validation, float) else _chosen(cases, split.validation, "split.validation")
+    _refuse_divided(cases, [*train, *(i for i in validated if i not in scored)], test)
+    return _filled(name, train, test)
 
 
 def refuse_missing(cases: Sequence[Case], folds: Sequence[Fold]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -116,3 +117,40 @@ def test_classes_that_are_not_learnt_or_not_scored_are_refused() -> None:
         refuse_missing(more, folds_of(more, Split(folds=2, train={"label": "x"}), digests))
     plain = [case(n, split=("train", "test")[n % 2]) for n in range(4)]  # of tasks without labels
     refuse_missing(plain, folds_of(plain, split, digests))
+
+
+@given(cohorts(), st.floats(0.05, 0.6), st.integers(0, 9))
+def test_a_share_to_test_is_of_patients_and_the_same_in_all_repetitions(
+    cases: list[Case], share: float, seed: int
+) -> None:
+    digests = [c.name for c in cases]
+    split = Split(test=share, seed=seed)
+    (fold,) = folds_of(cases, split, digests)
+    assert (fold,) == tuple(folds_of(cases, split, digests))
+    assert sorted((*fold.train, *fold.test)) == list(range(len(cases)))
+    assert not {cases[i].patient for i in fold.train} & {cases[i].patient for i in fold.test}
+    units = _units(cases, range(len(cases)))
+    for label in {cases[members[0]].label for members in units}:
+        of_label = [members for members in units if cases[members[0]].label == label]
+        scored = sum(members[0] in fold.test for members in of_label)
+        assert scored == min(max(1, round(share * len(of_label))), len(of_label) - 1)
+
+
+def test_copies_are_not_drawn_into_a_share_to_test() -> None:
+    cases = [case(n, label="x") for n in range(10)]
+    (fold,) = folds_of(cases, Split(test=0.4), ["same"] * 5 + [f"own{n}" for n in range(5)])
+    assert sorted((*fold.train, *fold.test)) == [0, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("way", [{"folds": 2}, {"leave_out": "site"}, {"test": 0.5}])
+def test_patients_of_validation_by_facts_are_on_one_side_too(way: dict[str, Any]) -> None:
+    cases = [case(n, f"p{n % 4}", use="learn" if n < 8 else "choose", site="AB"[n % 2]) for n in range(12)]
+    split = Split(train={"use": "learn"}, validation={"use": "choose"}, **way)
+    with pytest.raises(DataError, match="stands on both sides of the split"):
+        folds_of(cases, split, [c.name for c in cases])
+
+
+@pytest.mark.parametrize(("share", "said"), [(0.0, "nothing to score"), (1.0, "no share below 1"), (-0.1, "no share")])
+def test_shares_that_are_none_are_refused(share: float, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Split(test=share)
