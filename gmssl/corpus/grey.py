@@ -9,6 +9,7 @@ import numpy as np
 
 from gmssl.corpus.slices import Slice, SlicePolicy
 from gmssl.errors import DataError
+from gmssl.system.images.grey import grey_of
 from gmssl.system.images.reading import MAX_PIXELS
 
 if TYPE_CHECKING:
@@ -28,27 +29,7 @@ def to_grey(piece: Slice, bounds: tuple[float, float], inverted: bool, bits: int
     Returns:
         uint8 or, with 16 bits, uint16, of the shape of the values.
     """
-    values, top = piece.values, 2**bits - 1
-    unsigned = np.uint8 if bits == 8 else np.uint16
-    if values.dtype == unsigned and bounds == (0, top):
-        grey = values
-    else:
-        lower, upper = bounds
-        if upper - lower == np.inf:
-            values, lower, upper = values / 2, lower / 2, upper / 2
-        scaled = values.astype(np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):  # far outside of the window
-            scaled -= lower
-            scaled *= top / (upper - lower)
-        np.clip(scaled, 0, top, out=scaled)
-        if np.issubdtype(values.dtype, np.inexact):
-            scaled[np.isnan(scaled)] = 0
-        grey = np.rint(scaled, out=scaled).astype(unsigned)
-    if inverted:
-        grey = top - grey
-    if piece.valid is not None:
-        grey = np.where(piece.valid if grey.ndim == 2 else piece.valid[..., None], grey, unsigned(0))
-    return np.ascontiguousarray(grey)
+    return grey_of(piece.values, bounds, inverted=inverted, valid=piece.valid, bits=bits)
 
 
 def is_empty(grey: np.ndarray, filled: float) -> bool:

@@ -9,11 +9,8 @@ from dataclasses import dataclass
 
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import IMAGE, Case
+from gmssl.parts.tasks.images import image_digest
 from gmssl.system.files import sha256_of
-from gmssl.system.images.reading import read_image
-from gmssl.system.images.stored import pixel_digest
-
-_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,7 @@ class Listed:
 
     Attributes:
         cases: in the order of the part that lists them.
-        images: digests of the decoded pixels of pictures, and of the bytes of all other files.
+        images: digests of the pixels of images, and of the bytes of all other files.
         digest: of names, labels, patients, facts and the bytes of all files: whether anything has changed.
     """
 
@@ -50,8 +47,7 @@ def listed(cases: Sequence[Case]) -> Listed:
                         f"{path} cannot be read: {error.strerror}. Correct it, or leave the case out."
                     ) from None
             contents[role] = known[key]
-        picture = case.image.suffix.lower() in _PICTURES
-        images.append(pixel_digest(read_image(case.image, 3)) if picture else contents[IMAGE])
+        images.append(image_digest(case.image) or contents[IMAGE])
         told.append([case.name, case.label, case.patient, dict(case.facts), contents])
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
     return Listed(tuple(cases), tuple(images), digest)

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageEnhance
 
 from gmssl.interfaces.cases import Case
-from gmssl.system.images.reading import read_image
+from gmssl.parts.tasks.images import case_image
 
 if TYPE_CHECKING:
     from gmssl.parts.tasks.classification.settings import Augmentation
@@ -50,7 +50,7 @@ class Pixels:
 
     def read(self, index: int) -> Image.Image:
         """The image in its own size."""
-        return read_image(self._cases[index].image, self._channels)
+        return case_image(self._cases[index].image, self._channels)
 
     def _resized(self, image: Image.Image) -> Image.Image:
         return image.resize((self._size, self._size), Image.Resampling.BILINEAR)

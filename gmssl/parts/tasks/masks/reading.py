@@ -12,7 +12,7 @@ from pydantic import Field
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
 from gmssl.lazy import numpy
-from gmssl.system.images.reading import FORMATS, MAX_PIXELS, ORIENTATION, read_image
+from gmssl.system.images.reading import FORMATS, MAX_PIXELS
 from gmssl.system.workers import of_the_machine
 
 MASK = "mask"
@@ -73,22 +73,6 @@ def _flat(values: numpy.ndarray, path: Path) -> numpy.ndarray:
     if (colours != colours[..., :1]).any():
         raise DataError(f"{path} is a colour image; a mask has one grey value for each class")
     return colours[..., 0]
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height of an upright image, from its header where that tells.
-
-    Raises:
-        DataError: the file is no image.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            size, turned = image.size, image.getexif().get(ORIENTATION, 1) > 4
-    except Exception:  # what the reader of images knows beyond Pillow, or says better
-        return read_image(path, 1).size
-    return size[::-1] if turned else size
 
 
 def label_map(case: Case, classes: Classes, threshold: int | None = None) -> numpy.ndarray:

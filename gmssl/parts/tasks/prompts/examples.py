@@ -8,11 +8,11 @@ from typing import Any, ClassVar, TypedDict
 
 from gmssl.interfaces.cases import Case
 from gmssl.lazy import numpy, torch
+from gmssl.parts.tasks.images import case_image
 from gmssl.parts.tasks.masks.fitting import Fit, Fitted
 from gmssl.parts.tasks.masks.reading import label_map
 from gmssl.parts.tasks.prompts.boxes import Box, By, for_tests, grown, regions, sampled, tight
 from gmssl.parts.tasks.prompts.settings import PromptSettings
-from gmssl.system.images.reading import read_image
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def prompts_of(labels: numpy.ndarray, classes: int, by: By, place: Fitted) -> li
 
 def image_of(case: Case, channels: int, side: int, fit: Fit) -> torch.Tensor:
     """The image of a case as uint8 `[K,side,side]`."""
-    image = read_image(case.image, channels)
+    image = case_image(case.image, channels)
     pixels = numpy.array(Fitted.of((image.height, image.width), side, fit).image(image))
     return torch.from_numpy(pixels.reshape(side, side, channels)).permute(2, 0, 1).contiguous()
 

@@ -12,6 +12,7 @@ from torch import nn
 from gmssl.errors import DataError, RecipeError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.task import Backbone, Row, Scores, Value, told
+from gmssl.parts.tasks.images import case_size
 from gmssl.parts.tasks.masks.fitting import Fitted
 from gmssl.parts.tasks.masks.metrics import summary
 from gmssl.parts.tasks.masks.reading import label_map
@@ -21,7 +22,6 @@ from gmssl.parts.tasks.prompts.files import Loaded, places
 from gmssl.parts.tasks.prompts.network import Adapter, OwnNeck, PromptedNetwork, Running
 from gmssl.parts.tasks.prompts.scoring import PromptedScoring
 from gmssl.parts.tasks.prompts.settings import TINY, PromptSettings
-from gmssl.system.images.reading import read_image
 
 _log = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ def opened(settings: PromptSettings, cases: Sequence[Case], channels: int) -> Op
 
 def _prompts(settings: PromptSettings, case: Case, channels: int) -> list[Prompt]:
     labels = label_map(case, settings.classes, settings.threshold)
-    width, height = read_image(case.image, channels).size
+    width, height = case_size(case.image)
     if labels.shape != (height, width):
         raise DataError(
             f"the mask of {case.name} has {labels.shape[1]}×{labels.shape[0]} pixels, its image {width}×{height}"

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from gmssl.interfaces.cases import Case
 from gmssl.lazy import numpy
+from gmssl.parts.tasks.images import case_image
 from gmssl.parts.tasks.masks.fitting import Fitted
 from gmssl.parts.tasks.masks.pictures import PALETTE, write_labels, write_picture
 from gmssl.parts.tasks.prompts.boxes import Box
-from gmssl.system.images.reading import read_image
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -46,7 +46,7 @@ def write(kept: Kept, folder: Path, classes: Sequence[str]) -> list[Path]:
     Where predicted classes overlap, the label map has the later one.
     """
     stem = kept.case.name.replace("/", "_")
-    image = read_image(kept.case.image, 3)
+    image = case_image(kept.case.image, 3)
     drawn = with_boxes(image, [box_on(kept.place, box) for box in kept.boxes], kept.labels)
     dice = "  ".join(f"{name} {'–' if score is None else format(score, '.3f')}" for name, score in kept.dice.items())
     truth, predicted = _labelled(kept.truth), _labelled(kept.predicted)

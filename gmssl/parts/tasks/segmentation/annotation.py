@@ -11,12 +11,12 @@ import numpy as np
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.task import Value, told
+from gmssl.parts.tasks.images import case_size
 from gmssl.parts.tasks.masks.metrics import by_class
 from gmssl.parts.tasks.masks.reading import (
     FIELD_OF_VIEW,
     SECOND_OBSERVER,
     counted,
-    image_size,
     label_map,
     labelled,
     roles_of,
@@ -101,7 +101,7 @@ def _checked(settings: SegmentationSettings, case: Case) -> Checked | str:
     """Counts of a case, or what is wrong with it."""
     try:
         labels = label_map(case, settings.classes, settings.threshold)
-        width, height = image_size(case.image)
+        width, height = case_size(case.image)
         if labels.shape != (height, width):
             return f"the mask of {case.name} has {_size(labels)} pixels, and the image {width}×{height}"
         counts = np.ones(labels.shape, bool)

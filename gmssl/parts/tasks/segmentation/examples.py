@@ -10,11 +10,11 @@ import torch
 from PIL import Image
 
 from gmssl.interfaces.cases import Case
+from gmssl.parts.tasks.images import case_image
 from gmssl.parts.tasks.masks.augmentation import UNCHANGED, Change
 from gmssl.parts.tasks.masks.fitting import Fitted
 from gmssl.parts.tasks.masks.reading import FIELD_OF_VIEW, counted, label_map
 from gmssl.parts.tasks.segmentation.settings import SegmentationSettings
-from gmssl.system.images.reading import read_image
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Prepared:
         if index in self.kept:
             return self.kept[index]
         case, settings = self.cases[index], self.settings
-        image = read_image(case.image, self.channels)
+        image = case_image(case.image, self.channels)
         place = Fitted.of(image.size[::-1], settings.size, settings.fit)
         view = case.files.get(FIELD_OF_VIEW)
         labels = label_map(case, settings.classes, settings.threshold)

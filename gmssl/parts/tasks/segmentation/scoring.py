@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from gmssl.interfaces.task import Row
+from gmssl.parts.tasks.images import case_image
 from gmssl.parts.tasks.masks.fitting import Fitted
 from gmssl.parts.tasks.masks.metrics import by_class, summary
 from gmssl.parts.tasks.masks.pictures import write_labels, write_picture
 from gmssl.parts.tasks.segmentation.annotation import Annotation
-from gmssl.system.images.reading import read_image
 
 
 @dataclass
@@ -57,7 +57,7 @@ class SegmentationScoring:
             dice = summary([row], annotation.classes)["dice"]
             title = f"{case.name}   Dice {'–' if dice is None else f'{dice:.3f}'}"
             name = case.name.replace("/", "_")
-            image = read_image(case.image, annotation.channels)
+            image = case_image(case.image, annotation.channels)
             written.append(
                 write_picture(folder / f"{name}.png", image, truth, labels, annotation.classes, title, counts)
             )

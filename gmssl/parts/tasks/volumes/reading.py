@@ -10,6 +10,7 @@ from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.reader import Reader, Scan
 from gmssl.parts.tasks.volumes.settings import VolumeSettings
+from gmssl.system.images.grey import grey_of
 
 SHARE = 0.1
 """Of the shortest side of a voxel: how far apart the corners of two grids may be that count as one."""
@@ -51,15 +52,10 @@ def values_of(scan: Scan) -> np.ndarray:
 
 def grey(scan: Scan, bounds: tuple[float, float]) -> np.ndarray:
     """Values as uint8 `[K,H,W]`: the lower bound black, the upper one white, black where nothing was measured."""
-    lower, upper = bounds
     out = np.empty(values_of(scan).shape, np.uint8)
-    for plane, drawn in zip(values_of(scan), out, strict=True):  # float64 for one plane at a time
-        scaled = (plane.astype(np.float64) - lower) * (255 / (upper - lower))
-        drawn[...] = np.rint(np.clip(np.nan_to_num(scaled, nan=0.0, posinf=0.0, neginf=0.0), 0, 255))
-    if scan.inverted:
-        out = 255 - out
-    if scan.valid is not None:
-        out[~np.asarray(scan.valid)] = 0
+    for number, plane in enumerate(values_of(scan)):  # float64 for one plane at a time
+        valid = None if scan.valid is None else np.asarray(scan.valid[number])
+        out[number] = grey_of(plane, bounds, inverted=scan.inverted, valid=valid)
     return out
 
 
