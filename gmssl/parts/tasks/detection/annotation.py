@@ -1,4 +1,4 @@
-"""Boxes as annotation says them, from Pascal VOC, COCO and YOLO; all end as edges in pixels.
+"""Boxes as annotation says them, from Pascal VOC and YOLO here; whatever the form, all end as edges in pixels.
 
 A box is (x1, y1, x2, y2) with x1 < x2 and y1 < y2: lines between pixels, counted from the left and upper edge of the
 image, so that (0, 0, width, height) is the whole of it and the area of a box is (x2 - x1) · (y2 - y1).
@@ -25,12 +25,16 @@ class AnnotationError(ValueError):
 
 @dataclass(frozen=True)
 class Annotated:
-    """A box as a file says it, neither checked against the image nor against the classes."""
+    """A box as a file says it, neither checked against the image nor against the classes.
+
+    `reader` is who drew it, where the file says so.
+    """
 
     corners: Corners
     name: str
     difficult: bool = False
     crowd: bool = False
+    reader: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.task import Value, told
 from gmssl.parts.tasks.detection.annotation import Annotated, Annotation, AnnotationError, Corners, voc, yolo
 from gmssl.parts.tasks.detection.coco import Coco, read_json
+from gmssl.parts.tasks.detection.fusing import fused, readers_of
 from gmssl.parts.tasks.detection.kvasir import Kvasir, is_kvasir
-from gmssl.parts.tasks.detection.sizes import size_of
+from gmssl.parts.tasks.detection.spreadsheet import Spreadsheet
+from gmssl.parts.tasks.images import case_size
 
 ROLE = "boxes"
 """The role of the file with the boxes of an image, or of all images."""
+
+_OF_MANY = (".json", ".csv")
+"""Ends of files that may hold the boxes of many images."""
+_Opened: TypeAlias = Coco | Kvasir | Spreadsheet | AnnotationError
 
 _ROUNDING = 0.5
 """Pixels by which a box may pass an edge of its image, since annotators round; it is cut off at the edge."""
@@ -32,6 +39,7 @@ class Reading:
         corners: of VOC files, see `gmssl.parts.tasks.detection.annotation`.
         mend: cut boxes off at the edges and leave out those without area, where they would be refused.
         negatives: whether an image without annotation is one without boxes, where it would be refused.
+        fuse: IoU from which boxes of several readers are one; None if several readers are refused.
     """
 
     classes: tuple[str, ...]
@@ -39,6 +47,7 @@ class Reading:
     corners: str
     mend: bool
     negatives: bool
+    fuse: float | None = None
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ def read_truths(cases: Sequence[Case], reading: Reading) -> tuple[list[Truth], t
         DataError: annotation that is missing, unreadable, at fault or of unknown classes; names files and counts.
     """
     count = _Count()
-    files: dict[Path, Coco | Kvasir] = {}
+    files: dict[Path, _Opened] = {}
     read = [_read(case, reading, files, count) for case in cases]
     _refuse(count.unread, "Correct or complete the annotation, or leave these images out of the cases.")
     classes = reading.classes or _found(read, reading)
@@ -99,12 +108,12 @@ def _refuse(faults: list[str], remedy: str) -> None:
 
 
 def _read(
-    case: Case, reading: Reading, files: dict[Path, Coco | Kvasir], count: _Count
+    case: Case, reading: Reading, files: dict[Path, _Opened], count: _Count
 ) -> tuple[tuple[int, int], Annotation]:
     """Size of the image and what is said of it."""
     nothing = (1, 1), Annotation(())
     try:
-        size = size_of(case.image)
+        size = case_size(case.image)
     except DataError as error:
         count.unread.append(str(error).rstrip("."))
         return nothing
@@ -120,6 +129,15 @@ def _read(
             count.unread.append(f"{where} (set task.negatives=true if it shows nothing)")
         count.of["images without annotation"] += 1
         return size, Annotation(())
+    if (readers := readers_of(said.boxes)) > 1:
+        if reading.fuse is None:
+            count.unread.append(
+                f"{file} has boxes of {readers} readers of {case.name} (set task.fuse, for example 0.5)"
+            )
+            return nothing
+        one = fused(said.boxes, reading.fuse)
+        count.of["boxes fused with those of other readers"] += len(said.boxes) - len(one)
+        said = replace(said, boxes=one)
     if said.size is not None and said.size != size:
         stated, own = ("×".join(map(str, sides)) for sides in (said.size, size))
         count.unread.append(f"{file} is of an image of {stated} pixels, but {case.image} has {own}")
@@ -127,7 +145,7 @@ def _read(
 
 
 def _said(
-    file: Path, image: Path, size: tuple[int, int], reading: Reading, files: dict[Path, Coco | Kvasir]
+    file: Path, image: Path, size: tuple[int, int], reading: Reading, files: dict[Path, _Opened]
 ) -> Annotation | None:
     """By the ending of the file; None if it does not list the image."""
     ending = file.suffix.lower()
@@ -135,12 +153,25 @@ def _said(
         return voc(file, reading.corners)
     if ending == ".txt":
         return yolo(file, size, reading.classes)
-    if ending == ".json":
+    if ending in _OF_MANY:
         if file not in files:
-            content = read_json(file)
-            files[file] = Kvasir(content) if is_kvasir(content) else Coco(content)
-        return files[file].of(image)
-    raise AnnotationError("boxes are read from .xml (Pascal VOC), .json (COCO or Kvasir) and .txt (YOLO)")
+            files[file] = _opened(file)
+        opened = files[file]
+        if isinstance(opened, AnnotationError):
+            raise opened
+        return opened.of(image)
+    raise AnnotationError("boxes are read from .xml (Pascal VOC), .json (COCO or Kvasir), .csv and .txt (YOLO)")
+
+
+def _opened(file: Path) -> _Opened:
+    """The file, or what is wrong with it, so that it is read once and not again for each image."""
+    try:
+        if file.suffix.lower() == ".csv":
+            return Spreadsheet(file)
+        content = read_json(file)
+        return Kvasir(content) if is_kvasir(content) else Coco(content)
+    except AnnotationError as error:
+        return error
 
 
 def _found(read: Sequence[tuple[tuple[int, int], Annotation]], reading: Reading) -> tuple[str, ...]:
@@ -172,7 +203,7 @@ def _truth(
             if corners:
                 kept.append((corners, place[box.name], box.crowd))
     source = case.files.get(ROLE, case.image)
-    place_of = f"{source} ({case.name})" if source.suffix.lower() == ".json" else str(source)
+    place_of = f"{source} ({case.name})" if source.suffix.lower() in _OF_MANY else str(source)
     if wrong and not reading.mend:
         count.faults.append(f"{place_of}: {len(wrong)} of {len(said.boxes)} boxes at fault, the first {wrong[0]}")
     if unknown:

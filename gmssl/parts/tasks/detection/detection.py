@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Detection(Task):
     """Boxes of named classes, found by Faster R-CNN with a feature pyramid and scored by COCO's average precision.
 
-    Cases have the role `boxes`: a file of Pascal VOC (.xml), of YOLO (.txt), or of COCO or Kvasir
-    (.json, one for all images).
+    Cases have the role `boxes`: a file of Pascal VOC (.xml), of YOLO (.txt), or one for all images: of COCO or Kvasir
+    (.json), or a table (.csv).
     """
 
     kind: ClassVar[str] = "detection"
@@ -50,6 +50,9 @@ class Detection(Task):
         "refuse", description="boxes beyond the image or without area: told, or cut off and left out"
     )
     negatives: bool = Field(False, description="images without annotation show nothing; otherwise they are refused")
+    fuse: float | None = Field(
+        None, gt=0, le=1, description="IoU from which boxes that several readers drew of one class are one, their mean"
+    )
     flips: tuple[Literal["horizontal", "vertical"], ...] = Field(("horizontal",), description="mirrored half the time")
     zoom: float = Field(
         1.0, gt=0, le=1, description="training sees parts of images, of at least this share of their sides"
@@ -95,7 +98,7 @@ class Detection(Task):
         both = sorted(set(self.classes) & set(self.ignored))
         if both:
             raise RecipeError(f"task.classes and task.ignored both name {both[0]!r}. Take it out of one of them.")
-        reading = Reading(self.classes, self.ignored, self.corners, self.faulty == "mend", self.negatives)
+        reading = Reading(self.classes, self.ignored, self.corners, self.faulty == "mend", self.negatives, self.fuse)
         truths, classes, facts = read_truths(cases, reading)
         files: tuple[Path, ...] = tuple(case.image for case in cases)
         pictures = Pictures(files, tuple(truths), channels, self.size, self.fit == "stretched")

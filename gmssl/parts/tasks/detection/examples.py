@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 from gmssl.lazy import numpy, torch
 from gmssl.parts.tasks.detection.checking import Truth
 from gmssl.parts.tasks.detection.geometry import Frame, whole
-from gmssl.system.images.reading import read_image
+from gmssl.parts.tasks.images import case_image
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -60,7 +60,7 @@ class Pictures:
     def example(self, case: int, frame: Frame) -> Example:
         """What a frame shows of a case."""
         truth = self.truths[case]
-        seen = frame.image(read_image(self.files[case], self.channels))
+        seen = frame.image(case_image(self.files[case], self.channels))
         pixels = torch.from_numpy(numpy.array(seen)).view(seen.height, seen.width, -1).permute(2, 0, 1)
         boxes, kept = frame.boxes(torch.tensor(truth.corners, dtype=torch.float64, device="cpu").view(-1, 4))
         learnt = kept & ~torch.tensor(truth.crowd, dtype=torch.bool, device="cpu")

@@ -10,8 +10,8 @@ from gmssl.interfaces.cases import Case
 from gmssl.interfaces.task import Row, Value
 from gmssl.parts.tasks.detection.examples import Batch, Pictures
 from gmssl.parts.tasks.detection.pictures import draw
+from gmssl.parts.tasks.images import case_image
 from gmssl.system.files import write_whole
-from gmssl.system.images.reading import read_image
 from gmssl.system.json_text import json_text
 
 _DIGITS = 5
@@ -60,7 +60,7 @@ class BoxScoring:
 
     def _drawn(self, row: Row, case: int, folder: Path) -> Path:
         name = str(row["case"]).replace("/", "_").replace("\\", "_")
-        return draw(read_image(self._pictures.files[case], 3), row, self._classes, folder / f"{name}.png")
+        return draw(case_image(self._pictures.files[case], 3), row, self._classes, folder / f"{name}.png")
 
 
 def _numbers(boxes: list[list[float]]) -> Value:

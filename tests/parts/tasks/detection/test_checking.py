@@ -15,7 +15,7 @@ from gmssl.errors import DataError, RecipeError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.registry import part
 from gmssl.parts.tasks.detection.detection import Detection
-from gmssl.parts.tasks.detection.sizes import size_of
+from gmssl.parts.tasks.images import case_size
 
 WIDTH, HEIGHT = 40, 30
 
@@ -136,11 +136,11 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     case.files["boxes"].write_text("<annotation>", encoding="utf-8")
     broken = case_of(tmp_path, [SOUND], "b")
     broken.image.write_bytes(b"no image")
-    table = Case("c", {"image": case.image, "boxes": tmp_path / "boxes.csv"})
-    (tmp_path / "boxes.csv").write_text("", encoding="utf-8")
+    table = Case("c", {"image": case.image, "boxes": tmp_path / "boxes.xlsx"})
+    (tmp_path / "boxes.xlsx").write_text("", encoding="utf-8")
     with pytest.raises(DataError) as told:
         Detection().open([case, broken, table], 1)
-    for words in ("a.xml: it is no XML", "b.png cannot be read", "boxes.csv: boxes are read from .xml"):
+    for words in ("a.xml: it is no XML", "b.png cannot be read", "boxes.xlsx: boxes are read from .xml"):
         assert words in str(told.value)
 
 
@@ -164,10 +164,10 @@ def test_sizes_are_those_of_upright_images(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.new("RGB", (20, 10)).save(tmp_path / "turned.jpg", exif=exif)
     Image.new("L", (20, 10)).save(tmp_path / "deep.tif")
-    assert size_of(tmp_path / "turned.jpg") == (10, 20)
-    assert size_of(tmp_path / "deep.tif") == (20, 10)
+    assert case_size(tmp_path / "turned.jpg") == (10, 20)
+    assert case_size(tmp_path / "deep.tif") == (20, 10)
     with pytest.raises(DataError, match="there is no such file"):
-        size_of(tmp_path / "none.png")
+        case_size(tmp_path / "none.png")
 
 
 def test_crowds_are_neither_learnt_nor_missed(tmp_path: Path, folder_of: Any) -> None:
