@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import IMAGE, Case
@@ -41,7 +42,7 @@ def listed(cases: Sequence[Case]) -> Listed:
             key = str(path)
             if key not in known:
                 try:
-                    known[key] = sha256_of(path)
+                    known[key] = _sha256(path)
                 except OSError as error:
                     raise DataError(
                         f"{path} cannot be read: {error.strerror}. Correct it, or leave the case out."
@@ -51,3 +52,12 @@ def listed(cases: Sequence[Case]) -> Listed:
         told.append([case.name, case.label, case.patient, dict(case.facts), contents])
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
     return Listed(tuple(cases), tuple(images), digest)
+
+
+def _sha256(path: Path) -> str:
+    """Of a file, or of the names and contents of all files of a folder."""
+    if not path.is_dir():
+        return sha256_of(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    told = [[file.relative_to(path).as_posix(), sha256_of(file)] for file in files]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()

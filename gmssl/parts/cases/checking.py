@@ -32,4 +32,4 @@ def checked(cases: Sequence[Case], place: Path) -> Sequence[Case]:
 
 
 def _absent(case: Case) -> list[tuple[str, Path]]:
-    return [(role, file) for role, file in case.files.items() if not file.is_file()]
+    return [(role, file) for role, file in case.files.items() if not file.exists()]

@@ -22,7 +22,8 @@ class Paired(Cases):
 
     `{image: "images/*.jpg", mask: "masks/{stem}_mask.png"}` pairs `images/7.jpg` with `masks/7_mask.png`. Names of the
     groups of `fields` stand for what these found, as in `{folder}/{patient}_seg.nii.gz`. A file that is not there is
-    left out of its case, and a task that needs it says so.
+    left out of its case, and a task that needs it says so. Where the image is a series of DICOM files, it is the folder
+    that holds them: `{image: "*/ct", mask: "{patient}/liver.nii.gz"}`.
     """
 
     kind: ClassVar[str] = "paired"
@@ -76,7 +77,8 @@ class Paired(Cases):
         root = self.root.expanduser()
         if not root.is_dir():
             raise DataError(f"cases.root: there is no folder {root}. Set cases.root to where the data is.")
-        images = sorted(path for path in root.glob(self.files[IMAGE]) if path.is_file())
+        found = sorted(root.glob(self.files[IMAGE]))
+        images = [path for path in found if path.is_file()] or found  # folders: series of DICOM files
         if not images:
             raise DataError(
                 f"cases: no file below {root} fits {self.files[IMAGE]!r}. Set cases.root, or correct cases.files.image."
@@ -111,7 +113,7 @@ class Paired(Cases):
         found = match.groupdict(default="") if match else dict.fromkeys(re.compile(self.fields or "").groupindex, "")
         words = {**found, "stem": image.stem}
         others = {role: root / text.format_map(words) for role, text in self.files.items() if role != IMAGE}
-        files = {IMAGE: image, **{role: path for role, path in others.items() if path.is_file()}}
+        files = {IMAGE: image, **{role: path for role, path in others.items() if path.exists()}}
         facts = {key: value for key, value in found.items() if value}
         label, patient = (facts.get(group) for group in _GROUPS)
         return Case(name, files, label, patient, facts | ({} if split is None else {"split": split}))

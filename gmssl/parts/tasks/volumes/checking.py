@@ -99,9 +99,10 @@ def refuse_empty(settings: VolumeSettings, found: Sequence[Checked], indices: Se
 
 def _checked(settings: VolumeSettings, case: Case) -> Checked | str:
     try:
-        images = [_image(settings, case, role) for role in settings.images]
+        first = _image(settings, case, settings.images[0])
+        images = [first, *(_image(settings, case, role, first.affine) for role in settings.images[1:])]
         path = mask_file(case, settings)
-        mask = read_scan(path, settings.reader)
+        mask = read_scan(path, settings.reader, first.affine)
         for role, other in zip((*settings.images[1:], path.name), (*images[1:], mask), strict=True):
             _same_grid(images[0], other, role, case)
         labels = labels_of(mask, path, settings)
@@ -112,7 +113,7 @@ def _checked(settings: VolumeSettings, case: Case) -> Checked | str:
         raise
     except DataError as fault:
         return str(fault).rstrip(".")
-    affine = images[0].affine
+    affine = first.affine
     assert affine is not None
     cut = Cut.of(affine, settings.axis)
     counts = np.bincount(labels.ravel(), minlength=len(settings.names) + 1)
@@ -128,10 +129,10 @@ def _checked(settings: VolumeSettings, case: Case) -> Checked | str:
     )
 
 
-def _image(settings: VolumeSettings, case: Case, role: str) -> Scan:
+def _image(settings: VolumeSettings, case: Case, role: str, like: np.ndarray | None = None) -> Scan:
     if role not in case.files:
         raise DataError(f"{case.name} has no file of the role {role!r}")
-    scan = read_scan(case.files[role], settings.reader)
+    scan = read_scan(case.files[role], settings.reader, like)
     values = values_of(scan)
     if settings.not_finite == "refuse" and np.issubdtype(values.dtype, np.floating) and not np.isfinite(values).all():
         raise DataError(

@@ -80,11 +80,11 @@ class Prepared:
     def _drawn(self, index: int) -> np.ndarray:
         settings, check, case = self.settings, self.checked[index], self.cases[index]
         volumes = [
-            check.cut.slices(grey(read_scan(case.files[role], settings.reader), bounds))
+            check.cut.slices(grey(read_scan(case.files[role], settings.reader, check.affine), bounds))
             for role, bounds in zip(settings.images, check.bounds, strict=True)
         ]
         path = mask_file(case, settings)
-        labels = check.cut.slices(labels_of(read_scan(path, settings.reader), path, settings))
+        labels = check.cut.slices(labels_of(read_scan(path, settings.reader, check.affine), path, settings))
         if len(volumes) > max(1, self.channels):
             volumes = [np.rint(np.mean(volumes, axis=0, dtype=np.float32)).astype(np.uint8)]
         place = Fitted.of(labels.shape[1:], settings.size, settings.fit)

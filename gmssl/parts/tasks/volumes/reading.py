@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import Case
 from gmssl.interfaces.reader import Reader, Scan
+from gmssl.interfaces.registry import part
 from gmssl.parts.tasks.volumes.settings import VolumeSettings
 from gmssl.system.images.grey import grey_of
 
@@ -19,30 +21,76 @@ _SHOWN = 5
 """Values that a message lists."""
 
 
-def read_scan(path: Path, reader: Reader) -> Scan:
-    """The one volume of a file, `[K,H,W]` with its place in space.
+def read_scan(path: Path, reader: Reader, like: np.ndarray | None = None) -> Scan:
+    """The one volume of a file, or of a folder with a series of DICOM files, `[K,H,W]` with its place in space.
+
+    Args:
+        path: a file, or a folder.
+        reader: reads files; folders are read as DICOM.
+        like: float64 `[4,4]`, an affine whose order and directions of axes the volume is to have. Nothing is resampled:
+            a volume that lies elsewhere still does.
 
     Raises:
         DataError: it cannot be read, holds several volumes or colours, or does not say how it lies in space.
     """
-    listing = reader.listing(path.parent, [path.name])
-    if listing.left_out:  # what is no fault for pictures of slices (gaps, no place in space) is one for volumes in mm
-        raise DataError(f"{path} cannot be read as a volume: {listing.left_out[0].reason}")
+    if path.is_dir():
+        reader = _series()
+        root, listing = path, reader.listing(path, files_below(path))
+        faults = [one for one in listing.left_out if one.fault]  # not a text, a localizer
+        several = "volumes (series, echoes, times), where a case has one; keep the one that is meant in a folder"
+    else:
+        root, listing = path.parent, reader.listing(path.parent, [path.name])
+        faults = list(listing.left_out)  # no fault for pictures of slices (no place in space), one for volumes in mm
+        several = "volumes (4-D), where a case has one; write the one that is meant as a file"
+    if faults:
+        raise DataError(f"{path} cannot be read as a volume: {faults[0].reason}")
     if len(listing.acquisitions) != 1:
-        raise DataError(
-            f"{path} holds {len(listing.acquisitions)} volumes (4-D), where a case has one; write the one that is "
-            "meant as a file"
-        )
-    scan = reader.read(path.parent, listing.acquisitions[0])
+        raise DataError(f"{path} holds {len(listing.acquisitions)} {several}")
+    scan = reader.read(root, listing.acquisitions[0])
     if scan.affine is None:
         raise DataError(f"{path} does not say how it lies in space")
     first = np.asarray(scan.frames[0])
     if first.ndim != 2:
         raise DataError(f"{path} holds colours, not one value for each voxel")
-    if isinstance(scan.frames, np.ndarray):
+    if not isinstance(scan.frames, np.ndarray):
+        frames = np.stack([scan.frames[number] for number in range(len(scan.frames))])
+        scan = Scan(frames, scan.affine, scan.unit, scan.inverted, scan.valid, scan.window)
+    return scan if like is None else _onto(scan, like)
+
+
+@cache
+def _series() -> Reader:
+    """Slices that are missing are a fault: what is between them would not be scored."""
+    reader = part("reader", "dicom", gaps="refuse")
+    assert isinstance(reader, Reader)
+    return reader
+
+
+def files_below(folder: Path) -> list[str]:
+    """Names of all files of a folder below it, sorted."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def _onto(scan: Scan, like: np.ndarray) -> Scan:
+    """The same voxels with the axes of another affine in their order and direction, where one is along each."""
+    own = np.asarray(scan.affine)
+    if np.linalg.det(like[:3, :3]) == 0:
         return scan
-    frames = np.stack([scan.frames[number] for number in range(len(scan.frames))])
-    return Scan(frames, scan.affine, scan.unit, scan.inverted, scan.valid, scan.window)
+    steps = np.linalg.solve(like[:3, :3], own[:3, :3])  # column j: own axis j in steps of the others
+    along = np.abs(steps).argmax(axis=0)
+    if sorted(along) != [0, 1, 2]:
+        return scan
+    order = np.argsort(along)
+    flips = steps[along, range(3)][order] < 0
+    if (order == range(3)).all() and not flips.any():
+        return scan
+    turn = tuple(slice(None, None, -1 if flip else 1) for flip in flips)
+    values = np.asarray(scan.frames)
+    affine = own.copy()
+    affine[:3, :3] = own[:3, order] * np.where(flips, -1, 1)
+    affine[:3, 3] += own[:3, order] @ (flips * (np.array(values.shape)[order] - 1))
+    valid = None if scan.valid is None else np.asarray(scan.valid).transpose(order)[turn]
+    return Scan(values.transpose(order)[turn], affine, scan.unit, scan.inverted, valid, scan.window)
 
 
 def values_of(scan: Scan) -> np.ndarray:

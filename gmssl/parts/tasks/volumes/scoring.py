@@ -83,7 +83,7 @@ class VolumeScoring:
     def _truth(self, index: int) -> np.ndarray:
         settings = self.opened.settings
         path = mask_file(self.opened.cases[index], settings)
-        return labels_of(read_scan(path, settings.reader), path, settings)
+        return labels_of(read_scan(path, settings.reader, self.opened.checked[index].affine), path, settings)
 
     def _picture(self, path: Path, index: int, labels: np.ndarray, row: Row) -> Path:
         settings, check, case = self.opened.settings, self.opened.checked[index], self.opened.cases[index]

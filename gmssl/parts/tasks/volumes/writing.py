@@ -51,6 +51,8 @@ def write_mask(path: Path, labels: np.ndarray, source: Path, affine: np.ndarray)
 
 def _image(source: Path) -> Any:
     """The image with its header, or None where it is of another form than NIfTI-1."""
+    if source.is_dir():
+        return None
     import nibabel
     from nibabel.filebasedimages import ImageFileError
 

@@ -47,11 +47,11 @@ class Prepared:
         settings, check, case = self.settings, self.checked[index], self.cases[index]
         volumes = []
         for role, bounds in zip(settings.images, check.bounds, strict=True):
-            slices = check.cut.slices(grey(read_scan(case.files[role], settings.reader), bounds))
+            slices = check.cut.slices(grey(read_scan(case.files[role], settings.reader, check.affine), bounds))
             drawn = resized(torch.from_numpy(slices.astype(np.float32))[None], settings.grid)[0]
             volumes.append(drawn.round().clamp(0, 255).to(torch.uint8).numpy())
         path = mask_file(case, settings)
-        labels = check.cut.slices(labels_of(read_scan(path, settings.reader), path, settings))
+        labels = check.cut.slices(labels_of(read_scan(path, settings.reader, check.affine), path, settings))
         return np.stack(volumes), resized_labels(np.ascontiguousarray(labels), settings.grid)
 
 
