@@ -79,7 +79,7 @@ class TaskModule(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Begin to score anew."""
-        self._scoring = self._opened.scoring(self._parts.validation)
+        self._scoring = self._opened.scoring(self._parts.validation, only_main=True)
 
     def validation_step(self, batch: Any, index: int) -> None:
         """Score a batch."""

@@ -168,8 +168,14 @@ class Opened(Protocol):
         """
         ...
 
-    def scoring(self, indices: Sequence[int], keep: bool = False) -> Scoring:
-        """Score predictions of these cases; `keep` holds them in memory to be written as pictures and files."""
+    def scoring(self, indices: Sequence[int], keep: bool = False, only_main: bool = False) -> Scoring:
+        """Score predictions of these cases.
+
+        Args:
+            indices: of the cases.
+            keep: hold predictions in memory, to be written as pictures and files.
+            only_main: no score but `metric` is asked for, as by validation; what is dear of the others may be left out.
+        """
         ...
 
     def summarise(self, rows: Sequence[Row]) -> Scores:

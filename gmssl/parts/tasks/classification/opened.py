@@ -85,7 +85,7 @@ class Classified:
             weights = len(self._labels) / (len(self.classes) * counts.float())
         return Classifier(self._task, backbone, len(self.classes), weights, self._memories.setdefault(backbone, {}))
 
-    def scoring(self, indices: Sequence[int], keep: bool = False) -> Predicted:
+    def scoring(self, indices: Sequence[int], keep: bool = False, only_main: bool = False) -> Predicted:
         """A row of probabilities for each case."""
         return Predicted([self._cases[i] for i in indices], self._pixels, list(indices), self.classes, keep)
 

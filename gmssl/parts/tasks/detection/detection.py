@@ -157,7 +157,7 @@ class OpenedDetection:
         )
         return DetectionNetwork(backbone, shape)
 
-    def scoring(self, indices: Sequence[int], keep: bool = False) -> BoxScoring:
+    def scoring(self, indices: Sequence[int], keep: bool = False, only_main: bool = False) -> BoxScoring:
         """See `BoxScoring`."""
         return BoxScoring(self.cases, self.pictures, self.classes, keep)
 

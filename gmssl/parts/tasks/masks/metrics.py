@@ -28,7 +28,12 @@ COUNTS = ("both", "predicted", "true")
 
 
 def measured(
-    predicted: numpy.ndarray, truth: numpy.ndarray, tolerance: float, spacing: Sequence[float] | None = None
+    predicted: numpy.ndarray,
+    truth: numpy.ndarray,
+    tolerance: float,
+    spacing: Sequence[float] | None = None,
+    *,
+    overlap: bool = False,
 ) -> dict[str, Value]:
     """Measures and counts of one class in one image or volume.
 
@@ -37,6 +42,7 @@ def measured(
         truth: booleans of the same shape.
         tolerance: distance up to which surface Dice takes boundaries as equal, in the unit of the spacing.
         spacing: distance between cells along each axis; 1 (pixels) if it is left out.
+        overlap: no distances are asked for; `hd95` and `surface_dice` are None.
 
     Returns:
         `dice`, `iou`, `surface_dice` in [0, 1], `hd95` in the unit of the spacing; None where both masks are empty;
@@ -50,6 +56,8 @@ def measured(
     if ours + theirs == 0:
         return {**dict.fromkeys(MEASURES), **counts}
     found: dict[str, Value] = {"dice": 2 * both / (ours + theirs), "iou": both / (ours + theirs - both)}
+    if overlap:
+        return {**found, "hd95": None, "surface_dice": None, **counts}
     steps = [1.0] * truth.ndim if spacing is None else [float(step) for step in spacing]
     if ours == 0 or theirs == 0:
         diagonal = math.hypot(*((length - 1) * step for length, step in zip(truth.shape, steps, strict=True)))
@@ -104,6 +112,8 @@ def by_class(
     tolerance: float,
     spacing: Sequence[float] | None = None,
     counted: numpy.ndarray | None = None,
+    *,
+    overlap: bool = False,
 ) -> dict[str, Value]:
     """Class → `measured` of label maps, whose classes are 1, 2, … in the given order.
 
@@ -112,7 +122,7 @@ def by_class(
     if counted is not None:
         predicted, truth = numpy.where(counted, predicted, 0), numpy.where(counted, truth, 0)
     return {
-        name: measured(predicted == number, truth == number, tolerance, spacing)
+        name: measured(predicted == number, truth == number, tolerance, spacing, overlap=overlap)
         for number, name in enumerate(classes, start=1)
     }
 

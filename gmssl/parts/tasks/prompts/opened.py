@@ -124,9 +124,9 @@ class OpenedPrompts:
                 "or remove the key."
             )
 
-    def scoring(self, indices: Sequence[int], keep: bool = False) -> PromptedScoring:
+    def scoring(self, indices: Sequence[int], keep: bool = False, only_main: bool = False) -> PromptedScoring:
         """Score predictions of these cases."""
-        return PromptedScoring(self._settings, self._chosen(indices), self.classes, keep)
+        return PromptedScoring(self._settings, self._chosen(indices), self.classes, keep, only_main)
 
     def summarise(self, rows: Sequence[Row]) -> Scores:
         """Means over cases; see `gmssl.parts.tasks.masks.metrics.summary`."""

@@ -29,11 +29,12 @@ class PromptedScoring:
         cases: Sequence[tuple[int, Case, Sequence[Prompt]]],
         classes: Sequence[str],
         keep: bool,
+        only_main: bool = False,
     ) -> None:
         self._settings, self._classes = settings, classes
         self._cases = {number: (case, prompts) for number, case, prompts in cases}
         self._order = [number for number, _, _ in cases]
-        self._keep = keep
+        self._keep, self._overlap = keep, only_main
         self._rows: dict[int, Row] = {}
         self._kept: list[Kept] = []
 
@@ -49,7 +50,8 @@ class PromptedScoring:
                 inside = counted(case.files[FIELD_OF_VIEW])
                 truth, found = truth & inside, found & inside
             scores: dict[str, Value] = {
-                name: measured(found[at], truth[at], self._settings.tolerance) for at, name in enumerate(self._classes)
+                name: measured(found[at], truth[at], self._settings.tolerance, overlap=self._overlap)
+                for at, name in enumerate(self._classes)
             }
             self._rows[number] = {"case": case.name, "boxes": len(prompts), "scores": scores}
             if self._keep:

@@ -82,9 +82,9 @@ class OpenedSegmentation:
             )
         return SegmentationNetwork(self.settings, backbone)
 
-    def scoring(self, indices: Sequence[int], keep: bool = False) -> SegmentationScoring:
+    def scoring(self, indices: Sequence[int], keep: bool = False, only_main: bool = False) -> SegmentationScoring:
         """Score predictions of these cases on the grids of their annotations."""
-        return SegmentationScoring(self.annotation, keep)
+        return SegmentationScoring(self.annotation, keep, only_main)
 
     def summarise(self, rows: Sequence[Row]) -> Scores:
         """See `gmssl.parts.tasks.masks.metrics.beside_observer`."""

@@ -23,6 +23,7 @@ class SegmentationScoring:
 
     annotation: Annotation
     keep: bool = False
+    only_main: bool = False
     found: list[Row] = field(default_factory=list)
     kept: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
@@ -37,7 +38,9 @@ class SegmentationScoring:
         height, width = truth.shape
         place = Fitted.of((height, width), annotation.settings.size, annotation.settings.fit)
         labels = place.back(probabilities).argmax(dim=0).numpy().astype(np.uint8)
-        scores = by_class(labels, truth, annotation.classes, annotation.settings.tolerance, counted=counts)
+        scores = by_class(
+            labels, truth, annotation.classes, annotation.settings.tolerance, counted=counts, overlap=self.only_main
+        )
         row: Row = {"case": annotation.cases[index].name, "scores": scores}
         observer = annotation.observer(index)
         self.found.append(row if observer is None else {**row, "observer": observer})

@@ -69,9 +69,9 @@ class OpenedSlices:
             )
         return SegmentationNetwork(self.settings.of_slices(), backbone)
 
-    def scoring(self, indices: Sequence[int], keep: bool = False) -> SliceScoring:
+    def scoring(self, indices: Sequence[int], keep: bool = False, only_main: bool = False) -> SliceScoring:
         """Score merged volumes on the grids of their masks."""
-        return SliceScoring(self, keep, size=self.settings.size, fit=self.settings.fit)
+        return SliceScoring(self, keep, only_main, size=self.settings.size, fit=self.settings.fit)
 
     def summarise(self, rows: Sequence[Row]) -> Scores:
         """The scores of `gmssl.parts.tasks.masks.metrics.summary`, of volumes and in mm."""

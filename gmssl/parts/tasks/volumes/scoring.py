@@ -43,10 +43,14 @@ class OpenedVolumes(Protocol):
 
 @dataclass
 class VolumeScoring:
-    """Rows hold `scores` by class in mm, and `spacing_mm` from slice to slice, row to row and column to column."""
+    """Rows hold `scores` by class in mm, and `spacing_mm` from slice to slice, row to row and column to column.
+
+    Distances of boundaries, which take seconds for large volumes, are left out where only the main score is asked for.
+    """
 
     opened: OpenedVolumes
     keep: bool = False
+    only_main: bool = False
     found: list[Row] = field(default_factory=list)
     kept: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
@@ -55,7 +59,9 @@ class VolumeScoring:
         check, settings = self.opened.checked[index], self.opened.settings
         labels = np.ascontiguousarray(check.cut.volume(slices))
         spacing = [float(length) for length in np.linalg.norm(check.affine[:3, :3], axis=0)]
-        scores = by_class(labels, self._truth(index), settings.names, settings.tolerance, spacing)
+        scores = by_class(
+            labels, self._truth(index), settings.names, settings.tolerance, spacing, overlap=self.only_main
+        )
         self.found.append(
             {"case": self.opened.cases[index].name, "scores": scores, "spacing_mm": list(check.cut.spacing)}
         )

@@ -85,6 +85,16 @@ def test_measures_do_not_depend_on_what_is_called_truth(pair) -> None:
     assert [there[name] for name in MEASURES] == [back[name] for name in MEASURES]
 
 
+@given(pairs())
+def test_overlap_alone_is_the_same_overlap(pair) -> None:
+    predicted, truth, spacing = pair
+    every, some = (measured(predicted, truth, 1.0, spacing, overlap=overlap) for overlap in (False, True))
+    assert {name: some[name] for name in ("dice", "iou", *COUNTS)} == {
+        name: every[name] for name in ("dice", "iou", *COUNTS)
+    }
+    assert some["hd95"] is some["surface_dice"] is None
+
+
 @given(pairs(flat))
 def test_libraries_agree_where_they_have_a_value(pair) -> None:
     """MONAI's own metrics, of which only the parts are used; its percentile is taken in float32."""

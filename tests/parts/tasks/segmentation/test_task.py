@@ -60,6 +60,19 @@ def test_a_network_learns_discs(cases) -> None:
     assert opened.summarise(scoring.rows())[opened.metric] > 0.8
 
 
+def test_validation_asks_for_the_main_score_alone(cases, monkeypatch) -> None:
+    opened = Segmentation(size=32).open(cases, 1)
+    batch = opened.collate([opened.testing([0, 1])[index] for index in range(2)])
+    predicted = torch.rand(2, 2, 32, 32, generator=torch.Generator().manual_seed(0))
+    every, main = opened.scoring([0, 1]), opened.scoring([0, 1], only_main=True)
+    every.add(batch, predicted)
+    monkeypatch.setattr("gmssl.parts.tasks.masks.metrics.boundaries", None)  # nothing is asked of it
+    main.add(batch, predicted)
+    scores = opened.summarise(main.rows())
+    assert scores["dice"] == opened.summarise(every.rows())["dice"]
+    assert scores["hd95_px"] is None
+
+
 def test_examples_come_from_seed_epoch_and_index_alone(cases) -> None:
     task = Segmentation(size=32, repeats=2, augmentation={"flip": "both", "rotation": 30, "brightness": 0.3})
     opened = task.open(cases, 1)

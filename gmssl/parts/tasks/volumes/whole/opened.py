@@ -68,9 +68,9 @@ class OpenedWhole:
             )
         return WholeNetwork(self.settings)
 
-    def scoring(self, indices: Sequence[int], keep: bool = False) -> WholeScoring:
+    def scoring(self, indices: Sequence[int], keep: bool = False, only_main: bool = False) -> WholeScoring:
         """Score volumes on the grids of their masks."""
-        return WholeScoring(self, keep)
+        return WholeScoring(self, keep, only_main)
 
     def summarise(self, rows: Sequence[Row]) -> Scores:
         """The scores of `gmssl.parts.tasks.masks.metrics.summary`, of volumes and in mm."""
