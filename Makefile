@@ -96,21 +96,21 @@ SHIPPED_chest = chest_finetune $(LINEAR)
 SHIPPED_ultrasound = breast_ultrasound_linear $(LINEAR)
 SHIPPED_nuclei = nuclei_unet $(NUCLEI)
 # Trained whole: fine-tuned classifiers in two folds, and detection; a tenth of the labels has more epochs of fewer images.
-TUNED = --set task.size=64 --set 'task.augmentation={}' --set split.folds=2 --set split.validation=0.1 --set training.epochs=5 \
+TUNED = --set task.size=64 --set 'task.augmentation={}' --set split.folds=2 --set split.validation=0.1 --set training.epochs=3 \
 	--set training.batch=32
 WHOLE = brain_tuned brain_tuned_tenth chest_tuned chest_tuned_tenth ultrasound_tuned ultrasound_tuned_tenth bccd
 SHIPPED_brain_tuned = brain_tumor_finetune $(TUNED)
 SHIPPED_chest_tuned = chest_finetune $(TUNED)
 SHIPPED_ultrasound_tuned = breast_ultrasound_linear $(TUNED) --set task.standardise=false --set training.frozen=false \
 	--set training.optimiser.learning_rate=5.0e-4
-SHIPPED_bccd = bccd_faster_rcnn --set training.epochs=4
+SHIPPED_bccd = bccd_faster_rcnn --set training.epochs=3
 judge-starts: $(BENCHMARKS:%=$(STARTS)/%.json)
 	$(BIN)/gmssl report $^ --out $(STARTS)/report
 judge-starts-whole: $(WHOLE:%=$(STARTS)/%.json)
 	$(BIN)/gmssl report $^ --out $(STARTS)/report_whole
 $(STARTS)/%.json: | $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/gmssl evaluate $(SHIPPED_$(*:_tenth=)) $(ENCODERS) --set name=$* --set published=[] --set pictures=false --set seeds=[0,1,2] \
-		$(if $(findstring _tenth,$*),--set split.labels=0.1) $(if $(findstring tuned_tenth,$*),--set training.epochs=16) --json $@
+		$(if $(findstring _tenth,$*),--set split.labels=0.1) $(if $(findstring tuned_tenth,$*),--set training.epochs=10) --json $@
 $(STORE)/store.json: | $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/gmssl data build shared --set root=$(SHARED) --out $(STORE) --jobs 2
 study-ablations: $(STAMP)
