@@ -1,8 +1,10 @@
-"""Tables of docs/results.md on what a start is worth, from a report: `python benchmarks/starts.py`.
+"""Tables of docs/results.md on what a start is worth, from reports: `python benchmarks/starts.py`.
 
-make study-starts judge-starts && python benchmarks/starts.py     reads runs/study/starts/report, writes the page, its
-                                                                  picture and benchmarks/results/study/starts_*.csv
-python benchmarks/starts.py --report FOLDER                       of a report that lives elsewhere
+make study-starts judge-starts judge-starts-whole && python benchmarks/starts.py
+        reads the folders report and report_whole of runs/study/starts, those that are there, and writes the page, its
+        pictures and benchmarks/results/study/starts_*.csv
+python benchmarks/starts.py --folder FOLDER
+        of reports that lie elsewhere
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from __future__ import annotations
 import argparse
 import csv
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from study import PAGE, RESULTS, ROOT, with_interval
@@ -17,16 +21,56 @@ from study import PAGE, RESULTS, ROOT, with_interval
 from gmssl.problem.formats.text import write_text
 from gmssl.system.grid import Grid, page_with
 
-TITLES = {
+CLASSES = {
     "brain": "brain MRI, accuracy",
     "chest": "chest X-rays, balanced accuracy",
     "ultrasound": "breast ultrasound, balanced accuracy",
-    "nuclei": "nuclei, Dice",
 }
+WHOLE = {f"{name}_tuned": title for name, title in CLASSES.items()}
 TENTH = "_tenth"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Two tables of the page: scores, and differences from the start.
+
+    Attributes:
+        report: name of the folder with the report.
+        author: what the block on the page is marked with.
+        above: what is said of the scores.
+        labels: what is said of the labels.
+        titles: benchmark → head of its column.
+    """
+
+    report: str
+    author: str
+    above: str
+    labels: str
+    titles: dict[str, str]
+
+
+TABLES = (
+    Table(
+        "report", "benchmarks/starts.py", "In per cent, mean ± standard deviation over three seeds; with all labels:",
+        "all labels", {**CLASSES, "nuclei": "nuclei, Dice"},
+    ),
+    Table(
+        "report", "benchmarks/starts.py tenth", "The same with a tenth of the labels:", "a tenth of the labels",
+        {name + TENTH: title for name, title in CLASSES.items()},
+    ),
+    Table(
+        "report_whole", "benchmarks/starts.py whole", "Networks that are trained whole, with all labels:", "all labels",
+        {**WHOLE, "bccd": "blood cells, AP50"},
+    ),
+    Table(
+        "report_whole", "benchmarks/starts.py whole tenth", "Trained whole, with a tenth of the labels:",
+        "a tenth of the labels", {name + TENTH: title for name, title in WHOLE.items()},
+    ),
+)  # fmt: skip
+
 Row = dict[str, str]
-Scores = dict[tuple[str, str], Row]
-Differences = dict[tuple[str, str, str], Row]
+Scores = dict[tuple[str, ...], Row]
+Differences = dict[tuple[str, ...], Row]
 
 
 def rows_of(path: Path) -> list[Row]:
@@ -76,38 +120,48 @@ def start_of(encoder: str) -> str | None:
     return start if found else None
 
 
-def tables(scores: Scores, differences: Differences, ending: str) -> list[Grid]:
-    """Scores, and differences from the start, with all labels or a tenth."""
+def tables(scores: Scores, differences: Differences, table: Table) -> list[Grid]:
+    """Scores, and differences from the start."""
     encoders = list(dict.fromkeys(encoder for encoder, _ in scores))
-    titles = {name + ending: title for name, title in TITLES.items()}
-    shown = [name for name in titles if any((encoder, name) in scores for encoder in encoders)]
-    heads = ("", *(titles[name] for name in shown))
-    labels = "a tenth of the labels" if ending else "all labels"
-    levels = [(encoder, *(level(scores[encoder, name]) for name in shown)) for encoder in encoders]
+    shown = [name for name in table.titles if any((encoder, name) in scores for encoder in encoders)]
+    heads = ("", *(table.titles[name] for name in shown))
+
+    def cells(row: dict[tuple[str, ...], Row], *key: str, show: Callable[[Row], str]) -> list[str]:
+        return [show(row[*key, name]) if (*key, name) in row else "" for name in shown]
+
+    levels = [(encoder, *cells(scores, encoder, show=level)) for encoder in encoders]
     gains = []
     for encoder in encoders:
         start = start_of(encoder)
         if start is not None:
-            gains.append((encoder, *(gain(differences[encoder, start, name]) for name in shown)))
-    note = f"What pre-training added to its start, {labels}, in points:"
+            gains.append((encoder, *cells(differences, encoder, start, show=gain)))
+    note = f"What pre-training added to its start, {table.labels}, in points:"
     return [Grid("", heads, levels, note, left=1), Grid("", heads, gains, left=1)]
 
 
 def main() -> None:
     """See the top of this file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--report", type=Path, default=ROOT / "runs" / "study" / "starts" / "report")
+    parser.add_argument("--folder", type=Path, default=ROOT / "runs" / "study" / "starts")
     given = parser.parse_args()
-    for kind in ("scores", "differences"):
-        shutil.copyfile(given.report / f"{kind}.csv", RESULTS / f"starts_{kind}.csv")
-    shutil.copyfile(given.report / "dots.png", ROOT / "docs" / "results_starts.png")
-    scores, differences = (scores_of(RESULTS / "starts_scores.csv"), differences_of(RESULTS / "starts_differences.csv"))
-    for ending, author, above in (
-        ("", "benchmarks/starts.py", "In per cent, mean ± standard deviation over three seeds; with all labels:"),
-        (TENTH, "benchmarks/starts.py tenth", "The same with a tenth of the labels:"),
-    ):
-        page = PAGE.read_text(encoding="utf-8")
-        write_text(PAGE, page_with(above, tables(scores, differences, ending), author, page, PAGE))
+    for report in dict.fromkeys(table.report for table in TABLES):
+        source = given.folder / report
+        if not source.is_dir():
+            print(f"{source} is not there; the page keeps what it has")
+            continue
+        name = report.replace("report", "starts")
+        for kind in ("scores", "differences"):
+            shutil.copyfile(source / f"{kind}.csv", RESULTS / f"{name}_{kind}.csv")
+        shutil.copyfile(source / "dots.png", ROOT / "docs" / f"results_{name}.png")
+        scores, differences = (
+            scores_of(RESULTS / f"{name}_scores.csv"),
+            differences_of(RESULTS / f"{name}_differences.csv"),
+        )
+        for table in TABLES:
+            if table.report == report:
+                page = PAGE.read_text(encoding="utf-8")
+                found = tables(scores, differences, table)
+                write_text(PAGE, page_with(table.above, found, table.author, page, PAGE))
 
 
 if __name__ == "__main__":
