@@ -55,10 +55,12 @@ class Split(Settings):
     @field_validator("validation", "test")
     @classmethod
     def _a_share_is_below_one(cls, share: float | Conditions | None, info: ValidationInfo) -> float | Conditions | None:
-        if isinstance(share, float) and not 0 <= share < 1:
-            raise ValueError(f"{share} is no share below 1; use for example 0.2, or 0 for none")
-        if share == 0 and info.field_name == "test":
-            raise ValueError("a share of 0 leaves nothing to score; use for example 0.2")
+        if isinstance(share, float):
+            none = ", or 0 for none" if info.field_name == "validation" else ""
+            if not 0 <= share < 1:
+                raise ValueError(f"{share} is no share below 1; use for example 0.2{none}")
+            if share == 0 and not none:
+                raise ValueError("a share of 0 leaves nothing to score; use for example 0.2")
         return share
 
 

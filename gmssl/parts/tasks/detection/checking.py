@@ -121,7 +121,8 @@ def _read(
     try:
         said = None if file is None else _said(file, case.image, size, reading, files)
     except AnnotationError as error:
-        count.unread.append(f"{file}: {error}")
+        if not count.unread or count.unread[-1] != f"{file}: {error}":  # a file of all images is at fault once
+            count.unread.append(f"{file}: {error}")
         return nothing
     if said is None:
         if not reading.negatives:

@@ -103,8 +103,9 @@ def test_readers_are_refused_or_fused(tmp_path: Path) -> None:
 
 def test_a_broken_file_is_read_once_and_an_image_it_lacks_is_told(tmp_path: Path) -> None:
     table(tmp_path, "nothing,here")
-    with pytest.raises(DataError, match="it has the columns nothing, here"):
+    with pytest.raises(DataError, match="it has the columns nothing, here") as told:
         Detection().open(cases(tmp_path, "a", "b"), 1)
+    assert str(told.value).count("boxes.csv") == 1
     table(tmp_path, HEADER, "a,Mass,0,R1,10,10,30,30")
     with pytest.raises(DataError, match=r"boxes\.csv does not list b\.png"):
         Detection().open(cases(tmp_path, "a", "b"), 1)
