@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -133,7 +134,9 @@ def _fields(path: Path, pixels: bool) -> pydicom.Dataset | None:
 
     words = [*_FORM, *(["PixelData"] if pixels else [])]
     try:
-        return pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=words, force=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of details of the encoding; what matters is raised when it is read
+            return pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=words, force=True)
     except Exception as error:
         if of_the_machine(error):
             raise
