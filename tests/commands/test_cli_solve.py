@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -53,7 +54,9 @@ def cells(line: str) -> list[str]:
 
 
 def test_table(run: Run) -> None:
+    begin = perf_counter()
     done = run("small.dat", "known.dat", "pairs.txt", *TABU)
+    elapsed = perf_counter() - begin
     assert done.exit_code == 0, done.output
     assert done.stderr == ""
     heading, small, known, one, two = done.stdout.splitlines()
@@ -63,7 +66,9 @@ def test_table(run: Run) -> None:
     assert cells(known)[-2:] == [f"{least():.10g}", "0"]
     assert cells(one)[:4] == ["pairs", "0-1", "2×3", "-4"]
     assert cells(two)[:4] == ["pairs", "0-2", "1×1", "-0.5"]
-    assert all(0 < float(cells(line)[-3]) < 5 for line in (small, known, one, two))
+    seconds = [float(cells(line)[-3]) for line in (small, known, one, two)]
+    assert min(seconds) > 0
+    assert sum(seconds) < elapsed + 0.1  # they are rounded in the table
 
 
 def test_bound_and_gap_of_a_solver_that_proves(run: Run) -> None:
