@@ -83,8 +83,8 @@ study-starts: $(STORE)/store.json
 # Judged: benchmarks for all encoders, with all labels and with a tenth of them; a JSON for each, and the report of all.
 STARTS = runs/study/starts
 ONE = --encoder '$(1) from $(2)=$(STARTS)/runs/variant=$(3)_from_$(4)_seed={seed}'
-START = $(call ONE,$(1),random,$(2),random) $(call ONE,$(1),ImageNet,$(2),imagenet)
 FROM_IMAGENET = $(call ONE,$(1),ImageNet,$(2),imagenet)
+START = $(call ONE,$(1),random,$(2),random) $(FROM_IMAGENET)
 REFERENCES = --encoder random \
 	--encoder 'ImageNet=file:$(SHARED)/weights/tf_efficientnet_lite0_imagenet.safetensors' --set 'encoders=[]' \
 	--set 'encoder={kind: timm, name: tf_efficientnet_lite0, in_channels: 3, output_stride: 16}'

@@ -11,7 +11,7 @@ from pathlib import Path
 from gmssl.errors import DataError
 from gmssl.interfaces.cases import IMAGE, Case
 from gmssl.parts.tasks.images import image_digest
-from gmssl.system.files import sha256_of
+from gmssl.system.files import files_below, sha256_of
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,5 @@ def _sha256(path: Path) -> str:
     """Of a file, or of the names and contents of all files of a folder."""
     if not path.is_dir():
         return sha256_of(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    told = [[file.relative_to(path).as_posix(), sha256_of(file)] for file in files]
+    told = [[name, sha256_of(path / name)] for name in files_below(path)]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

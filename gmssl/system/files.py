@@ -88,6 +88,11 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def files_below(folder: Path) -> list[str]:
+    """Paths of all files below a folder, from it on and with forward slashes, sorted."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
 def copy_whole(source: Path, target: Path) -> None:
     """The bytes of a file, without its dates and permissions; `target` is replaced as in `replacing`."""
     with replacing(target) as file, source.open("rb") as original:

@@ -12,6 +12,7 @@ from gmssl.interfaces.cases import Case
 from gmssl.interfaces.reader import Reader, Scan
 from gmssl.interfaces.registry import part
 from gmssl.parts.tasks.volumes.settings import VolumeSettings
+from gmssl.system.files import files_below
 from gmssl.system.images.grey import grey_of
 
 SHARE = 0.1
@@ -64,11 +65,6 @@ def _series() -> Reader:
     reader = part("reader", "dicom", gaps="refuse")
     assert isinstance(reader, Reader)
     return reader
-
-
-def files_below(folder: Path) -> list[str]:
-    """Names of all files of a folder below it, sorted."""
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _onto(scan: Scan, like: np.ndarray) -> Scan:
